@@ -1,0 +1,1 @@
+//! Real identity providers and real proxies, installed, started and put through Keyward.
