@@ -1,1 +1,187 @@
 //! Real identity providers and real proxies, installed, started and put through Keyward.
+//!
+//! A row is a pair: an issuer or a proxy, and a case that each of them goes through.
+
+mod error;
+mod gateway;
+mod install;
+mod issuer_cases;
+mod issuers;
+mod outcome;
+mod process;
+mod proxies;
+mod proxy_cases;
+mod rotation;
+mod token;
+mod upstream;
+mod workshop;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::report::{Report, Row};
+
+pub(crate) use self::error::Error;
+use self::install::{Installed, progress};
+use self::issuer_cases::{ISSUER_CASES, IssuerBench};
+use self::issuers::{ISSUERS, IssuerKind};
+use self::outcome::Outcome;
+use self::proxies::{PROXIES, ProxyKind};
+use self::proxy_cases::{Backdrop, PROXY_CASES, ProxyBench};
+use self::workshop::Workshop;
+
+/// `cargo xtask interop`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Run only rows whose name contains one of these, such as `nginx` or `rotation`.
+    names: Vec<String>,
+    /// Print the names of the rows and run nothing.
+    #[arg(long)]
+    list: bool,
+    /// Print a JSON object a line in place of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs what is named, everything where nothing is; `true` where every row passed.
+///
+/// `keyward` is the binary under test; `folder` is where npm and PyPI packages are kept between runs. Call
+/// it from the main thread: servers end with the thread that started them.
+pub(crate) fn run(options: &Options, keyward: &Path, folder: &Path) -> Result<bool, Error> {
+    if options.list {
+        return list().map(|()| true).map_err(Error::io("write the list"));
+    }
+    let selection = Selection::new(&options.names)?;
+    let workshop = Workshop::open(Installed::ensure(folder)?, keyward)?;
+    let mut report = Report::new(options.json);
+    for kind in &ISSUERS {
+        run_issuer(&workshop, kind, &selection, &mut report)?;
+    }
+    run_proxies(&workshop, &selection, &mut report)?;
+    report.finish().map_err(Error::io("write the report"))
+}
+
+impl Options {
+    /// Whether only names are asked for, which needs no binary.
+    pub(crate) fn lists(&self) -> bool {
+        self.list
+    }
+}
+
+/// Which rows to run.
+#[derive(Debug)]
+struct Selection<'a> {
+    names: &'a [String],
+}
+
+impl<'a> Selection<'a> {
+    fn new(names: &'a [String]) -> Result<Self, Error> {
+        let rows = row_names();
+        match names.iter().find(|name| !rows.iter().any(|row| row.contains(name.as_str()))) {
+            Some(name) => Err(Error::NothingNamed { name: name.clone() }),
+            None => Ok(Self { names }),
+        }
+    }
+
+    fn holds(&self, row: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|name| row.contains(name.as_str()))
+    }
+}
+
+fn list() -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    row_names().iter().try_for_each(|name| writeln!(out, "{name}"))
+}
+
+fn row_names() -> Vec<String> {
+    let issuers = ISSUERS.iter().flat_map(|kind| ISSUER_CASES.iter().map(|case| issuer_row(kind, case.name)));
+    let proxies = PROXIES.iter().flat_map(|kind| PROXY_CASES.iter().map(|case| proxy_row(kind, case.name)));
+    issuers.chain(proxies).collect()
+}
+
+fn issuer_row(kind: &IssuerKind, case: &str) -> String {
+    format!("issuer/{}/{case}", kind.name)
+}
+
+fn proxy_row(kind: &ProxyKind, case: &str) -> String {
+    format!("proxy/{}/{case}", kind.name)
+}
+
+fn run_issuer(
+    workshop: &Workshop,
+    kind: &IssuerKind,
+    selection: &Selection<'_>,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let mut cases =
+        ISSUER_CASES.iter().filter(|case| selection.holds(&issuer_row(kind, case.name))).peekable();
+    if cases.peek().is_none() {
+        return Ok(());
+    }
+    progress(kind.name);
+    let issuer = (kind.start)(workshop);
+    let bench = issuer.as_ref().map_err(|error| did_not_start(kind.name, error)).and_then(|issuer| {
+        IssuerBench::start(workshop, kind.name, issuer.as_ref())
+            .map_err(|error| did_not_start("a gateway", &error))
+    });
+    for case in cases {
+        let name = issuer_row(kind, case.name);
+        let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
+            (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
+        });
+        push(report, name, case.target, outcome)?;
+    }
+    Ok(())
+}
+
+fn run_proxies(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
+    let holds = |kind: &ProxyKind, case: &str| selection.holds(&proxy_row(kind, case));
+    if !PROXIES.iter().any(|kind| PROXY_CASES.iter().any(|case| holds(kind, case.name))) {
+        return Ok(());
+    }
+    progress("an issuer, a gateway and an upstream for the proxies");
+    let backdrop =
+        Backdrop::start(workshop).map_err(|error| did_not_start("what is behind the proxies", &error));
+    for kind in &PROXIES {
+        let mut cases = PROXY_CASES.iter().filter(|case| holds(kind, case.name)).peekable();
+        if cases.peek().is_none() {
+            continue;
+        }
+        progress(kind.name);
+        let bench = backdrop.as_ref().map_err(String::clone).and_then(|backdrop| {
+            ProxyBench::start(workshop, kind, backdrop).map_err(|error| did_not_start(kind.name, &error))
+        });
+        for case in cases {
+            let name = proxy_row(kind, case.name);
+            let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
+                (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
+            });
+            push(report, name, case.target, outcome)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says on standard error why, all of it; what it returns goes into every row that needed the server.
+fn did_not_start(name: &str, error: &Error) -> String {
+    progress(&format!("{name} did not start: {error}"));
+    format!("{name} did not start")
+}
+
+/// Says on standard error why, with the servers' logs; what it returns goes into the row.
+fn could_not_run(row: &str, error: &Error, log: &str) -> String {
+    progress(&format!("{row}: {error}\n{log}"));
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// What could not be found out has failed.
+fn push(
+    report: &mut Report,
+    name: String,
+    target: &str,
+    outcome: Result<Outcome, String>,
+) -> Result<(), Error> {
+    let outcome = outcome.unwrap_or_else(|measured| Outcome { measured, passed: false });
+    let row = Row { name, measured: outcome.measured, target: target.to_owned(), passed: outcome.passed };
+    report.push(row).map_err(Error::io("write the report"))
+}

@@ -1,0 +1,107 @@
+//! The gateway under test, and questions to it as a proxy would put them.
+
+use std::fmt;
+use std::fs;
+use std::process::Command;
+
+use reqwest::blocking::{Client, Response};
+
+use super::error::Error;
+use super::process::{Daemon, free_port};
+use super::token::Token;
+use super::workshop::Workshop;
+
+/// What time it is for a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// The machine's time.
+    Real,
+    /// Two hours later, so that every issuer's tokens, which live an hour, are long expired.
+    TwoHoursAhead,
+}
+
+/// `keyward gateway`, running.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    daemon: Daemon,
+    http: Client,
+    port: u16,
+}
+
+/// What the gateway says of one request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// `X-Keyward-Reason`, empty where the token is accepted.
+    pub(crate) reason: String,
+}
+
+impl Gateway {
+    /// Starts a gateway over `issuers_and_routes`, the configuration without its `[gateway]`, and waits until
+    /// it is alive.
+    pub(crate) fn start(
+        workshop: &Workshop,
+        name: &str,
+        issuers_and_routes: &str,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        let folder = workshop.subfolder(name)?;
+        let (port, admin) = (free_port()?, free_port()?);
+        let config = folder.join("keyward.toml");
+        let text = format!(
+            "[gateway]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\n\
+             {issuers_and_routes}"
+        );
+        fs::write(&config, text).map_err(Error::io(format!("write {}", config.display())))?;
+        let mut command = Command::new(&workshop.keyward);
+        command.arg("gateway").arg("--config").arg(&config);
+        if clock == Clock::TwoHoursAhead {
+            command.env("LD_PRELOAD", workshop.installed.faketime());
+            command.env("FAKETIME", "+2h");
+            // Waiting goes by the monotonic clock, which the kernel does not fake.
+            command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+        let mut daemon = Daemon::start(name, &command, &folder)?;
+        daemon.wait_until(&workshop.http, &format!("http://127.0.0.1:{admin}/healthz"), 200)?;
+        Ok(Self { daemon, http: workshop.http.clone(), port })
+    }
+
+    /// Where proxies ask it, on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it wrote last.
+    pub(crate) fn log_tail(&self) -> String {
+        self.daemon.log_tail()
+    }
+
+    /// Asks whether a GET of `path` with this token may pass, as Traefik would.
+    pub(crate) fn ask(&self, path: &str, token: &Token) -> Result<Answer, Error> {
+        let response = self
+            .http
+            .get(format!("http://127.0.0.1:{}/", self.port))
+            .header("X-Forwarded-Method", "GET")
+            .header("X-Forwarded-Host", "service.example")
+            .header("X-Forwarded-Uri", path)
+            .bearer_auth(token)
+            .send()
+            .map_err(Error::http("ask the gateway"))?;
+        Ok(Answer { status: response.status().as_u16(), reason: header(&response, "x-keyward-reason") })
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        if self.reason.is_empty() { Ok(()) } else { write!(f, " {}", self.reason) }
+    }
+}
+
+/// A header's values, joined by `, `; empty where there is none.
+pub(crate) fn header(response: &Response, name: &str) -> String {
+    let values: Vec<_> =
+        response.headers().get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    values.join(", ")
+}

