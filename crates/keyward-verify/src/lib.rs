@@ -1,1 +1,31 @@
-//! Being written.
+//! The decision: may this token pass?
+//!
+//! Everything here is a pure call over what is handed in, or a state machine that takes events with the
+//! time in them. No socket, no runtime, no clock of the machine: [`Now`] is an argument, and so is every
+//! random seed. The `keyward` crate does the I/O.
+//!
+//! - [`decide`] takes a token through the checks, cheap ones first, and returns a [`Verdict`], or says
+//!   which key it lacks.
+//! - [`key_set::KeySetMachine`] keeps one issuer's keys: when to fetch, what a failure means, how long
+//!   stale keys serve, and how often unknown key ids may ask.
+//! - [`VerdictCache`] remembers what was accepted, for as long as all of it still holds.
+
+pub mod key_set;
+
+mod claims;
+mod decide;
+mod issuer;
+mod reason;
+mod requirement;
+mod time;
+mod verdict;
+mod verdict_cache;
+
+pub use claims::{Claims, ClaimsError};
+pub use decide::{Decision, WantedKey, decide};
+pub use issuer::{Issuer, IssuerPolicy};
+pub use reason::{Reason, ReasonKind};
+pub use requirement::{ClaimRule, ClaimTest, Requirement};
+pub use time::{MonoTime, Now, UnixTime};
+pub use verdict::{Verdict, Verified};
+pub use verdict_cache::VerdictCache;

@@ -1,0 +1,201 @@
+//! The checks that a token goes through, in order: cheap ones first, and none but the signature accepts.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+use keyward_jose::{DecodeBuffer, Jws, JwsError, KeyType, SignatureError};
+
+use crate::key_set::{KeySet, LiveKey};
+use crate::verdict::Accepted;
+use crate::{Claims, Issuer, MonoTime, Now, Reason, Requirement, Verdict, Verified};
+
+/// What a token's checks came to.
+#[derive(Debug)]
+pub enum Decision {
+    /// It is decided.
+    Decided(Verdict),
+    /// All checks that need no key passed, and the issuer's set does not hold the key: hand this to
+    /// [`KeySetMachine::want`](crate::key_set::KeySetMachine::want).
+    NeedsKey(WantedKey),
+}
+
+/// A key that a token names and that its issuer's set does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedKey {
+    /// The issuer's place in the list.
+    pub issuer: usize,
+    /// A hash that stands for the `kid`, which is a stranger's text of any length.
+    pub kid_hash: u64,
+}
+
+/// Decides on `token`: pure, and without waiting.
+///
+/// `arrived` is when the token came in. Where the same token is decided again after a fetch, it stays what
+/// it was: a set whose fetch began later than that holds every key the token could be signed with.
+pub fn decide(
+    now: Now,
+    arrived: MonoTime,
+    issuers: &[Issuer],
+    requirement: &Requirement,
+    token: &[u8],
+    buffer: &mut DecodeBuffer,
+) -> Decision {
+    match check(now, arrived, issuers, requirement, token, buffer) {
+        Ok(verified) => Decision::Decided(Verdict::Accept(verified)),
+        Err(Stop::Reason(reason)) => Decision::Decided(reason.into()),
+        Err(Stop::NeedsKey(wanted)) => Decision::NeedsKey(wanted),
+    }
+}
+
+enum Stop {
+    NeedsKey(WantedKey),
+    Reason(Reason),
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::Reason(reason)
+    }
+}
+
+fn check(
+    now: Now,
+    arrived: MonoTime,
+    issuers: &[Issuer],
+    requirement: &Requirement,
+    token: &[u8],
+    buffer: &mut DecodeBuffer,
+) -> Result<Verified, Stop> {
+    let size_limit = issuers.iter().map(|issuer| issuer.policy.token_size_limit).max().unwrap_or(0);
+    let jws = Jws::parse(token, size_limit, buffer).map_err(reason_of)?;
+    let claims = Claims::parse(jws.dangerous_unverified_payload()).map_err(|_| Reason::MalformedToken)?;
+    let (place, issuer) = find_issuer(issuers, requirement, &claims)?;
+    if token.len() > issuer.policy.token_size_limit {
+        return Err(Reason::TokenTooLarge.into());
+    }
+    issuer.policy.check_header(jws.header())?;
+    let valid = issuer.policy.check_times(&claims, now)?;
+    issuer.policy.check_audience(&claims, &requirement.audiences)?;
+    let key = find_key(now, issuer, &jws).map_err(|no_key| match no_key {
+        NoKey::Reason(reason) => Stop::Reason(reason),
+        NoKey::Absent(reason) if could_know(arrived, issuer, &claims) => Stop::Reason(reason),
+        NoKey::Absent(_) => {
+            Stop::NeedsKey(WantedKey { issuer: place, kid_hash: hash_kid(jws.header().kid()) })
+        }
+    })?;
+    requirement.check_granted(&claims)?;
+    Ok(Verified::new(Accepted {
+        algorithm: jws.header().algorithm(),
+        claims,
+        issuer: Arc::clone(&issuer.policy),
+        key,
+        valid,
+    }))
+}
+
+fn reason_of(error: JwsError) -> Reason {
+    match error {
+        JwsError::CriticalHeaderUnsupported => Reason::CriticalHeaderUnsupported,
+        JwsError::TooLarge { .. } => Reason::TokenTooLarge,
+        JwsError::UnsupportedAlgorithm => Reason::UnsupportedAlgorithm,
+        JwsError::DuplicateHeaderName
+        | JwsError::MalformedHeader
+        | JwsError::NotBase64Url
+        | JwsError::NotThreeParts => Reason::MalformedToken,
+    }
+}
+
+fn find_issuer<'a>(
+    issuers: &'a [Issuer],
+    requirement: &Requirement,
+    claims: &Claims,
+) -> Result<(usize, &'a Issuer), Reason> {
+    let name = claims.issuer().ok_or(Reason::MissingClaim)?;
+    let (place, issuer) = issuers
+        .iter()
+        .enumerate()
+        .find(|(_, issuer)| *issuer.policy.issuer == *name)
+        .ok_or(Reason::UnknownIssuer)?;
+    if requirement.allows_issuer(place) { Ok((place, issuer)) } else { Err(Reason::WrongIssuer) }
+}
+
+enum NoKey {
+    /// No key of the set is the token's; this is the reason, if the set is recent enough to say so.
+    Absent(Reason),
+    Reason(Reason),
+}
+
+/// The key that verifies the token's signature.
+///
+/// A token with a `kid` is checked with the keys of that name; where there are none, with those that have
+/// no name. A token without one is checked with every key that serves its algorithm.
+fn find_key(now: Now, issuer: &Issuer, jws: &Jws<'_>) -> Result<Arc<LiveKey>, NoKey> {
+    let header = jws.header();
+    if header.algorithm().key_type() == KeyType::Oct {
+        // A secret is ours or nobody's: it comes from a file, never from a published set.
+        return try_keys(now, jws, issuer.keys.fixed().iter())
+            .map_err(|reason| NoKey::Reason(reason.unwrap_or(Reason::AlgorithmMismatch)));
+    }
+    let current = issuer.keys.current();
+    let set: &KeySet = current.as_ref().ok_or(NoKey::Absent(Reason::KeysUnavailable))?;
+    if now.mono >= set.usable_until() {
+        return Err(NoKey::Reason(Reason::KeysStaleLimit));
+    }
+    match header.kid() {
+        Some(kid) => match try_keys(now, jws, set.named(kid)) {
+            Err(None) => try_keys(now, jws, set.nameless(header.algorithm()))
+                .map_err(|_| NoKey::Absent(Reason::UnknownKid)),
+            tried => tried.map_err(|reason| NoKey::Reason(reason.unwrap_or(Reason::InvalidSignature))),
+        },
+        None => try_keys(now, jws, set.serving(header.algorithm()))
+            .map_err(|reason| NoKey::Absent(reason.unwrap_or(Reason::AlgorithmMismatch))),
+    }
+}
+
+/// The first of `keys` that verifies the signature; otherwise the most telling reason why none did, or none
+/// where there was no key to try.
+fn try_keys<'a>(
+    now: Now,
+    jws: &Jws<'_>,
+    keys: impl Iterator<Item = &'a Arc<LiveKey>>,
+) -> Result<Arc<LiveKey>, Option<Reason>> {
+    let mut best = None;
+    for live in keys {
+        match jws.verify(live.key()) {
+            Ok(_) if live.is_usable(now.mono) => return Ok(Arc::clone(live)),
+            // Removed between the look at the set and now.
+            Ok(_) => {}
+            Err(SignatureError::Invalid) => best = Some(Reason::InvalidSignature),
+            Err(SignatureError::AlgorithmMismatch) => best = best.or(Some(Reason::AlgorithmMismatch)),
+        }
+    }
+    Err(best)
+}
+
+/// Whether the set was fetched after the token could have been signed: after it arrived, or after the time
+/// that it claims, with the leeway for a clock that is ahead of ours. Only then may its key be called
+/// unknown.
+fn could_know(arrived: MonoTime, issuer: &Issuer, claims: &Claims) -> bool {
+    let current = issuer.keys.current();
+    let Some(set) = current.as_ref() else {
+        return false;
+    };
+    let signed_by = claims.issued_at().map(|at| at.saturating_add(issuer.policy.leeway));
+    set.fetch_started().mono >= arrived || signed_by.is_some_and(|at| at <= set.fetch_started().wall)
+}
+
+/// A collision makes two key ids share their place in the memory of absent ones, no more.
+fn hash_kid(kid: Option<&str>) -> u64 {
+    const SEED: u64 = 0x6b65_7977_6172_6421;
+    let mut hasher = SeedableRandomState::with_seed(SEED, SharedSeed::global_fixed()).build_hasher();
+    match kid {
+        Some(kid) => {
+            hasher.write_u8(1);
+            hasher.write(kid.as_bytes());
+        }
+        None => hasher.write_u8(0),
+    }
+    hasher.finish()
+}

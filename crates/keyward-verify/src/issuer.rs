@@ -1,0 +1,96 @@
+//! One issuer: what its tokens may look like, and where its keys are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_jose::{AlgorithmSet, Header, Jws};
+
+use crate::key_set::PublishedKeys;
+use crate::{Claims, Now, Reason, UnixTime};
+
+/// An issuer and its keys.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// What its tokens may look like.
+    pub policy: Arc<IssuerPolicy>,
+    /// Its keys, as they are now.
+    pub keys: Arc<PublishedKeys>,
+}
+
+/// What the tokens of one issuer may look like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IssuerPolicy {
+    /// Our name for it, in configuration, metrics and logs.
+    pub name: Box<str>,
+    /// What `iss` says, to the letter (RFC 7519 §4.1.1).
+    pub issuer: Box<str>,
+    /// The algorithms that its tokens may be signed with.
+    pub algorithms: AlgorithmSet,
+    /// The accepted values of `typ`. A token without one passes where `JWT` is among them, which is what
+    /// its absence means (RFC 7519 §5.1).
+    pub token_types: Vec<Box<str>>,
+    /// The audiences of which `aud` must name one, unless the requirement names its own. Where both are
+    /// empty, `aud` is not looked at.
+    pub audiences: Vec<Box<str>>,
+    /// By how much its clock and ours may differ: on `exp`, `nbf` and `iat`.
+    pub leeway: Duration,
+    /// The longest token that is looked at, in octets.
+    pub token_size_limit: usize,
+}
+
+impl IssuerPolicy {
+    /// The defaults for an issuer: every asymmetric algorithm, `at+jwt` and `JWT`, any audience, 60 s of
+    /// leeway, 16 KiB.
+    pub fn new(name: &str, issuer: &str) -> Self {
+        Self {
+            name: name.into(),
+            issuer: issuer.into(),
+            algorithms: AlgorithmSet::asymmetric(),
+            token_types: vec!["at+jwt".into(), "JWT".into()],
+            audiences: Vec::new(),
+            leeway: Duration::from_secs(60),
+            token_size_limit: Jws::DEFAULT_SIZE_LIMIT,
+        }
+    }
+
+    pub(crate) fn check_header(&self, header: &Header<'_>) -> Result<(), Reason> {
+        if !self.algorithms.contains(header.algorithm()) {
+            return Err(Reason::UnsupportedAlgorithm);
+        }
+        let accepted = match header.typ() {
+            None => self.token_types.iter().any(|typ| typ.eq_ignore_ascii_case("JWT")),
+            Some(_) => self.token_types.iter().any(|typ| header.is_type(typ)),
+        };
+        if accepted { Ok(()) } else { Err(Reason::WrongTokenType) }
+    }
+
+    /// The times between which a token may be accepted: from the first, before the second.
+    pub(crate) fn check_times(&self, claims: &Claims, now: Now) -> Result<std::ops::Range<UnixTime>, Reason> {
+        let expires_at = claims.expires_at().ok_or(Reason::MissingClaim)?;
+        let until = expires_at.saturating_add(self.leeway);
+        let from =
+            |time: Option<UnixTime>| time.map_or(UnixTime(i64::MIN), |t| t.saturating_sub(self.leeway));
+        let (valid_from, issued_from) = (from(claims.not_before()), from(claims.issued_at()));
+        if now.wall >= until {
+            Err(Reason::Expired)
+        } else if now.wall < valid_from {
+            Err(Reason::NotYetValid)
+        } else if now.wall < issued_from {
+            Err(Reason::IssuedInFuture)
+        } else {
+            Ok(valid_from.max(issued_from)..until)
+        }
+    }
+
+    pub(crate) fn check_audience(&self, claims: &Claims, demanded: &[Box<str>]) -> Result<(), Reason> {
+        let accepted = if demanded.is_empty() { &self.audiences } else { demanded };
+        if accepted.is_empty() {
+            return Ok(());
+        }
+        if claims.audiences().any(|audience| accepted.iter().any(|a| **a == *audience)) {
+            Ok(())
+        } else {
+            Err(Reason::WrongAudience)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! One set of keys, as it was fetched, and the keys in it, as they live on through refreshes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use keyward_jose::{Algorithm, SkippedJwk, VerificationKey};
+
+use crate::{MonoTime, Now, UnixTime};
+
+/// A key and for how long it may verify.
+///
+/// The same key in the next set is the same `LiveKey`; verdicts hold on to it, and learn from it at once
+/// that a refresh removed it or that its set went past the stale limit.
+#[derive(Debug)]
+pub struct LiveKey {
+    key: VerificationKey,
+    first_seen: UnixTime,
+    usable_until: AtomicU64,
+}
+
+impl LiveKey {
+    pub(super) fn new(key: VerificationKey, first_seen: UnixTime, usable_until: MonoTime) -> Self {
+        Self { key, first_seen, usable_until: AtomicU64::new(usable_until.0) }
+    }
+
+    /// A key that is no provider's to take back, such as a secret from a file.
+    pub fn fixed(key: VerificationKey, first_seen: UnixTime) -> Self {
+        Self::new(key, first_seen, MonoTime::NEVER)
+    }
+
+    /// The key.
+    pub fn key(&self) -> &VerificationKey {
+        &self.key
+    }
+
+    /// When this key was first seen in this process, or in the snapshot that it started from.
+    pub fn first_seen(&self) -> UnixTime {
+        self.first_seen
+    }
+
+    /// Whether the key may verify now: it was not removed, and its set is within the stale limit.
+    pub fn is_usable(&self, now: MonoTime) -> bool {
+        now.0 < self.usable_until.load(Ordering::Acquire)
+    }
+
+    pub(super) fn extend(&self, usable_until: MonoTime) {
+        self.usable_until.store(usable_until.0, Ordering::Release);
+    }
+
+    pub(super) fn retire(&self) {
+        self.usable_until.store(0, Ordering::Release);
+    }
+
+    /// Whether this is the same key under the same name, for the same algorithms.
+    pub(super) fn is_same(&self, other: &VerificationKey) -> bool {
+        self.key.kid() == other.kid()
+            && self.key.algorithms() == other.algorithms()
+            && self.key.thumbprint() == other.thumbprint()
+    }
+}
+
+/// Where a set came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From the provider, by this process.
+    Fetched,
+    /// From the disk, where an earlier process left it.
+    Snapshot,
+}
+
+impl Source {
+    /// The label in logs, metrics and `/debug/jwks-cache`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Fetched => "fetched",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
+/// A set of keys that never changes; the next one takes its place.
+#[derive(Debug)]
+pub struct KeySet {
+    pub(super) keys: Box<[Arc<LiveKey>]>,
+    pub(super) skipped: Box<[SkippedJwk]>,
+    pub(super) source: Source,
+    pub(super) fetch_started: Now,
+    pub(super) fresh_until: MonoTime,
+    pub(super) usable_until: MonoTime,
+}
+
+impl KeySet {
+    /// The usable keys, in the provider's order.
+    pub fn keys(&self) -> &[Arc<LiveKey>] {
+        &self.keys
+    }
+
+    /// The keys that cannot be used, with their reasons.
+    pub fn skipped(&self) -> &[SkippedJwk] {
+        &self.skipped
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// When its fetch began: it holds what the provider published then, or later.
+    pub fn fetch_started(&self) -> Now {
+        self.fetch_started
+    }
+
+    /// Until when it is fresh.
+    pub fn fresh_until(&self) -> MonoTime {
+        self.fresh_until
+    }
+
+    /// Until when it may verify.
+    pub fn usable_until(&self) -> MonoTime {
+        self.usable_until
+    }
+
+    /// The keys with this `kid`, in the provider's order.
+    pub(crate) fn named<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a Arc<LiveKey>> {
+        self.keys.iter().filter(move |live| live.key().kid() == Some(kid))
+    }
+
+    /// The keys without a `kid` that serve `algorithm`.
+    pub(crate) fn nameless(&self, algorithm: Algorithm) -> impl Iterator<Item = &Arc<LiveKey>> {
+        self.serving(algorithm).filter(|live| live.key().kid().is_none())
+    }
+
+    /// The keys that serve `algorithm`.
+    pub(crate) fn serving(&self, algorithm: Algorithm) -> impl Iterator<Item = &Arc<LiveKey>> {
+        self.keys.iter().filter(move |live| live.key().serves(algorithm))
+    }
+}

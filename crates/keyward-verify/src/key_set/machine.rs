@@ -1,0 +1,316 @@
+//! When to fetch an issuer's keys, what a failure means, and what an unknown key id may ask for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_jose::{JwkSet, SkippedJwk};
+
+use super::absent::AbsentKids;
+use super::budget::Budget;
+use super::jitter::Jitter;
+use super::{KeySet, KeySetSettings, LiveKey, PublishedKeys, Source};
+use crate::{MonoTime, Now, Reason, UnixTime, WantedKey};
+
+/// Keeps the keys of one issuer.
+///
+/// It does no I/O. Whoever drives it does this, over and over:
+///
+/// 1. [`poll`](Self::poll). On [`Step::Fetch`], fetch the set and hand in what came of it with
+///    [`fetched`](Self::fetched); on [`Step::Wait`], come back at that time or when a want came.
+/// 2. When a verdict lacks a key, [`want`](Self::want) it. On [`Answer::Wait`], poll, and decide again
+///    when the fetch has come back.
+///
+/// What it guarantees (promises 3 to 6): a failure removes nothing; a successful fetch with at least one
+/// usable key replaces the set and retires what it no longer holds; nothing verifies past the stale limit;
+/// at most one fetch is under way; unknown key ids cause no more fetches than their budget.
+#[derive(Debug)]
+pub struct KeySetMachine {
+    settings: KeySetSettings,
+    published: Arc<PublishedKeys>,
+    jitter: Jitter,
+    fetch: Fetch,
+    failures: u32,
+    budget: Budget,
+    absent: AbsentKids,
+    wanted: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fetch {
+    Due(MonoTime),
+    UnderWay { started: Now },
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Fetch the set now and call [`KeySetMachine::fetched`].
+    Fetch,
+    /// Nothing to do before this time.
+    Wait(MonoTime),
+}
+
+/// What a want comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// No fetch will be made for it: this is the verdict.
+    Refused(Reason),
+    /// A fetch is under way or due now: decide again when it has come back.
+    Wait,
+}
+
+/// A set as the provider sent it.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The keys.
+    pub set: JwkSet,
+    /// `Cache-Control: max-age`, where the answer had it.
+    pub max_age: Option<Duration>,
+}
+
+/// The earliest time at which a provider that refused wants to be asked again (RFC 9110 §10.2.3).
+pub type RetryAt = Option<Duration>;
+
+/// What came of a refresh.
+#[derive(Debug)]
+pub enum Refresh {
+    /// The set was replaced.
+    Refreshed(Refreshed),
+    /// The fetch failed; what was there still serves.
+    Failed,
+    /// The answer held no key that can be used; what was there still serves.
+    Refused(NoUsableKey),
+}
+
+/// What a refresh changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// How many usable keys there are now.
+    pub key_count: usize,
+    /// The `kid`s of the keys that are new.
+    pub added: Vec<Option<String>>,
+    /// The `kid`s of the keys that are gone and verify nothing from now on.
+    pub removed: Vec<Option<String>>,
+}
+
+/// A set without a single usable key: `keys` is empty, or each of them was skipped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the set holds no usable key ({} skipped)", skipped.len())]
+pub struct NoUsableKey {
+    /// The keys that were skipped.
+    pub skipped: Vec<SkippedJwk>,
+}
+
+/// Why a snapshot is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotRefused {
+    /// It holds no usable key.
+    #[error("it holds no usable key")]
+    Empty,
+    /// It is dated further ahead than a clock may be off.
+    #[error("it is dated in the future")]
+    FromFuture,
+    /// It is past the stale limit.
+    #[error("it is older than the stale limit")]
+    TooOld,
+}
+
+/// By how much the clock may have gone back since a snapshot was written.
+const SNAPSHOT_SKEW: Duration = Duration::from_secs(60);
+
+/// How many wants are noted for one fetch; more than these simply ask again.
+const WANTED_LIMIT: usize = 256;
+
+impl KeySetMachine {
+    /// A machine whose first fetch is due at once. `seed` spreads its deadlines.
+    pub fn new(settings: KeySetSettings, published: Arc<PublishedKeys>, now: Now, seed: u64) -> Self {
+        Self {
+            budget: Budget::new(settings.kid_burst, settings.kid_refill),
+            absent: AbsentKids::new(settings.absent_memory),
+            jitter: Jitter::new(seed),
+            fetch: Fetch::Due(now.mono),
+            failures: 0,
+            wanted: Vec::new(),
+            settings,
+            published,
+        }
+    }
+
+    /// The keys that it keeps.
+    pub fn published(&self) -> &Arc<PublishedKeys> {
+        &self.published
+    }
+
+    /// When the next fetch is due; none while one is under way.
+    pub fn next_fetch(&self) -> Option<MonoTime> {
+        match self.fetch {
+            Fetch::Due(at) => Some(at),
+            Fetch::UnderWay { .. } => None,
+        }
+    }
+
+    /// How many fetches have failed since one last succeeded.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Takes in the set that an earlier process left on the disk. It serves as stale until a fetch
+    /// succeeds or its stale limit, counted from its own fetch, is reached.
+    ///
+    /// # Errors
+    /// [`SnapshotRefused`]; nothing has changed then.
+    pub fn restore(&mut self, now: Now, set: JwkSet, fetched_at: UnixTime) -> Result<(), SnapshotRefused> {
+        if fetched_at > now.wall.saturating_add(SNAPSHOT_SKEW) {
+            return Err(SnapshotRefused::FromFuture);
+        }
+        let left = self.settings.stale_limit.saturating_sub(now.wall.saturating_since(fetched_at));
+        if left.is_zero() {
+            return Err(SnapshotRefused::TooOld);
+        }
+        if set.keys().is_empty() {
+            return Err(SnapshotRefused::Empty);
+        }
+        let fetch_started = Now { wall: fetched_at, mono: MonoTime(0) };
+        let usable_until = now.mono.saturating_add(left);
+        self.replace(set, Source::Snapshot, fetch_started, now.mono, usable_until);
+        Ok(())
+    }
+
+    /// What to do now. [`Step::Fetch`] is said once for each fetch.
+    pub fn poll(&mut self, now: Now) -> Step {
+        match self.fetch {
+            Fetch::Due(at) if at <= now.mono => {
+                self.fetch = Fetch::UnderWay { started: now };
+                Step::Fetch
+            }
+            Fetch::Due(at) => Step::Wait(at),
+            Fetch::UnderWay { .. } => Step::Wait(MonoTime::NEVER),
+        }
+    }
+
+    /// Takes in what came of the fetch.
+    pub fn fetched(&mut self, now: Now, result: Result<Fetched, RetryAt>) -> Refresh {
+        let Fetch::UnderWay { started } = self.fetch else {
+            // Nobody asked for this one: it changes nothing.
+            return Refresh::Failed;
+        };
+        let wanted = std::mem::take(&mut self.wanted);
+        match result {
+            Ok(Fetched { set, .. }) if set.keys().is_empty() => {
+                self.schedule_retry(now, None);
+                Refresh::Refused(NoUsableKey { skipped: set.into_parts().1 })
+            }
+            Ok(Fetched { set, max_age }) => {
+                let refreshed = self.take_set(now, started, set, max_age);
+                for kid_hash in wanted {
+                    self.absent.insert(now.mono, kid_hash);
+                }
+                Refresh::Refreshed(refreshed)
+            }
+            Err(retry_at) => {
+                self.schedule_retry(now, retry_at);
+                Refresh::Failed
+            }
+        }
+    }
+
+    /// Asks for a key that the current set does not hold.
+    pub fn want(&mut self, now: Now, wanted: WantedKey) -> Answer {
+        match self.fetch {
+            // Its answer may lack a key that was published a moment ago; then the caller wants it again.
+            Fetch::UnderWay { .. } => Answer::Wait,
+            // The provider is down and is asked at the refresher's own pace.
+            Fetch::Due(at) if self.failures > 0 && at > now.mono => Answer::Refused(Reason::KeysUnavailable),
+            Fetch::Due(at) if at <= now.mono => self.wait_for(wanted),
+            Fetch::Due(_) if self.absent.contains(now.mono, wanted.kid_hash) => {
+                Answer::Refused(Reason::KeyRefreshLimited)
+            }
+            Fetch::Due(_) if self.budget.take(now.mono) => {
+                self.fetch = Fetch::Due(now.mono);
+                self.wait_for(wanted)
+            }
+            Fetch::Due(at) => {
+                // Somebody still wants a key: fetch as soon as the budget allows, unasked.
+                self.fetch = Fetch::Due(at.min(self.budget.next(now.mono)));
+                Answer::Refused(Reason::KeyRefreshLimited)
+            }
+        }
+    }
+
+    fn wait_for(&mut self, wanted: WantedKey) -> Answer {
+        if self.wanted.len() < WANTED_LIMIT && !self.wanted.contains(&wanted.kid_hash) {
+            self.wanted.push(wanted.kid_hash);
+        }
+        Answer::Wait
+    }
+
+    fn take_set(&mut self, now: Now, started: Now, set: JwkSet, max_age: Option<Duration>) -> Refreshed {
+        let KeySetSettings { ttl, min_ttl, stale_limit, .. } = self.settings;
+        let ttl = max_age.unwrap_or(ttl).max(min_ttl).min(stale_limit);
+        let fresh_until = started.mono.saturating_add(ttl);
+        let usable_until = started.mono.saturating_add(stale_limit);
+        let refreshed = self.replace(set, Source::Fetched, started, fresh_until, usable_until);
+        let ahead = self.jitter.between(ttl * 7 / 10, ttl * 8 / 10);
+        self.failures = 0;
+        self.fetch = Fetch::Due(started.mono.saturating_add(ahead).max(now.mono));
+        refreshed
+    }
+
+    /// Publishes `set` and retires what it no longer holds.
+    fn replace(
+        &mut self,
+        set: JwkSet,
+        source: Source,
+        fetch_started: Now,
+        fresh_until: MonoTime,
+        usable_until: MonoTime,
+    ) -> Refreshed {
+        let before = self.published.current();
+        let mut gone: Vec<Arc<LiveKey>> =
+            before.as_ref().map_or_else(Vec::new, |before| before.keys().to_vec());
+        let mut refreshed = Refreshed { key_count: set.keys().len(), ..Refreshed::default() };
+        let (keys, skipped) = set.into_parts();
+        let keys = keys
+            .into_iter()
+            .map(|key| match gone.iter().position(|live| live.is_same(&key)) {
+                Some(place) => {
+                    let live = gone.swap_remove(place);
+                    live.extend(usable_until);
+                    live
+                }
+                None => {
+                    refreshed.added.push(key.kid().map(str::to_owned));
+                    Arc::new(LiveKey::new(key, fetch_started.wall, usable_until))
+                }
+            })
+            .collect();
+        self.published.publish(KeySet {
+            keys,
+            skipped: skipped.into(),
+            source,
+            fetch_started,
+            fresh_until,
+            usable_until,
+        });
+        for live in gone {
+            live.retire();
+            refreshed.removed.push(live.key().kid().map(str::to_owned));
+        }
+        refreshed
+    }
+
+    /// Exponential back-off with full jitter; after the last retry a rest, then all over again.
+    fn schedule_retry(&mut self, now: Now, retry_at: RetryAt) {
+        let round = self.settings.retries.saturating_add(1);
+        let attempt = self.failures % round;
+        self.failures = self.failures.saturating_add(1);
+        let delay = if attempt < self.settings.retries {
+            let longest = self.settings.retry_base * 2_u32.saturating_pow(attempt.min(16));
+            self.jitter.between(Duration::ZERO, longest)
+        } else {
+            self.jitter.between(self.settings.retry_rest / 2, self.settings.retry_rest)
+        };
+        let asked = retry_at.unwrap_or_default().min(self.settings.stale_limit);
+        self.fetch = Fetch::Due(now.mono.saturating_add(delay.max(asked)));
+    }
+}

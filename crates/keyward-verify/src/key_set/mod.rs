@@ -1,0 +1,16 @@
+//! The keys of one issuer: the sets that are published to verdicts, and the machine that keeps them.
+
+mod absent;
+mod budget;
+mod jitter;
+mod keys;
+mod machine;
+mod published;
+mod settings;
+
+pub use keys::{KeySet, LiveKey, Source};
+pub use machine::{
+    Answer, Fetched, KeySetMachine, NoUsableKey, Refresh, Refreshed, RetryAt, SnapshotRefused, Step,
+};
+pub use published::{KeySetState, PublishedKeys};
+pub use settings::KeySetSettings;
