@@ -20,6 +20,15 @@ pub(crate) enum Clock {
     TwoHoursAhead,
 }
 
+/// What to wait for after the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// `/readyz`: the issuers' keys are there.
+    WithKeys,
+    /// `/healthz`: it runs. All that can be had where an issuer is down.
+    WithoutKeys,
+}
+
 /// `keyward gateway`, running.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -38,13 +47,13 @@ pub(crate) struct Answer {
 }
 
 impl Gateway {
-    /// Starts a gateway over `issuers_and_routes`, the configuration without its `[gateway]`, and waits until
-    /// it is alive.
+    /// Starts a gateway over `issuers_and_routes`, the configuration without its `[gateway]`.
     pub(crate) fn start(
         workshop: &Workshop,
         name: &str,
         issuers_and_routes: &str,
         clock: Clock,
+        ready: Ready,
     ) -> Result<Self, Error> {
         let folder = workshop.subfolder(name)?;
         let (port, admin) = (free_port()?, free_port()?);
@@ -63,7 +72,11 @@ impl Gateway {
             command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
         let mut daemon = Daemon::start(name, &command, &folder)?;
-        daemon.wait_until(&workshop.http, &format!("http://127.0.0.1:{admin}/healthz"), 200)?;
+        let probe = match ready {
+            Ready::WithKeys => "readyz",
+            Ready::WithoutKeys => "healthz",
+        };
+        daemon.wait_until(&workshop.http, &format!("http://127.0.0.1:{admin}/{probe}"), 200)?;
         Ok(Self { daemon, http: workshop.http.clone(), port })
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::error::Error;
-use super::gateway::{Clock, Gateway};
+use super::gateway::{Clock, Gateway, Ready};
 use super::issuers::Issuer;
 use super::outcome::{Answers, Outcome};
 use super::rotation;
@@ -47,8 +47,20 @@ impl<'a> IssuerBench<'a> {
         let config = configuration(workshop, name, issuer)?;
         Ok(Self {
             issuer,
-            gateway: Gateway::start(workshop, &format!("{name}-gateway"), &config, Clock::Real)?,
-            later: Gateway::start(workshop, &format!("{name}-later"), &config, Clock::TwoHoursAhead)?,
+            gateway: Gateway::start(
+                workshop,
+                &format!("{name}-gateway"),
+                &config,
+                Clock::Real,
+                Ready::WithKeys,
+            )?,
+            later: Gateway::start(
+                workshop,
+                &format!("{name}-later"),
+                &config,
+                Clock::TwoHoursAhead,
+                Ready::WithKeys,
+            )?,
             http: workshop.http.clone(),
         })
     }
@@ -73,7 +85,11 @@ impl<'a> IssuerBench<'a> {
                 answers.compare(algorithm, answer.to_string(), wanted);
             }
         }
-        answers.outcome()
+        let mut outcome = answers.outcome()?;
+        if outcome.passed {
+            outcome.measured.push_str(&format!(", {}", self.issuer.algorithms().join(", ")));
+        }
+        Ok(outcome)
     }
 }
 

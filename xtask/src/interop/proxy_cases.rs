@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 
 use super::error::Error;
-use super::gateway::{Clock, Gateway, header};
+use super::gateway::{Clock, Gateway, Ready, header};
 use super::issuers::{Issuer, OidcProvider};
 use super::outcome::{Answers, Outcome};
 use super::process::{Daemon, free_port};
@@ -65,7 +65,7 @@ impl Backdrop {
         let down = format!("http://127.0.0.1:{}", free_port()?);
         let config = configuration(&issuer, &down);
         Ok(Self {
-            gateway: Gateway::start(workshop, "proxies-gateway", &config, Clock::Real)?,
+            gateway: Gateway::start(workshop, "proxies-gateway", &config, Clock::Real, Ready::WithoutKeys)?,
             issuer,
             down,
             upstream: Upstream::start()?,
@@ -75,6 +75,13 @@ impl Backdrop {
 
     fn token(&self) -> Result<Token, Error> {
         self.issuer.token(ALGORITHM)
+    }
+
+    fn passed_since(&self, requests: u64) -> String {
+        match self.upstream.requests() - requests {
+            0 => "nothing passed".to_owned(),
+            passed => format!("{passed} passed"),
+        }
     }
 }
 
@@ -154,13 +161,12 @@ fn denied(bench: &ProxyBench<'_>) -> Result<Outcome, Error> {
     let token = bench.backdrop.token()?;
     let mut answers = Answers::default();
     let none = send(bench.get("/"))?;
-    answers.compare("no token", challenge(&none), "401 missing_token, one challenge");
+    answers.compare("no token", challenge(&none), "401 missing_token, no error");
     let bent = send(bench.get("/").bearer_auth(token.with_bent_signature()?))?;
-    answers.compare("bent token", challenge(&bent), "401 invalid_signature, one challenge");
+    answers.compare("bent token", challenge(&bent), "401 invalid_signature, invalid_token");
     let scope = send(bench.get("/write/").bearer_auth(&token))?;
-    answers.compare("scope", challenge(&scope), "403 insufficient_scope, one challenge");
-    let reached = bench.backdrop.upstream.requests() - reached;
-    answers.compare("at the upstream", format!("{reached} passed"), "0 passed");
+    answers.compare("scope", challenge(&scope), "403 insufficient_scope, insufficient_scope");
+    answers.compare("the upstream", bench.backdrop.passed_since(reached), "nothing passed");
     answers.outcome()
 }
 
@@ -199,8 +205,7 @@ fn spoofed_route(bench: &ProxyBench<'_>) -> Result<Outcome, Error> {
         let refused = (400..500).contains(&status_of_raw_path(bench.port, path)?);
         answers.compare(path, if refused { "4xx" } else { "not refused" }.to_owned(), "4xx");
     }
-    let reached = bench.backdrop.upstream.requests() - reached;
-    answers.compare("at the upstream", format!("{reached} passed"), "0 passed");
+    answers.compare("the upstream", bench.backdrop.passed_since(reached), "nothing passed");
     answers.outcome()
 }
 
@@ -233,12 +238,22 @@ fn status_and_reason(response: &Response) -> String {
     format!("{} {}", response.status().as_u16(), header(response, "x-keyward-reason"))
 }
 
+/// The status, the reason, and the error that the one challenge names (RFC 6750 section 3).
 fn challenge(response: &Response) -> String {
-    let challenges = response.headers().get_all("www-authenticate").iter();
-    let bearer =
-        challenges.filter(|value| value.to_str().is_ok_and(|value| value.starts_with("Bearer"))).count();
-    let count = if bearer == 1 { "one challenge".to_owned() } else { format!("{bearer} challenges") };
-    format!("{}, {count}", status_and_reason(response))
+    let challenges: Vec<_> = response.headers().get_all("www-authenticate").iter().collect();
+    let shown = match challenges.as_slice() {
+        [one] => match one.to_str().unwrap_or_default().strip_prefix("Bearer") {
+            Some(parameters) => error_parameter(parameters).to_owned(),
+            None => "a challenge other than Bearer".to_owned(),
+        },
+        several => format!("{} challenges", several.len()),
+    };
+    format!("{}, {shown}", status_and_reason(response))
+}
+
+fn error_parameter(parameters: &str) -> &str {
+    let value = parameters.split_once("error=\"").and_then(|(_, rest)| rest.split('"').next());
+    value.unwrap_or("no error")
 }
 
 /// The status and who the upstream takes the client for.

@@ -134,8 +134,8 @@ fn judge(traffic: &[Traffic]) -> Outcome {
         measured.push_str("; too few under new keys");
     }
     for (count, what) in [
-        (sum(|traffic| traffic.withdrawn), "refused that the issuer withdrew"),
-        (sum(|traffic| traffic.issuer_failures), "times the issuer gave no token"),
+        (sum(|traffic| traffic.withdrawn), "withdrawn by the issuer"),
+        (sum(|traffic| traffic.issuer_failures), "not issued"),
     ] {
         if count > 0 {
             measured.push_str(&format!("; {count} {what}"));
