@@ -37,6 +37,13 @@ pub fn check_unique_names(text: &[u8]) -> Result<(), JsonError> {
     Ok(deserializer.end()?)
 }
 
+/// Whether `text`, where it is JSON, is an object.
+///
+/// What serde derives takes an array of the members' values for an object as well.
+pub(crate) fn is_object(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(b"{")
+}
+
 /// The names seen so far in one object.
 ///
 /// Objects of tokens are small, so a scan beats hashing; past [`MemberNames::SCAN`] names it sorts and

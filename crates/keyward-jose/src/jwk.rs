@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::json::{JsonError, check_unique_names};
+use crate::json::{JsonError, check_unique_names, is_object};
 use crate::{Algorithm, KeyType, Thumbprint, UnusableKey};
 
 /// A JWK as somebody published it: every member that we look at, nothing checked but types and names.
@@ -42,6 +42,9 @@ pub(crate) struct RawJwk<'a> {
 
 impl<'a> RawJwk<'a> {
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, UnusableKey> {
+        if !is_object(json) {
+            return Err(UnusableKey::Malformed);
+        }
         check_unique_names(json).map_err(|error| match error {
             JsonError::DuplicateName => UnusableKey::DuplicateMember,
             JsonError::Malformed => UnusableKey::Malformed,

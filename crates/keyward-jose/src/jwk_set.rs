@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::json::is_object;
 use crate::jwk::RawJwk;
 use crate::{UnusableKey, VerificationKey};
 
@@ -81,6 +82,9 @@ impl JwkSet {
     pub fn parse(json: &[u8], limits: JwkSetLimits) -> Result<Self, JwkSetError> {
         if json.len() > limits.octets {
             return Err(JwkSetError::TooLarge { octets: json.len(), limit: limits.octets });
+        }
+        if !is_object(json) {
+            return Err(JwkSetError::Malformed);
         }
         let raw: RawJwkSet<'_> = serde_json::from_slice(json).map_err(|_| JwkSetError::Malformed)?;
         if raw.keys.len() > limits.keys {

@@ -36,6 +36,7 @@ mod jws;
 mod local_signer;
 mod roca;
 mod signer;
+mod small_order;
 mod thumbprint;
 mod unusable;
 mod verification_key;

@@ -44,6 +44,9 @@ pub enum SigningKeyError {
     /// Not a private key in PKCS#8 (RFC 5958) of the algorithm's kind.
     #[error("not a PKCS#8 private key for this algorithm")]
     Pkcs8,
+    /// No verifier would take the public half, for this reason.
+    #[error("its public key is unusable: {0}")]
+    Unusable(UnusableKey),
 }
 
 impl LocalSigner {
@@ -73,7 +76,8 @@ impl LocalSigner {
     /// A key from PKCS#8 (RFC 5958) in DER.
     ///
     /// # Errors
-    /// [`SigningKeyError::Pkcs8`] where it is not one of the algorithm's kind.
+    /// [`SigningKeyError::Pkcs8`] where it is not one of the algorithm's kind, and
+    /// [`SigningKeyError::Unusable`] where it is one that [`VerificationKey::from_jwk`] refuses.
     pub fn from_pkcs8(algorithm: Algorithm, kid: Option<&str>, der: &[u8]) -> Result<Self, SigningKeyError> {
         let key = match algorithm.key_type() {
             KeyType::Ec => EcdsaKeyPair::from_pkcs8(ecdsa(algorithm)?, der).map(PrivateKey::Ecdsa),
@@ -84,7 +88,10 @@ impl LocalSigner {
                 RsaKeyPair::from_pkcs8(der).map(|pair| PrivateKey::Rsa(pair, encoding))
             }
         };
-        Ok(Self::new(algorithm, kid, key.map_err(|_| SigningKeyError::Pkcs8)?))
+        let signer = Self::new(algorithm, kid, key.map_err(|_| SigningKeyError::Pkcs8)?);
+        let jwk = serde_json::to_vec(&signer.jwk).map_err(|_| SigningKeyError::Pkcs8)?;
+        VerificationKey::from_jwk(&jwk).map_err(SigningKeyError::Unusable)?;
+        Ok(signer)
     }
 
     /// A secret for HMAC.

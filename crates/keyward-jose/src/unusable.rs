@@ -31,6 +31,9 @@ pub enum UnusableKey {
         /// The member's name.
         member: &'static str,
     },
+    /// The RSA modulus is even: no product of two odd primes.
+    #[error("its RSA modulus is even")]
+    ModulusEven,
     /// The RSA modulus is shorter than 2048 or longer than 8192 bits.
     #[error("its RSA modulus of {bits} bits is not within 2048 to 8192")]
     ModulusSize {
@@ -40,8 +43,9 @@ pub enum UnusableKey {
     /// `use` is not `sig`, or `key_ops` does not hold `verify` (RFC 7517 §4.2, §4.3).
     #[error("its use or key_ops does not allow verifying signatures")]
     NotForVerification,
-    /// The coordinates are not those of a point on the curve, or the key has the wrong length.
-    #[error("its coordinates are not a point on the curve")]
+    /// The coordinates are not those of a point on the curve, the key has the wrong length, or it is a point
+    /// of small order, with which anybody can sign.
+    #[error("its coordinates are not a point on the curve that could be a public key")]
     PointInvalid,
     /// Members of a private key stand where a public key belongs: it must be taken for leaked.
     #[error("it holds private key members and must be taken for leaked")]
@@ -71,6 +75,7 @@ impl UnusableKey {
             Self::ExponentInvalid => "exponent_invalid",
             Self::Malformed => "malformed",
             Self::MemberMissing { .. } => "member_missing",
+            Self::ModulusEven => "modulus_even",
             Self::ModulusSize { .. } => "modulus_size",
             Self::NotForVerification => "not_for_verification",
             Self::PointInvalid => "point_invalid",

@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
 use aws_lc_rs::{constant_time, hmac};
 
 use crate::jwk::{PublicMembers, RawJwk};
+use crate::small_order::is_small_order;
 use crate::{Algorithm, AlgorithmSet, KeyType, SignatureError, Thumbprint, UnusableKey, base64url, roca};
 
 /// A key that can check signatures.
@@ -243,7 +244,7 @@ fn parse_okp(jwk: &RawJwk<'_>) -> Result<PublicKey, UnusableKey> {
         return Err(UnusableKey::CurveUnsupported);
     }
     let x = decode_member(&jwk.x, "x")?;
-    if x.len() != 32 {
+    if <&[u8; 32]>::try_from(x.as_slice()).map_or(true, is_small_order) {
         return Err(UnusableKey::PointInvalid);
     }
     let key = ParsedPublicKey::new(&signature::ED25519, &x).map_err(|_| UnusableKey::PointInvalid)?;
@@ -272,6 +273,9 @@ fn parse_rsa(jwk: &RawJwk<'_>) -> Result<PublicKey, UnusableKey> {
     if !(2048..=8192).contains(&bits) {
         return Err(UnusableKey::ModulusSize { bits });
     }
+    if !is_odd(n) {
+        return Err(UnusableKey::ModulusEven);
+    }
     if !is_sound_exponent(e) {
         return Err(UnusableKey::ExponentInvalid);
     }
@@ -295,8 +299,11 @@ fn parse_rsa(jwk: &RawJwk<'_>) -> Result<PublicKey, UnusableKey> {
 
 /// Odd, at least 3, and at most 33 bits, which is as far as aws-lc goes.
 fn is_sound_exponent(e: &[u8]) -> bool {
-    let odd = e.last().is_some_and(|last| last & 1 == 1);
-    odd && e != [1] && bit_length(e) <= 33
+    is_odd(e) && e != [1] && bit_length(e) <= 33
+}
+
+fn is_odd(magnitude: &[u8]) -> bool {
+    magnitude.last().is_some_and(|last| last & 1 == 1)
 }
 
 fn bit_length(magnitude: &[u8]) -> usize {

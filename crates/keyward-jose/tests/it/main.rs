@@ -9,6 +9,7 @@
 )]
 
 mod attacks;
+mod keys;
 mod properties;
 mod rfc;
 mod round_trip;
