@@ -1,1 +1,52 @@
-//! Being written.
+//! Verify OAuth 2.0 and OpenID Connect tokens inside a Rust service, and keep verifying while their
+//! provider fails.
+//!
+//! A [`Verifier`] knows one or more issuers. It fetches each one's keys in the background, apart from the
+//! others, serves them stale while the provider is down, keeps the last good set on disk, and says
+//! [`Verdict::Undecided`] where it cannot tell, never "invalid token".
+//!
+//! ```no_run
+//! use keyward::{IssuerSettings, Verdict, Verifier};
+//!
+//! # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = Verifier::builder()
+//!     .issuer(IssuerSettings::discover("https://idp.example/realms/main").audience("api"))
+//!     .snapshots("/var/lib/my-service")
+//!     .start()?;
+//!
+//! match verifier.verify(token.as_bytes()).await {
+//!     Verdict::Accept(token) => println!("hello {}", token.subject().unwrap_or("nobody")),
+//!     Verdict::Reject(reason) => println!("401 {reason}"),
+//!     Verdict::Undecided(reason) => println!("503 {reason}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In front of a tower service, [`VerifyLayer`] does this for every request.
+
+pub mod clock;
+pub mod entropy;
+pub mod event;
+pub mod fetch;
+pub mod wire;
+
+mod address;
+mod discovery;
+mod issuer_settings;
+mod keeper;
+mod layer;
+mod snapshot;
+mod source;
+mod status;
+mod verifier;
+
+pub use issuer_settings::{IssuerSettings, KeySource, SettingsError};
+pub use keyward_jose::{Algorithm, AlgorithmSet};
+pub use keyward_verify::key_set::{KeySetSettings, KeySetState};
+pub use keyward_verify::{
+    ClaimRule, ClaimTest, Claims, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
+};
+pub use layer::{VerifyLayer, VerifyService};
+pub use status::{IssuerStatus, KeyStatus, SkippedKeyStatus};
+pub use verifier::{RequirementId, Verifier, VerifierBuilder};

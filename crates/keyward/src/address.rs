@@ -1,0 +1,52 @@
+//! Which addresses may be asked for keys.
+
+use url::{Host, Url};
+
+/// Whether keys may be fetched from `url`: by https, or by http from this very machine.
+pub(crate) fn is_acceptable(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => url.host().is_some(),
+        "http" => is_loopback(url),
+        _ => false,
+    }
+}
+
+/// Whether `next` stays where `first` was: the same scheme, host and port.
+pub(crate) fn is_same_origin(first: &Url, next: &Url) -> bool {
+    first.scheme() == next.scheme()
+        && first.host() == next.host()
+        && first.port_or_known_default() == next.port_or_known_default()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_anywhere_and_http_only_here() {
+        for (text, acceptable) in [
+            ("https://idp.example/jwks", true),
+            ("http://127.0.0.1:3000/jwks", true),
+            ("http://[::1]:3000/jwks", true),
+            ("http://localhost/jwks", true),
+            ("http://idp.example/jwks", false),
+            ("http://169.254.169.254/latest/meta-data", false),
+            ("http://localhost.example/jwks", false),
+            ("http://127.0.0.1.example/jwks", false),
+            ("file:///etc/passwd", false),
+            ("ftp://idp.example/jwks", false),
+        ] {
+            let url = Url::parse(text).expect("a URL");
+            assert_eq!(is_acceptable(&url), acceptable, "{text}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The clocks of this machine. Nothing else in Keyward reads them.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant, SystemTime};
+
+use keyward_verify::{MonoTime, Now, UnixTime};
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync + Debug {
+    /// Both clocks, at this moment.
+    fn now(&self) -> Now;
+}
+
+/// The machine's clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// Monotonic time counts from this call.
+    #[expect(clippy::disallowed_methods, reason = "this is where the monotonic clock is read")]
+    pub fn new() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where both clocks are read")]
+    fn now(&self) -> Now {
+        let wall = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |secs| -secs),
+        };
+        Now { wall: UnixTime(wall), mono: MonoTime(0).saturating_add(Instant::now() - self.origin) }
+    }
+}
+
+/// The wait from now until `deadline`.
+pub(crate) fn until(clock: &dyn Clock, deadline: MonoTime) -> Duration {
+    deadline.saturating_since(clock.now().mono)
+}

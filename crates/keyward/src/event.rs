@@ -1,0 +1,144 @@
+//! What happens to keys, as events: logged in one place, with one vocabulary, and handed to whoever counts.
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::time::Duration;
+
+use keyward_verify::key_set::{NoUsableKey, Refreshed};
+
+use crate::fetch::FetchError;
+
+/// Something that happened to an issuer's keys.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A set was fetched and serves from now on. Logged as `jwks_refreshed`.
+    Refreshed {
+        /// What it changed.
+        refreshed: &'a Refreshed,
+        /// How many keys of the set cannot be used.
+        skipped: usize,
+        /// How long the fetch took.
+        took: Duration,
+    },
+    /// A fetch failed; what was there still serves. Logged as `jwks_refresh_failed`.
+    RefreshFailed {
+        /// Why.
+        error: &'a FetchError,
+        /// How many fetches have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
+    /// The provider's set has no usable key; what was there still serves. Logged as `jwks_refresh_failed`.
+    RefreshRefused {
+        /// What was skipped.
+        no_usable_key: &'a NoUsableKey,
+        /// How many fetches have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
+    /// Keys from the disk serve until a fetch succeeds. Logged as `cache_fallback`.
+    SnapshotUsed {
+        /// How many.
+        key_count: usize,
+        /// How old they are.
+        age: Duration,
+    },
+    /// The keys on the disk are not used. Logged as `snapshot_refused`.
+    SnapshotRefused {
+        /// The file.
+        path: &'a Path,
+        /// Why.
+        reason: &'a dyn std::error::Error,
+    },
+    /// The keys could not be written to the disk. Logged as `snapshot_write_failed`.
+    SnapshotWriteFailed {
+        /// The file.
+        path: &'a Path,
+        /// What the system said.
+        error: &'a std::io::Error,
+    },
+}
+
+/// Whoever wants to know of events, such as a counter.
+pub trait Observer: Send + Sync + Debug {
+    /// Called at each event, on the task that refreshes the issuer's keys. It must not block.
+    fn observe(&self, issuer: &str, event: &Event<'_>);
+}
+
+/// Does nothing.
+#[derive(Debug)]
+pub(crate) struct NoObserver;
+
+impl Observer for NoObserver {
+    fn observe(&self, _issuer: &str, _event: &Event<'_>) {}
+}
+
+/// Writes the event to the log.
+pub(crate) fn log(issuer: &str, event: &Event<'_>) {
+    match event {
+        Event::Refreshed { refreshed, skipped, took } => {
+            tracing::info!(
+                event = "jwks_refreshed",
+                issuer,
+                key_count = refreshed.key_count,
+                added = ?refreshed.added,
+                removed = ?refreshed.removed,
+                skipped,
+                took_ms = millis(*took),
+                "keys refreshed"
+            );
+        }
+        Event::RefreshFailed { error, failures, retry_in } => {
+            tracing::warn!(
+                event = "jwks_refresh_failed",
+                issuer,
+                cause = error.label(),
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "keys not refreshed: {error}"
+            );
+        }
+        Event::RefreshRefused { no_usable_key, failures, retry_in } => {
+            tracing::warn!(
+                event = "jwks_refresh_failed",
+                issuer,
+                cause = "no_usable_key",
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "keys not refreshed: {no_usable_key}"
+            );
+        }
+        Event::SnapshotUsed { key_count, age } => {
+            tracing::warn!(
+                event = "cache_fallback",
+                issuer,
+                keys_cached = key_count,
+                age_s = age.as_secs(),
+                "keys from the disk serve until a fetch succeeds"
+            );
+        }
+        Event::SnapshotRefused { path, reason } => {
+            tracing::warn!(
+                event = "snapshot_refused",
+                issuer,
+                path = %path.display(),
+                "keys on the disk are not used: {reason}"
+            );
+        }
+        Event::SnapshotWriteFailed { path, error } => {
+            tracing::error!(
+                event = "snapshot_write_failed",
+                issuer,
+                path = %path.display(),
+                "a restart during an outage will find no keys, or old ones: {error}"
+            );
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

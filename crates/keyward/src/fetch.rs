@@ -1,0 +1,282 @@
+//! Fetches small JSON documents from providers: within a time, a size, and the place that was named.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use keyward_jose::JwkSetError;
+use reqwest::{Client, Response, redirect};
+use url::Url;
+
+use crate::address;
+
+/// A client for providers. Its connections are shared by all fetches of one issuer.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    client: Client,
+    body_limit: usize,
+}
+
+/// A document as it came.
+#[derive(Debug)]
+pub struct Document {
+    /// The octets, within the limit.
+    pub body: Vec<u8>,
+    /// `Cache-Control: max-age`, where the answer had it.
+    pub max_age: Option<Duration>,
+}
+
+/// The most redirects that one fetch follows.
+const REDIRECT_LIMIT: usize = 3;
+
+/// Why a fetch failed. Nothing of the answer's body is in it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The connection could not be made, or broke.
+    #[error("cannot connect to {url}: {cause}")]
+    Connect {
+        /// What was asked.
+        url: Url,
+        /// The innermost cause.
+        cause: String,
+    },
+    /// The discovery document could not be read.
+    #[error("the discovery document at {url} is no JSON object with issuer and jwks_uri")]
+    DiscoveryMalformed {
+        /// What was asked.
+        url: Url,
+    },
+    /// The name could not be resolved.
+    #[error("cannot resolve the host of {url}: {cause}")]
+    Dns {
+        /// What was asked.
+        url: Url,
+        /// The innermost cause.
+        cause: String,
+    },
+    /// A local file could not be read.
+    #[error("cannot read {path}: {cause}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// An address that is neither https nor on this machine.
+    #[error("{url} is refused: keys are fetched by https, or by http from loopback")]
+    InsecureAddress {
+        /// Which address.
+        url: Url,
+    },
+    /// The discovery document is another issuer's: its `issuer` must match to the letter (OpenID Connect
+    /// Discovery §4.3, RFC 8414 §3.3).
+    #[error("{url} answers for issuer {found:?}, and {expected:?} is configured")]
+    IssuerMismatch {
+        /// What was asked.
+        url: Url,
+        /// The issuer that is configured.
+        expected: String,
+        /// The issuer that the document names.
+        found: String,
+    },
+    /// The answer is no JWK Set.
+    #[error("the answer of {place} is no JWK Set: {cause}")]
+    JwkSet {
+        /// The address or file.
+        place: String,
+        /// Why not.
+        cause: JwkSetError,
+    },
+    /// A redirect led to another host or scheme, or there were too many.
+    #[error("{url} redirects to another place, or too often")]
+    RedirectRefused {
+        /// What was asked.
+        url: Url,
+    },
+    /// A status other than 200.
+    #[error("{url} answers {status}")]
+    Status {
+        /// What was asked.
+        url: Url,
+        /// What it answered.
+        status: StatusCode,
+        /// `Retry-After`, where the answer had it.
+        retry_after: Option<Duration>,
+    },
+    /// The answer did not come, or not all of it, within the time.
+    #[error("{url} did not answer within the time")]
+    Timeout {
+        /// What was asked.
+        url: Url,
+    },
+    /// The TLS handshake failed.
+    #[error("no TLS connection to {url}: {cause}")]
+    Tls {
+        /// What was asked.
+        url: Url,
+        /// The innermost cause.
+        cause: String,
+    },
+    /// The body is longer than the limit.
+    #[error("the answer of {url} is over the limit of {limit} octets")]
+    TooLarge {
+        /// What was asked.
+        url: Url,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl FetchError {
+    /// The label in metrics and logs.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "connect",
+            Self::DiscoveryMalformed { .. } => "discovery_malformed",
+            Self::Dns { .. } => "dns",
+            Self::File { .. } => "file",
+            Self::InsecureAddress { .. } => "insecure_address",
+            Self::IssuerMismatch { .. } => "issuer_mismatch",
+            Self::JwkSet { .. } => "malformed",
+            Self::RedirectRefused { .. } => "redirect_refused",
+            Self::Status { .. } => "status",
+            Self::Timeout { .. } => "timeout",
+            Self::Tls { .. } => "tls",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+
+    /// How long the provider asked to be left alone.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl Fetcher {
+    /// A client that gives each fetch `timeout` in all, DNS, connection, TLS and body included, and trusts
+    /// the system's anchors and those in `extra_anchors` (PEM).
+    ///
+    /// # Errors
+    /// What the TLS library says of the anchors.
+    pub fn new(timeout: Duration, body_limit: usize, extra_anchors: &[u8]) -> Result<Self, reqwest::Error> {
+        let same_origin = redirect::Policy::custom(|attempt| {
+            let first = attempt.previous().first().is_some_and(|first| {
+                attempt.previous().len() <= REDIRECT_LIMIT && address::is_same_origin(first, attempt.url())
+            });
+            // An answer that redirects elsewhere is handed over as it is, and refused for its status.
+            if first { attempt.follow() } else { attempt.stop() }
+        });
+        let mut builder = Client::builder()
+            .timeout(timeout)
+            .redirect(same_origin)
+            .referer(false)
+            .pool_max_idle_per_host(1)
+            .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")));
+        if !extra_anchors.is_empty() {
+            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(extra_anchors)?);
+        }
+        Ok(Self { client: builder.build()?, body_limit })
+    }
+
+    /// The most octets that are read of a document.
+    pub fn body_limit(&self) -> usize {
+        self.body_limit
+    }
+
+    /// Fetches one document.
+    ///
+    /// # Errors
+    /// [`FetchError`]; the body is read no further than the limit.
+    pub async fn get(&self, url: &Url) -> Result<Document, FetchError> {
+        if !address::is_acceptable(url) {
+            return Err(FetchError::InsecureAddress { url: url.clone() });
+        }
+        let request = self.client.get(url.clone()).header(http::header::ACCEPT, "application/json");
+        let response = request.send().await.map_err(|error| transport_error(url, &error))?;
+        let status = response.status();
+        if status.is_redirection() && response.headers().contains_key(LOCATION) {
+            return Err(FetchError::RedirectRefused { url: url.clone() });
+        }
+        if status != StatusCode::OK {
+            let retry_after = seconds_of(response.headers().get(RETRY_AFTER));
+            return Err(FetchError::Status { url: url.clone(), status, retry_after });
+        }
+        let max_age = max_age(response.headers());
+        Ok(Document { body: self.read_body(url, response).await?, max_age })
+    }
+
+    async fn read_body(&self, url: &Url, mut response: Response) -> Result<Vec<u8>, FetchError> {
+        let too_large = || FetchError::TooLarge { url: url.clone(), limit: self.body_limit };
+        if response.content_length().is_some_and(|octets| octets > self.body_limit as u64) {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(url, &error))? {
+            if body.len() + chunk.len() > self.body_limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+fn transport_error(url: &Url, error: &reqwest::Error) -> FetchError {
+    let url = url.clone();
+    let cause = innermost(error);
+    if error.is_timeout() {
+        FetchError::Timeout { url }
+    } else if error.is_redirect() {
+        FetchError::RedirectRefused { url }
+    } else if error.is_dns() {
+        FetchError::Dns { url, cause }
+    } else if is_tls(error) {
+        FetchError::Tls { url, cause }
+    } else {
+        FetchError::Connect { url, cause }
+    }
+}
+
+/// What went wrong first; the layers above it only say that something did.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// reqwest tells no TLS error apart from a refused connection, so the causes are looked through.
+fn is_tls(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let text = source.to_string();
+        if text.contains("certificate") || text.contains("TLS") || text.contains("handshake") {
+            return true;
+        }
+        cause = source.source();
+    }
+    false
+}
+
+fn seconds_of(value: Option<&http::HeaderValue>) -> Option<Duration> {
+    value?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// `max-age` of RFC 9111 §5.2.2.1, in any case and place of the field.
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|directive| directive.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("max-age"))
+        .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse().ok())
+        .map(Duration::from_secs)
+}

@@ -1,0 +1,216 @@
+//! What a caller says about one issuer.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keyward_jose::{Algorithm, AlgorithmSet, KeyType, UnusableKey, VerificationKey};
+use keyward_verify::IssuerPolicy;
+use keyward_verify::key_set::KeySetSettings;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::address;
+
+/// One issuer: its name and policy, where its keys are, and how they are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IssuerSettings {
+    /// What its tokens may look like.
+    pub policy: IssuerPolicy,
+    /// Where its public keys are; none where it only has a secret.
+    pub source: Option<KeySource>,
+    /// A secret for HS256, HS384 and HS512, as far as the policy allows them and its length does.
+    pub hmac_secret: Option<HmacSecret>,
+    /// How its keys are kept.
+    pub key_set: KeySetSettings,
+    /// How long one fetch may take, DNS, connection, TLS and body included. Default 5 s.
+    pub fetch_timeout: Duration,
+    /// Trust anchors for its TLS beside the system's, in PEM.
+    pub extra_anchors: Vec<u8>,
+}
+
+/// Where an issuer's public keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// At the `jwks_uri` of its discovery document (OpenID Connect Discovery §4, RFC 8414).
+    Discovery,
+    /// In a file, which is read again as a set is fetched again.
+    File(PathBuf),
+    /// At this address.
+    JwksUri(Url),
+}
+
+/// A shared secret. It is wiped when dropped and never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HmacSecret(pub(crate) Zeroizing<Vec<u8>>);
+
+impl HmacSecret {
+    /// Takes in a secret.
+    pub fn new(octets: Vec<u8>) -> Self {
+        Self(Zeroizing::new(octets))
+    }
+}
+
+impl std::fmt::Debug for HmacSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HmacSecret(…)")
+    }
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// Two issuers have the same `issuer` or the same name.
+    #[error("two issuers are called {0:?}")]
+    DuplicateIssuer(String),
+    /// The HTTP client could not be made, mostly because of the extra trust anchors.
+    #[error("issuer {issuer:?}: no HTTP client can be made: {cause}")]
+    HttpClient {
+        /// Our name for the issuer.
+        issuer: String,
+        /// What the library said.
+        cause: reqwest::Error,
+    },
+    /// The secret cannot serve any of the algorithms that the policy allows.
+    #[error("issuer {issuer:?}: the HMAC secret cannot be used: {cause}")]
+    HmacSecret {
+        /// Our name for the issuer.
+        issuer: String,
+        /// Why not.
+        cause: UnusableKey,
+    },
+    /// An address that is neither https nor on this machine.
+    #[error("issuer {issuer:?}: {address} is refused: keys are fetched by https, or by http from loopback")]
+    InsecureAddress {
+        /// Our name for the issuer.
+        issuer: String,
+        /// Which address.
+        address: String,
+    },
+    /// There is no issuer.
+    #[error("no issuer is configured: every token would be refused")]
+    NoIssuer,
+    /// An issuer has neither a key source nor a secret.
+    #[error("issuer {issuer:?} has neither a source of keys nor a secret")]
+    NoKeys {
+        /// Our name for the issuer.
+        issuer: String,
+    },
+    /// The stale limit is shorter than the TTL, or a time is zero.
+    #[error("issuer {issuer:?}: {what}")]
+    Times {
+        /// Our name for the issuer.
+        issuer: String,
+        /// Which rule is broken.
+        what: &'static str,
+    },
+}
+
+impl IssuerSettings {
+    /// An issuer whose keys are found by discovery. Its name is the issuer identifier itself.
+    pub fn discover(issuer: &str) -> Self {
+        Self::with_source(issuer, KeySource::Discovery)
+    }
+
+    /// An issuer whose keys are at `jwks_uri`.
+    pub fn jwks_uri(issuer: &str, jwks_uri: Url) -> Self {
+        Self::with_source(issuer, KeySource::JwksUri(jwks_uri))
+    }
+
+    /// An issuer whose keys are in a file.
+    pub fn jwks_file(issuer: &str, path: impl Into<PathBuf>) -> Self {
+        Self::with_source(issuer, KeySource::File(path.into()))
+    }
+
+    fn with_source(issuer: &str, source: KeySource) -> Self {
+        Self {
+            policy: IssuerPolicy::new(issuer, issuer),
+            source: Some(source),
+            hmac_secret: None,
+            key_set: KeySetSettings::default(),
+            fetch_timeout: Duration::from_secs(5),
+            extra_anchors: Vec::new(),
+        }
+    }
+
+    /// Our name for it, in metrics and logs.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.policy.name = name.into();
+        self
+    }
+
+    /// One more audience of which `aud` must name one.
+    #[must_use]
+    pub fn audience(mut self, audience: &str) -> Self {
+        self.policy.audiences.push(audience.into());
+        self
+    }
+
+    /// The only algorithms that its tokens may be signed with.
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.policy.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        let issuer = self.policy.name.to_string();
+        let KeySetSettings { ttl, stale_limit, .. } = self.key_set;
+        let times = |what| SettingsError::Times { issuer: issuer.clone(), what };
+        if ttl.is_zero() || self.fetch_timeout.is_zero() {
+            return Err(times("the TTL and the timeout must be longer than zero"));
+        }
+        if stale_limit < ttl {
+            return Err(times("the stale limit must not be shorter than the TTL"));
+        }
+        let address = match &self.source {
+            Some(KeySource::Discovery) => Url::parse(&self.policy.issuer).ok(),
+            Some(KeySource::JwksUri(url)) => Some(url.clone()),
+            Some(KeySource::File(_)) => return Ok(()),
+            None if self.hmac_secret.is_none() => return Err(SettingsError::NoKeys { issuer }),
+            None => return Ok(()),
+        };
+        match address {
+            Some(url) if address::is_acceptable(&url) => Ok(()),
+            Some(url) => Err(SettingsError::InsecureAddress { issuer, address: url.into() }),
+            None => Err(SettingsError::InsecureAddress { issuer, address: self.policy.issuer.to_string() }),
+        }
+    }
+
+    /// The key made of the secret: it serves those allowed algorithms that it is long enough for.
+    pub(crate) fn hmac_key(&self) -> Result<Option<VerificationKey>, SettingsError> {
+        let Some(HmacSecret(secret)) = &self.hmac_secret else {
+            return Ok(None);
+        };
+        let allowed = self.policy.algorithms.iter().filter(|algorithm| algorithm.key_type() == KeyType::Oct);
+        let served: AlgorithmSet = allowed
+            .filter(|algorithm| {
+                VerificationKey::from_secret(secret, AlgorithmSet::from_iter([*algorithm]), None).is_ok()
+            })
+            .collect();
+        let refused = |cause| SettingsError::HmacSecret { issuer: self.policy.name.to_string(), cause };
+        if served.is_empty() && secret.len() < 32 {
+            return Err(refused(UnusableKey::SecretTooShort));
+        }
+        VerificationKey::from_secret(secret, served, None).map(Some).map_err(refused)
+    }
+
+    /// Whether the same keys come from the same place, kept the same way: then a new configuration goes on
+    /// with the keys of the old one.
+    pub(crate) fn has_same_keys(&self, other: &Self) -> bool {
+        let of = |settings: &Self| {
+            (
+                settings.policy.issuer.clone(),
+                settings.policy.name.clone(),
+                settings.source.clone(),
+                settings.hmac_secret.clone(),
+                settings.policy.algorithms,
+                settings.key_set.clone(),
+                settings.fetch_timeout,
+                settings.extra_anchors.clone(),
+            )
+        };
+        of(self) == of(other)
+    }
+}

@@ -1,0 +1,238 @@
+//! Keeps one issuer's keys: drives its machine, does its I/O, and wakes who waits for a key.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use keyward_verify::key_set::{Answer, KeySetMachine, PublishedKeys, Refresh, Step};
+use keyward_verify::{MonoTime, Now, Reason, WantedKey};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::{self, Clock};
+use crate::event::{self, Event, Observer};
+use crate::fetch::FetchError;
+use crate::issuer_settings::IssuerSettings;
+use crate::snapshot::Snapshot;
+use crate::source::{FetchedText, Source};
+
+/// How many requests may wait for one issuer's fetch. More are answered at once.
+const WAITING_LIMIT: usize = 1024;
+
+/// The task that keeps one issuer's keys. It ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    settings: IssuerSettings,
+    shared: Arc<Shared>,
+    task: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    name: Box<str>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    machine: Mutex<KeySetMachine>,
+    snapshot: Option<Snapshot>,
+    wanted: Notify,
+    /// How many fetches have come back.
+    returned: watch::Sender<u64>,
+    waiting: Semaphore,
+}
+
+/// What a keeper is made of.
+#[derive(Debug)]
+pub(crate) struct NewKeeper {
+    pub(crate) settings: IssuerSettings,
+    /// Where the keys go.
+    pub(crate) published: Arc<PublishedKeys>,
+    /// Where they come from; none where there is only a secret.
+    pub(crate) source: Option<Source>,
+    /// Where they are kept.
+    pub(crate) snapshot: Option<Snapshot>,
+}
+
+/// What all keepers of a verifier share.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+impl Keeper {
+    /// Takes in the snapshot, where there is a good one, and starts to fetch.
+    pub(crate) fn start(new: NewKeeper, surroundings: Surroundings, seed: u64) -> Self {
+        let NewKeeper { settings, published, source, snapshot } = new;
+        let Surroundings { clock, observer } = surroundings;
+        let now = clock.now();
+        let machine = KeySetMachine::new(settings.key_set.clone(), published, now, seed);
+        let shared = Arc::new(Shared {
+            name: settings.policy.name.clone(),
+            clock,
+            observer,
+            machine: Mutex::new(machine),
+            snapshot,
+            wanted: Notify::new(),
+            returned: watch::Sender::new(0),
+            waiting: Semaphore::new(WAITING_LIMIT),
+        });
+        shared.restore(now);
+        let task = source.map(|source| tokio::spawn(Arc::clone(&shared).run(source)));
+        Self { settings, shared, task }
+    }
+
+    /// What it was started with.
+    pub(crate) fn settings(&self) -> &IssuerSettings {
+        &self.settings
+    }
+
+    /// The keys that it keeps.
+    pub(crate) fn published(&self) -> Arc<PublishedKeys> {
+        Arc::clone(self.shared.machine().published())
+    }
+
+    /// When the next fetch is due, and how many have failed in a row.
+    pub(crate) fn outlook(&self) -> (Option<MonoTime>, u32) {
+        let machine = self.shared.machine();
+        (machine.next_fetch(), machine.failures())
+    }
+
+    /// Asks for a key, and waits for the fetch that may bring it, until `deadline` at most.
+    ///
+    /// # Errors
+    /// The verdict, where no fetch is made for it or none came back in time.
+    pub(crate) async fn want(&self, now: Now, wanted: WantedKey, deadline: MonoTime) -> Result<(), Reason> {
+        let shared = &self.shared;
+        // From before the question on, so that an answer that comes at once is not missed.
+        let mut returned = shared.returned.subscribe();
+        match shared.machine().want(now, wanted) {
+            Answer::Refused(reason) => return Err(reason),
+            Answer::Wait => shared.wanted.notify_one(),
+        }
+        let _place = shared.waiting.try_acquire().map_err(|_| Reason::KeyRefreshLimited)?;
+        let wait = clock::until(&*shared.clock, deadline);
+        match tokio::time::timeout(wait, returned.changed()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Reason::KeysUnavailable),
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Shared {
+    async fn run(self: Arc<Self>, source: Source) {
+        loop {
+            let step = self.machine().poll(self.clock.now());
+            match step {
+                Step::Fetch => self.fetch(&source).await,
+                Step::Wait(until) => {
+                    let wait = clock::until(&*self.clock, until).min(LONGEST_SLEEP);
+                    // Woken by a want, or by the time.
+                    let _ = tokio::time::timeout(wait, self.wanted.notified()).await;
+                }
+            }
+        }
+    }
+
+    async fn fetch(self: &Arc<Self>, source: &Source) {
+        let started = self.clock.now();
+        let result = source.fetch().await;
+        let now = self.clock.now();
+        match result {
+            Ok(FetchedText { fetched, text }) => {
+                let skipped = fetched.set.skipped().len();
+                let (refresh, failures, retry_in) = self.hand_in(now, Ok(fetched));
+                match refresh {
+                    Refresh::Refreshed(refreshed) => {
+                        let took = now.mono.saturating_since(started.mono);
+                        self.tell(&Event::Refreshed { refreshed: &refreshed, skipped, took });
+                        self.save(text, started).await;
+                    }
+                    Refresh::Refused(no_usable_key) => self.tell(&Event::RefreshRefused {
+                        no_usable_key: &no_usable_key,
+                        failures,
+                        retry_in,
+                    }),
+                    Refresh::Failed => {}
+                }
+            }
+            Err(error) => {
+                let (_, failures, retry_in) = self.hand_in(now, Err(FetchError::retry_after(&error)));
+                self.tell(&Event::RefreshFailed { error: &error, failures, retry_in });
+            }
+        }
+    }
+
+    /// Tells the machine what came of a fetch, and wakes who waits for it.
+    fn hand_in(
+        &self,
+        now: Now,
+        result: Result<keyward_verify::key_set::Fetched, Option<Duration>>,
+    ) -> (Refresh, u32, Duration) {
+        let mut machine = self.machine();
+        let refresh = machine.fetched(now, result);
+        let next = machine.next_fetch().unwrap_or(now.mono).saturating_since(now.mono);
+        let failures = machine.failures();
+        drop(machine);
+        self.returned.send_modify(|count| *count += 1);
+        (refresh, failures, next)
+    }
+
+    fn restore(&self, now: Now) {
+        let Some(snapshot) = &self.snapshot else {
+            return;
+        };
+        let refused = |reason: &dyn std::error::Error| {
+            self.tell(&Event::SnapshotRefused { path: snapshot.path(), reason });
+        };
+        match snapshot.read() {
+            Ok(None) => {}
+            Ok(Some((set, fetched_at))) => {
+                let key_count = set.keys().len();
+                match self.machine().restore(now, set, fetched_at) {
+                    Ok(()) => {
+                        let age = now.wall.saturating_since(fetched_at);
+                        self.tell(&Event::SnapshotUsed { key_count, age });
+                    }
+                    Err(reason) => refused(&reason),
+                }
+            }
+            Err(reason) => refused(&reason),
+        }
+    }
+
+    async fn save(self: &Arc<Self>, text: Vec<u8>, fetched_at: Now) {
+        if self.snapshot.is_none() {
+            return;
+        }
+        let shared = Arc::clone(self);
+        let saving = tokio::task::spawn_blocking(move || {
+            if let Some(snapshot) = &shared.snapshot
+                && let Err(error) = snapshot.write(&text, fetched_at.wall)
+            {
+                shared.tell(&Event::SnapshotWriteFailed { path: snapshot.path(), error: &error });
+            }
+        });
+        // It fails only where the runtime is shutting down.
+        let _ = saving.await;
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        event::log(&self.name, event);
+        self.observer.observe(&self.name, event);
+    }
+
+    fn machine(&self) -> MutexGuard<'_, KeySetMachine> {
+        // The machine has no state that a panic could leave half done: each call ends what it began.
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// So that a clock that was set, or a suspended machine, is noticed within a minute.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);

@@ -1,0 +1,123 @@
+//! What is known of an issuer's keys, for `/debug/jwks-cache`, `/readyz` and the metrics. No secret is in it.
+
+use keyward_verify::Now;
+use keyward_verify::key_set::{KeySet, LiveKey};
+use serde::Serialize;
+
+use crate::keeper::Keeper;
+use crate::snapshot::format_time;
+
+/// One issuer's keys, as they are now.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct IssuerStatus {
+    /// Our name for it.
+    pub name: String,
+    /// What `iss` says.
+    pub issuer: String,
+    /// `empty`, `fresh`, `stale` or `expired`; `fixed` where there is no set to fetch.
+    pub state: &'static str,
+    /// Whether its tokens can be verified now.
+    pub usable: bool,
+    /// `fetched` or `snapshot`.
+    pub source: Option<&'static str>,
+    /// When the set's fetch began, in RFC 3339.
+    pub fetched_at: Option<String>,
+    /// How old the set is, in seconds.
+    pub age_seconds: Option<u64>,
+    /// How long until it verifies nothing, in seconds, unless a fetch succeeds.
+    pub usable_for_seconds: Option<u64>,
+    /// How long until the next fetch, in seconds; none while one is under way.
+    pub next_refresh_seconds: Option<u64>,
+    /// How many fetches have failed in a row.
+    pub failures: u32,
+    /// The usable keys.
+    pub keys: Vec<KeyStatus>,
+    /// The keys of the set that cannot be used.
+    pub skipped: Vec<SkippedKeyStatus>,
+}
+
+/// One key that can verify.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct KeyStatus {
+    /// `kid`, where it has one.
+    pub kid: Option<String>,
+    /// `kty`.
+    pub kty: &'static str,
+    /// The algorithms that it serves.
+    pub algorithms: Vec<&'static str>,
+    /// Its size: of the modulus, the curve or the secret.
+    pub bits: usize,
+    /// Its RFC 7638 thumbprint; none for a secret.
+    pub thumbprint: Option<String>,
+    /// When it was first seen, in RFC 3339.
+    pub first_seen: String,
+}
+
+/// One key that cannot.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct SkippedKeyStatus {
+    /// Its place in the set, from 0.
+    pub index: usize,
+    /// `kid`, where it could be read.
+    pub kid: Option<String>,
+    /// The reason's label.
+    pub reason: &'static str,
+    /// The reason in words.
+    pub description: String,
+}
+
+impl IssuerStatus {
+    pub(crate) fn of(keeper: &Keeper, now: Now) -> Self {
+        let policy = &keeper.settings().policy;
+        let published = keeper.published();
+        let current = published.current();
+        let set: Option<&KeySet> = current.as_deref();
+        let state = published.state(now.mono);
+        let fetches = keeper.settings().source.is_some();
+        let (next_fetch, failures) = keeper.outlook();
+        let until = |deadline: keyward_verify::MonoTime| deadline.saturating_since(now.mono).as_secs();
+        let keys = set.map_or(&[][..], KeySet::keys).iter().chain(published.fixed());
+        Self {
+            name: policy.name.to_string(),
+            issuer: policy.issuer.to_string(),
+            state: if fetches { state.label() } else { "fixed" },
+            usable: state.is_usable() || !published.fixed().is_empty(),
+            source: set.map(|set| set.source().label()),
+            fetched_at: set.map(|set| format_time(set.fetch_started().wall)),
+            age_seconds: set.map(|set| now.wall.saturating_since(set.fetch_started().wall).as_secs()),
+            usable_for_seconds: set.map(|set| until(set.usable_until())),
+            next_refresh_seconds: next_fetch.filter(|_| fetches).map(until),
+            failures,
+            keys: keys.map(|live| KeyStatus::of(live)).collect(),
+            skipped: set.map_or(&[][..], KeySet::skipped).iter().map(SkippedKeyStatus::of).collect(),
+        }
+    }
+}
+
+impl KeyStatus {
+    fn of(live: &LiveKey) -> Self {
+        let key = live.key();
+        Self {
+            kid: key.kid().map(str::to_owned),
+            kty: key.key_type().name(),
+            algorithms: key.algorithms().iter().map(keyward_jose::Algorithm::name).collect(),
+            bits: key.bits(),
+            thumbprint: key.thumbprint().map(|thumbprint| thumbprint.to_string()),
+            first_seen: format_time(live.first_seen()),
+        }
+    }
+}
+
+impl SkippedKeyStatus {
+    fn of(skipped: &keyward_jose::SkippedJwk) -> Self {
+        Self {
+            index: skipped.index,
+            kid: skipped.kid.clone(),
+            reason: skipped.reason.label(),
+            description: skipped.reason.to_string(),
+        }
+    }
+}
