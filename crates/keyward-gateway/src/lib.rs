@@ -1,1 +1,24 @@
-//! Being written.
+//! The gateway: a proxy asks it whether a request may pass.
+//!
+//! The forward-auth listener answers nginx's `auth_request`, Traefik's ForwardAuth and Caddy's
+//! `forward_auth`; the admin listener tells operators how it fares. How a verdict is reached is not known
+//! here: that is the `keyward` library's.
+
+pub mod config;
+
+mod admin;
+mod authorize;
+mod correlation;
+mod identity;
+mod live;
+mod logs;
+mod metrics;
+mod original;
+mod reload;
+mod route;
+mod server;
+mod token;
+
+pub use config::{Config, ConfigError};
+pub use metrics::metric_names;
+pub use server::{Gateway, RunError, run};

@@ -154,7 +154,11 @@ impl IssuerSettings {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    /// Whether a verifier can be started with it.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn check(&self) -> Result<(), SettingsError> {
         let issuer = self.policy.name.to_string();
         let KeySetSettings { ttl, stale_limit, .. } = self.key_set;
         let times = |what| SettingsError::Times { issuer: issuer.clone(), what };

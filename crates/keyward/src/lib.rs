@@ -41,7 +41,7 @@ mod source;
 mod status;
 mod verifier;
 
-pub use issuer_settings::{IssuerSettings, KeySource, SettingsError};
+pub use issuer_settings::{HmacSecret, IssuerSettings, KeySource, SettingsError};
 pub use keyward_jose::{Algorithm, AlgorithmSet};
 pub use keyward_verify::key_set::{KeySetSettings, KeySetState};
 pub use keyward_verify::{

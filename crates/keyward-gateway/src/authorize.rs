@@ -1,0 +1,183 @@
+//! One forward-auth request: from the proxy's question to our answer.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use keyward::clock::Clock;
+use keyward::wire::{self, BearerToken};
+use keyward::{Reason, Verdict, Verified};
+
+use crate::config::Access;
+use crate::correlation::{self, CorrelationIds};
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::original::{Original, Unclear};
+use crate::route::{Route, RouteId};
+use crate::{identity, token};
+
+/// The reason's label, for whoever looks at headers only.
+const REASON_HEADER: HeaderName = HeaderName::from_static("x-keyward-reason");
+
+/// Answers whether requests may pass.
+#[derive(Debug)]
+pub(crate) struct Authorizer {
+    pub(crate) live: ArcSwap<Live>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
+    correlation_ids: CorrelationIds,
+}
+
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+impl Authorizer {
+    pub(crate) fn new(live: Live, metrics: Arc<Metrics>) -> Self {
+        Self {
+            clock: Arc::clone(live.verifier.clock()),
+            live: ArcSwap::from_pointee(live),
+            metrics,
+            correlation_ids: CorrelationIds::new(),
+        }
+    }
+
+    /// Decides on one request. It waits only where a token's key has to be fetched first.
+    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Answer {
+        let correlation_id = self.correlation_ids.of(request.headers());
+        let mut answer = match self.decide(&request, &correlation_id) {
+            Step::Answer(answer) => answer,
+            Step::Wait(live, route) => self.wait(&request, &correlation_id, &live, route).await,
+        };
+        answer.headers_mut().insert(correlation::HEADER, correlation_id);
+        answer
+    }
+
+    fn decide<B>(&self, request: &Request<B>, correlation_id: &HeaderValue) -> Step {
+        let arrived = self.clock.now().mono;
+        let live = self.live.load();
+        let original = match Original::of(request, live.needs) {
+            Ok(original) => original,
+            Err(unclear) => return Step::Answer(self.unclear(&live, unclear, correlation_id)),
+        };
+        let (id, route) = live.routes.find(&original);
+        if route.access == Access::Public {
+            self.metrics.public_request();
+            return Step::Answer(pass(&live, route, None));
+        }
+        let verdict = match token::find(request.headers(), route.cookie.as_deref()) {
+            BearerToken::Absent if route.access == Access::Optional => {
+                self.metrics.public_request();
+                return Step::Answer(pass(&live, route, None));
+            }
+            BearerToken::Absent => Reason::MissingToken.into(),
+            BearerToken::Several => Reason::SeveralTokens.into(),
+            BearerToken::One(token) => {
+                let requirement = id.of(&live.requirements).unwrap_or_default();
+                match live.verifier.try_verify_for(requirement, token) {
+                    Some(verdict) => verdict,
+                    None => return Step::Wait(Arc::clone(&live), id),
+                }
+            }
+        };
+        let took = self.clock.now().mono.saturating_since(arrived);
+        Step::Answer(self.conclude(&live, id, route, verdict, took, correlation_id))
+    }
+
+    /// The rest of [`decide`](Self::decide), for a token whose key is not known yet.
+    async fn wait<B>(
+        &self,
+        request: &Request<B>,
+        correlation_id: &HeaderValue,
+        live: &Live,
+        id: RouteId,
+    ) -> Answer {
+        let arrived = self.clock.now().mono;
+        let route = live.routes.route(id);
+        let verdict = match token::find(request.headers(), route.cookie.as_deref()) {
+            BearerToken::One(token) => {
+                let requirement = id.of(&live.requirements).unwrap_or_default();
+                live.verifier.verify_for(requirement, token).await
+            }
+            BearerToken::Absent => Reason::MissingToken.into(),
+            BearerToken::Several => Reason::SeveralTokens.into(),
+        };
+        let took = self.clock.now().mono.saturating_since(arrived);
+        self.conclude(live, id, route, verdict, took, correlation_id)
+    }
+
+    fn conclude(
+        &self,
+        live: &Live,
+        id: RouteId,
+        route: &Route,
+        verdict: Verdict,
+        took: std::time::Duration,
+        correlation_id: &HeaderValue,
+    ) -> Answer {
+        self.metrics.verdict(verdict.reason(), took.as_secs_f64());
+        match verdict {
+            Verdict::Accept(verified) => pass(live, route, Some(&verified)),
+            Verdict::Reject(reason) | Verdict::Undecided(reason) => {
+                log_refusal(live, id, reason, correlation_id);
+                refuse(live, route, reason, correlation_id)
+            }
+        }
+    }
+
+    fn unclear(&self, live: &Live, unclear: Unclear, correlation_id: &HeaderValue) -> Answer {
+        self.metrics.unclear_request();
+        let id = correlation_id.to_str().unwrap_or_default();
+        tracing::warn!(event = "request_unclear", correlation_id = id, "refused with 400: {unclear}");
+        let body = serde_json::json!({
+            "error": "invalid_request",
+            "description": unclear.to_string(),
+            "correlation_id": id,
+        });
+        let mut answer = json(StatusCode::BAD_REQUEST, body.to_string());
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        identity::add(live.routes.identity_headers(), &[], None, answer.headers_mut());
+        answer
+    }
+}
+
+enum Step {
+    Answer(Answer),
+    Wait(Arc<Live>, RouteId),
+}
+
+fn pass(live: &Live, route: &Route, verified: Option<&Verified>) -> Answer {
+    let mut answer = Response::new(Full::default());
+    identity::add(live.routes.identity_headers(), &route.headers, verified, answer.headers_mut());
+    answer
+}
+
+fn refuse(live: &Live, route: &Route, reason: Reason, correlation_id: &HeaderValue) -> Answer {
+    let body = wire::body(reason, correlation_id.to_str().ok());
+    let mut answer = json(wire::status(reason), body);
+    let headers = answer.headers_mut();
+    headers.insert(REASON_HEADER, HeaderValue::from_static(reason.label()));
+    wire::add_headers(reason, &route.requirement.scopes, headers);
+    identity::add(live.routes.identity_headers(), &[], None, headers);
+    answer
+}
+
+fn json(status: StatusCode, body: String) -> Answer {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// Nothing of the token is in the line but, from the verifier, what was published by its issuer.
+fn log_refusal(live: &Live, id: RouteId, reason: Reason, correlation_id: &HeaderValue) {
+    let (reason, undecided) = (reason.label(), reason.is_undecided());
+    let correlation_id = correlation_id.to_str().unwrap_or_default();
+    let route = id.number(&live.routes);
+    if undecided {
+        tracing::warn!(event = "jwt_validation_undecided", reason, correlation_id, route, "not decided");
+    } else {
+        tracing::info!(event = "jwt_validation_failed", reason, correlation_id, route, "rejected");
+    }
+}

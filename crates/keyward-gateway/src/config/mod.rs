@@ -1,0 +1,179 @@
+//! The configuration: written ([`raw`]), then resolved here, then used.
+
+mod error;
+mod issuers;
+mod raw;
+mod routes;
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keyward::IssuerSettings;
+use toml::Spanned;
+
+pub use error::{ConfigError, Place};
+pub use raw::{Access, LogFormat, LogLevel};
+
+use raw::{RawConfig, RawLimits, Time};
+
+use crate::route::RouteTable;
+
+/// The commented default file: what `keyward config default` prints and the reference is made from.
+pub const DEFAULT_FILE: &str = include_str!("default.toml");
+
+/// A configuration that was checked and whose files were read.
+#[derive(Debug)]
+pub struct Config {
+    /// Where proxies ask.
+    pub listen: SocketAddr,
+    /// Where operators ask.
+    pub admin_listen: SocketAddr,
+    /// The first word of our metrics' names.
+    pub metrics_namespace: String,
+    /// What a client may take up.
+    pub limits: Limits,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Which log lines there are.
+    pub log_level: LogLevel,
+    /// Memory for remembered verdicts, in octets.
+    pub verdict_cache_octets: u64,
+    /// Where the last good keys are kept.
+    pub snapshot_folder: Option<PathBuf>,
+    /// The issuers, in their order.
+    pub issuers: Vec<IssuerSettings>,
+    /// The routes, in their order.
+    pub routes: RouteTable,
+    /// The files that it was read from, this one first: a change of any makes a new configuration.
+    pub files: Vec<PathBuf>,
+}
+
+/// What a client may take up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Octets of a request's head.
+    pub head_octets: usize,
+    /// How long a client may take to send a request's head.
+    pub head_timeout: Duration,
+    /// How long open requests may go on when the gateway is told to end.
+    pub drain_timeout: Duration,
+}
+
+impl Config {
+    /// Reads a file and those that it names.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file, the line and the column.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).in_file(path))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut config = Self::parse(&text, folder).map_err(|error| error.in_file(path))?;
+        config.files.insert(0, path.to_owned());
+        Ok(config)
+    }
+
+    /// Reads a text; the files that it names are looked for in `folder`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the line and the column.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let raw: RawConfig = toml::from_str(text)
+            .map_err(|error| ConfigError::at(text, error.span(), error.message().to_owned()))?;
+        let mut source = Source { text, folder, files: Vec::new() };
+        let issuers = raw
+            .issuer
+            .into_iter()
+            .map(|issuer| source.issuer(issuer.into_inner()))
+            .collect::<Result<Vec<_>, _>>()?;
+        if issuers.is_empty() {
+            return Err(ConfigError::new(
+                "no [[issuer]] is configured, so every token would be refused; \
+                 `keyward config default` shows one",
+            ));
+        }
+        let routes = source.routes(raw.route, &issuers)?;
+        let address = |address: Option<Spanned<String>>, default: &str| match address {
+            None => Ok(default.parse().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)))),
+            Some(address) => address.get_ref().parse().map_err(|_| {
+                source.error(&address.span(), "this is no address; write one such as \"127.0.0.1:8080\"")
+            }),
+        };
+        Ok(Self {
+            listen: address(raw.gateway.listen, "127.0.0.1:8080")?,
+            admin_listen: address(raw.gateway.admin_listen, "127.0.0.1:9080")?,
+            metrics_namespace: source.namespace(raw.gateway.metrics_namespace)?,
+            limits: source.limits(raw.gateway.limits)?,
+            log_format: raw.log.format.unwrap_or_default(),
+            log_level: raw.log.level.unwrap_or_default(),
+            verdict_cache_octets: raw.verdict_cache.octets.unwrap_or(32 * 1024 * 1024),
+            snapshot_folder: raw.snapshot.folder.map(|snapshots| folder.join(snapshots)),
+            issuers,
+            routes,
+            files: source.files,
+        })
+    }
+}
+
+/// The text being resolved, and the files that it has named so far.
+struct Source<'a> {
+    text: &'a str,
+    folder: &'a Path,
+    files: Vec<PathBuf>,
+}
+
+impl Source<'_> {
+    fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ConfigError {
+        ConfigError::at(self.text, Some(span.clone()), message)
+    }
+
+    /// Reads a file that the configuration names, and has it watched.
+    fn read(&mut self, path: &Spanned<PathBuf>) -> Result<Vec<u8>, ConfigError> {
+        let full = self.folder.join(path.get_ref());
+        let content = std::fs::read(&full)
+            .map_err(|error| self.error(&path.span(), format!("{} cannot be read: {error}", full.display())));
+        self.files.push(full);
+        content
+    }
+
+    fn namespace(&self, namespace: Option<Spanned<String>>) -> Result<String, ConfigError> {
+        let Some(namespace) = namespace else {
+            return Ok("keyward".to_owned());
+        };
+        let text = namespace.get_ref();
+        let sound = text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if sound {
+            Ok(namespace.into_inner())
+        } else {
+            Err(self.error(&namespace.span(), "a namespace has small letters, digits and _, a letter first"))
+        }
+    }
+
+    fn limits(&self, raw: RawLimits) -> Result<Limits, ConfigError> {
+        let time = |time: Option<Spanned<Time>>, default: u64| match time {
+            None => Ok(Duration::from_secs(default)),
+            Some(time) if time.get_ref().0.is_zero() => {
+                Err(self.error(&time.span(), "the time must be longer than zero"))
+            }
+            Some(time) => Ok(time.get_ref().0),
+        };
+        let at_least = |number: Option<Spanned<usize>>, default: usize, least: usize| match number {
+            None => Ok(default),
+            Some(number) if *number.get_ref() < least => {
+                Err(self.error(&number.span(), format!("at least {least} is needed here")))
+            }
+            Some(number) => Ok(number.into_inner()),
+        };
+        Ok(Limits {
+            connections: at_least(raw.connections, 10_000, 1)?,
+            head_octets: at_least(raw.head_octets, 64 * 1024, 8 * 1024)?,
+            head_timeout: time(raw.head_timeout, 10)?,
+            drain_timeout: time(raw.drain_timeout, 30)?,
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! The configuration as it is written. Nothing is looked up or checked here but names and types.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    #[serde(default)]
+    pub(super) gateway: RawGateway,
+    #[serde(default)]
+    pub(super) log: RawLog,
+    #[serde(default)]
+    pub(super) verdict_cache: RawVerdictCache,
+    #[serde(default)]
+    pub(super) snapshot: RawSnapshot,
+    #[serde(default)]
+    pub(super) issuer: Vec<Spanned<RawIssuer>>,
+    #[serde(default)]
+    pub(super) route: Vec<RawRoute>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGateway {
+    pub(super) listen: Option<Spanned<String>>,
+    pub(super) admin_listen: Option<Spanned<String>>,
+    pub(super) metrics_namespace: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) limits: RawLimits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub(super) connections: Option<Spanned<usize>>,
+    pub(super) head_octets: Option<Spanned<usize>>,
+    pub(super) head_timeout: Option<Spanned<Time>>,
+    pub(super) drain_timeout: Option<Spanned<Time>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLog {
+    pub(super) format: Option<LogFormat>,
+    pub(super) level: Option<LogLevel>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// A JSON object a line.
+    #[default]
+    Json,
+    /// For a person.
+    Text,
+}
+
+/// Which log lines there are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVerdictCache {
+    pub(super) octets: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSnapshot {
+    pub(super) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIssuer {
+    pub(super) name: Spanned<String>,
+    pub(super) issuer: Spanned<String>,
+    pub(super) jwks_uri: Option<Spanned<String>>,
+    pub(super) jwks_file: Option<Spanned<PathBuf>>,
+    pub(super) hmac_secret_file: Option<Spanned<PathBuf>>,
+    pub(super) algorithms: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) audiences: Vec<String>,
+    pub(super) token_types: Option<Vec<String>>,
+    pub(super) leeway: Option<Time>,
+    pub(super) token_octets: Option<usize>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) key_set: RawKeySet,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKeySet {
+    pub(super) ttl: Option<Spanned<Time>>,
+    pub(super) stale_limit: Option<Spanned<Time>>,
+    pub(super) timeout: Option<Spanned<Time>>,
+    pub(super) retries: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    #[serde(default)]
+    pub(super) hosts: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) paths: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) methods: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) access: Access,
+    #[serde(default)]
+    pub(super) issuers: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) audiences: Vec<String>,
+    #[serde(default)]
+    pub(super) scopes: Vec<Spanned<String>>,
+    pub(super) cookie: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) claims: BTreeMap<Spanned<String>, Spanned<RawClaim>>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+/// Who may pass a route.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Only a request with a good token.
+    #[default]
+    Required,
+    /// A request with a good token, or with none.
+    Optional,
+    /// Every request; tokens are not looked at.
+    Public,
+}
+
+/// `true`, or a list of values of which one must be there.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawClaim {
+    Present(bool),
+    OneOf(Vec<serde_json::Value>),
+}
+
+/// A time such as `300s` or `1h 30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Time(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map(Self).map_err(|_| {
+            serde::de::Error::custom(format!("{text:?} is no time; write one such as \"300s\" or \"1h 30m\""))
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! Which rules a request is held to: the first route that matches it.
+
+use http::{HeaderName, Method};
+use keyward::{Requirement, RequirementId, VerifierBuilder};
+
+use crate::config::Access;
+use crate::original::Original;
+
+/// The routes, in their order, and the one that holds where none matches.
+#[derive(Debug)]
+pub struct RouteTable {
+    routes: Vec<Route>,
+    fallback: Route,
+    identity_headers: Vec<HeaderName>,
+}
+
+/// One route: what it matches, and what it demands.
+#[derive(Debug)]
+pub struct Route {
+    /// The hosts it is for; empty for all.
+    pub hosts: Vec<HostPattern>,
+    /// The paths it is for; empty for all.
+    pub paths: Vec<PathPattern>,
+    /// The methods it is for; empty for all.
+    pub methods: Vec<Method>,
+    /// Who may pass.
+    pub access: Access,
+    /// What a token must say.
+    pub requirement: Requirement,
+    /// A cookie in which the token may come.
+    pub cookie: Option<Box<str>>,
+    /// What the service behind the proxy is told.
+    pub headers: Vec<IdentityHeader>,
+}
+
+/// A header for the service behind the proxy.
+#[derive(Debug)]
+pub struct IdentityHeader {
+    /// Its name.
+    pub name: HeaderName,
+    /// Where its value stands in the claims.
+    pub pointer: Box<str>,
+}
+
+/// A host, or all hosts below one.
+#[derive(Debug, PartialEq, Eq)]
+pub enum HostPattern {
+    /// `.example.com`: every name that ends so.
+    Below(Box<str>),
+    /// This name.
+    Exact(Box<str>),
+}
+
+/// A path, or all paths below one.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PathPattern {
+    /// `/api/`: every path that begins so, and `/api` itself.
+    Below(Box<str>),
+    /// This path.
+    Exact(Box<str>),
+}
+
+/// Which parts of a request a table looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The host.
+    pub host: bool,
+    /// The path.
+    pub path: bool,
+    /// The method.
+    pub method: bool,
+}
+
+/// A route's place in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteId(usize);
+
+impl RouteTable {
+    pub(crate) fn new(routes: Vec<Route>) -> Self {
+        let mut identity_headers: Vec<HeaderName> =
+            routes.iter().flat_map(|route| &route.headers).map(|header| header.name.clone()).collect();
+        identity_headers.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        identity_headers.dedup();
+        Self { routes, fallback: Route::required(), identity_headers }
+    }
+
+    /// Every identity header of any route. Each answer has all of them.
+    pub fn identity_headers(&self) -> &[HeaderName] {
+        &self.identity_headers
+    }
+
+    /// The parts of a request that decide which route matches.
+    pub fn needs(&self) -> Needs {
+        let any = |of: fn(&Route) -> bool| self.routes.iter().any(of);
+        Needs {
+            host: any(|route| !route.hosts.is_empty()),
+            path: any(|route| !route.paths.is_empty()),
+            method: any(|route| !route.methods.is_empty()),
+        }
+    }
+
+    /// The route that a request is held to.
+    pub fn find(&self, original: &Original<'_>) -> (RouteId, &Route) {
+        let found = self.routes.iter().enumerate().find(|(_, route)| route.matches(original));
+        found.map_or((RouteId(self.routes.len()), &self.fallback), |(place, route)| (RouteId(place), route))
+    }
+
+    /// The route with this id.
+    pub(crate) fn route(&self, id: RouteId) -> &Route {
+        self.routes.get(id.0).unwrap_or(&self.fallback)
+    }
+
+    /// Adds each route's requirement to a verifier, in order.
+    pub(crate) fn add_requirements(&self, builder: &mut VerifierBuilder) -> Vec<RequirementId> {
+        self.routes
+            .iter()
+            .chain([&self.fallback])
+            .map(|route| builder.requirement(route.requirement.clone()))
+            .collect()
+    }
+}
+
+impl RouteId {
+    /// The route's entry in a list with one for each route of the table, and one more.
+    pub(crate) fn of<T: Copy>(self, list: &[T]) -> Option<T> {
+        list.get(self.0).copied()
+    }
+
+    /// The route's number in the configuration, from 1; none where no route matched.
+    pub(crate) fn number(self, table: &RouteTable) -> Option<usize> {
+        (self.0 < table.routes.len()).then_some(self.0 + 1)
+    }
+}
+
+impl Route {
+    fn required() -> Self {
+        Self {
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            access: Access::Required,
+            requirement: Requirement::default(),
+            cookie: None,
+            headers: Vec::new(),
+        }
+    }
+
+    fn matches(&self, original: &Original<'_>) -> bool {
+        (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(original.host)))
+            && (self.paths.is_empty() || self.paths.iter().any(|path| path.matches(original.path)))
+            && (self.methods.is_empty() || self.methods.iter().any(|method| method == original.method))
+    }
+}
+
+impl HostPattern {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (name, below) = match text.strip_prefix('*') {
+            Some(suffix) => (suffix.strip_prefix('.')?, true),
+            None => (text, false),
+        };
+        let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']' | ':');
+        let has_port = name.contains(':') && !name.ends_with(']');
+        if name.is_empty() || !name.chars().all(sound) || has_port {
+            return None;
+        }
+        let name = name.to_ascii_lowercase();
+        Some(if below { Self::Below(format!(".{name}").into()) } else { Self::Exact(name.into()) })
+    }
+
+    fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Below(suffix) => host
+                .len()
+                .checked_sub(suffix.len())
+                .filter(|prefix| *prefix > 0)
+                .and_then(|prefix| host.get(prefix..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(suffix)),
+            Self::Exact(name) => host.eq_ignore_ascii_case(name),
+        }
+    }
+}
+
+impl PathPattern {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let ambiguous = crate::original::is_ambiguous(text) || text.contains(['%', '?', '#']);
+        if !text.starts_with('/') || ambiguous {
+            return None;
+        }
+        Some(if text.ends_with('/') { Self::Below(text.into()) } else { Self::Exact(text.into()) })
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Below(prefix) => path.starts_with(&**prefix) || prefix.strip_suffix('/') == Some(path),
+            Self::Exact(exact) => path == &**exact,
+        }
+    }
+}

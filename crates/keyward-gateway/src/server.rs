@@ -1,0 +1,231 @@
+//! The two listeners: accept, serve, drain.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use keyward::SettingsError;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+
+use crate::admin::Admin;
+use crate::authorize::Authorizer;
+use crate::config::{Config, ConfigError, Limits};
+use crate::live::Live;
+use crate::logs;
+use crate::metrics::Metrics;
+use crate::reload::Reloader;
+
+/// Connections to the admin listener at once.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// How long accepting rests after an error such as "too many open files".
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// Why a gateway does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// A listener could not be opened.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The settings of an issuer cannot be used.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
+    /// Signals cannot be waited for.
+    #[error("cannot wait for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Where the gateway listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// For proxies.
+    pub listen: SocketAddr,
+    /// For operators.
+    pub admin_listen: SocketAddr,
+}
+
+/// A gateway whose listeners are open.
+#[derive(Debug)]
+pub struct Gateway {
+    listener: TcpListener,
+    admin_listener: TcpListener,
+    authorizer: Arc<Authorizer>,
+    admin: Arc<Admin>,
+    limits: Limits,
+}
+
+/// Runs a gateway by the file at `path`, until SIGTERM or SIGINT, and reloads it as it changes.
+///
+/// # Errors
+/// [`RunError`], before the first request is answered.
+pub async fn run(path: &Path) -> Result<(), RunError> {
+    let config = Config::load(path)?;
+    logs::set_up(config.log_format, config.log_level);
+    let files = config.files.clone();
+    let configured = Addresses { listen: config.listen, admin_listen: config.admin_listen };
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let gateway = Gateway::bind(config).await?;
+    let reloader = Reloader::new(path, files, configured, Arc::clone(&gateway.authorizer));
+    let reloading = tokio::spawn(reloader.run());
+    let addresses = gateway.addresses();
+    tracing::info!(
+        event = "gateway_started",
+        listen = addresses.as_ref().map(|a| a.listen.to_string()),
+        admin_listen = addresses.as_ref().map(|a| a.admin_listen.to_string()),
+        version = env!("CARGO_PKG_VERSION"),
+        "keyward gateway started"
+    );
+    gateway
+        .serve(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+    reloading.abort();
+    tracing::info!(event = "gateway_stopped", "keyward gateway stopped");
+    Ok(())
+}
+
+impl Gateway {
+    /// Opens the listeners and starts to fetch keys. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn bind(config: Config) -> Result<Self, RunError> {
+        let listener = listen(config.listen).await?;
+        let admin_listener = listen(config.admin_listen).await?;
+        let limits = config.limits;
+        let metrics = Arc::new(Metrics::new(&config.metrics_namespace));
+        let live = Live::start(config, Arc::clone(&metrics) as _, None)?;
+        let authorizer = Arc::new(Authorizer::new(live, metrics));
+        let admin = Arc::new(Admin::new(Arc::clone(&authorizer)));
+        Ok(Self { listener, admin_listener, authorizer, admin, limits })
+    }
+
+    /// Where it listens; none where the system does not say.
+    pub fn addresses(&self) -> Option<Addresses> {
+        let listen = self.listener.local_addr().ok()?;
+        Some(Addresses { listen, admin_listen: self.admin_listener.local_addr().ok()? })
+    }
+
+    /// Serves until `shutdown`, then says so on `/readyz`, takes no new connections, and lets open requests
+    /// end within the drain timeout.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let Self { listener, admin_listener, authorizer, admin, limits } = self;
+        let answering_operators = tokio::spawn(serve_admin(admin_listener, Arc::clone(&admin), limits));
+        let graceful = GracefulShutdown::new();
+        tokio::select! {
+            () = serve_proxies(&listener, &authorizer, limits, &graceful) => {}
+            () = shutdown => {}
+        }
+        admin.drain();
+        drop(listener);
+        tracing::info!(event = "gateway_draining", "no new connections; open requests may end");
+        if tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {
+            tracing::warn!(event = "gateway_drain_cut", "requests were still open after the drain timeout");
+        }
+        answering_operators.abort();
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|cause| RunError::Listen { address, cause })
+}
+
+async fn serve_proxies(
+    listener: &TcpListener,
+    authorizer: &Arc<Authorizer>,
+    limits: Limits,
+    graceful: &GracefulShutdown,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        // Without a place nothing is accepted: clients wait in the kernel's queue, not in our memory.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let Some(stream) = accept(listener).await else {
+            continue;
+        };
+        let authorizer = Arc::clone(authorizer);
+        let answering = Arc::clone(&authorizer);
+        let service = service_fn(move |request| {
+            let authorizer = Arc::clone(&answering);
+            async move { Ok::<_, Infallible>(authorizer.answer(request).await) }
+        });
+        let connection = graceful.watch(http1(limits).serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            authorizer.metrics.connection_opened();
+            // A client that hangs up or talks nonsense is no event of ours.
+            let _ = connection.await;
+            authorizer.metrics.connection_closed();
+            drop(place);
+        });
+    }
+}
+
+async fn serve_admin(listener: TcpListener, admin: Arc<Admin>, limits: Limits) {
+    let places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let Some(stream) = accept(&listener).await else {
+            continue;
+        };
+        let admin = Arc::clone(&admin);
+        let service = service_fn(move |request| {
+            let answer = admin.answer(&request);
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let connection = http1(limits).serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+}
+
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            // Answers are one small packet; waiting to fill it only delays them.
+            let _ = stream.set_nodelay(true);
+            Some(stream)
+        }
+        Err(error) => {
+            tracing::warn!(event = "accept_failed", "a connection could not be accepted: {error}");
+            tokio::time::sleep(ACCEPT_REST).await;
+            None
+        }
+    }
+}
+
+fn http1(limits: Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.head_octets);
+    builder
+}
