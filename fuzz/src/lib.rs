@@ -1,0 +1,27 @@
+//! One function a parser: it takes any octets and panics where the parser broke a promise.
+//!
+//! `cargo xtask fuzz NAME` runs them under libFuzzer, `cargo test` on the corpus in fuzz/corpus. The oracles
+//! know the promises from a second reading: `serde_json::Value` for JSON, and a base64url of their own.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how an oracle speaks"
+)]
+
+mod base64url;
+mod claims;
+mod jwk_set;
+mod token;
+
+pub use claims::claims;
+pub use jwk_set::jwk_set;
+pub use token::token;
+
+/// Whether a member name stands twice in `json`: what `serde_json::Value` cannot say, since its last value
+/// wins.
+fn repeats_a_name(json: &[u8]) -> bool {
+    use keyward_jose::json::{JsonError, check_unique_names};
+    check_unique_names(json) == Err(JsonError::DuplicateName)
+}
