@@ -7,7 +7,7 @@ use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use keyward_jose::{DecodeBuffer, Jws, JwsError, KeyType, SignatureError};
 
-use crate::key_set::{KeySet, LiveKey};
+use crate::key_set::{KeySet, LiveKey, Source};
 use crate::verdict::Accepted;
 use crate::{Claims, Issuer, MonoTime, Now, Reason, Requirement, Verdict, Verified};
 
@@ -78,9 +78,14 @@ fn check(
     issuer.policy.check_header(jws.header())?;
     let valid = issuer.policy.check_times(&claims, now)?;
     issuer.policy.check_audience(&claims, &requirement.audiences)?;
-    let key = find_key(now, issuer, &jws).map_err(|no_key| match no_key {
+    // One look at the set: what one set lacks must not be said of the next.
+    let current = issuer.keys.current();
+    let set = current.as_deref();
+    let key = find_key(now, issuer, set, &jws).map_err(|no_key| match no_key {
         NoKey::Reason(reason) => Stop::Reason(reason),
-        NoKey::Absent(reason) if could_know(arrived, issuer, &claims) => Stop::Reason(reason),
+        NoKey::Absent(reason) if set.is_some_and(|set| could_know(now, arrived, issuer, set, &claims)) => {
+            Stop::Reason(reason)
+        }
         NoKey::Absent(_) => {
             Stop::NeedsKey(WantedKey { issuer: place, kid_hash: hash_kid(jws.header().kid()) })
         }
@@ -131,15 +136,14 @@ enum NoKey {
 ///
 /// A token with a `kid` is checked with the keys of that name; where there are none, with those that have
 /// no name. A token without one is checked with every key that serves its algorithm.
-fn find_key(now: Now, issuer: &Issuer, jws: &Jws<'_>) -> Result<Arc<LiveKey>, NoKey> {
+fn find_key(now: Now, issuer: &Issuer, set: Option<&KeySet>, jws: &Jws<'_>) -> Result<Arc<LiveKey>, NoKey> {
     let header = jws.header();
     if header.algorithm().key_type() == KeyType::Oct {
         // A secret is ours or nobody's: it comes from a file, never from a published set.
         return try_keys(now, jws, issuer.keys.fixed().iter())
             .map_err(|reason| NoKey::Reason(reason.unwrap_or(Reason::AlgorithmMismatch)));
     }
-    let current = issuer.keys.current();
-    let set: &KeySet = current.as_ref().ok_or(NoKey::Absent(Reason::KeysUnavailable))?;
+    let set = set.ok_or(NoKey::Absent(Reason::KeysUnavailable))?;
     if now.mono >= set.usable_until() {
         return Err(NoKey::Reason(Reason::KeysStaleLimit));
     }
@@ -174,20 +178,18 @@ fn try_keys<'a>(
     Err(best)
 }
 
-/// Whether the set was fetched after the token could have been signed: after it arrived, or after the time
+/// Whether `set` was fetched after the token could have been signed: after it arrived, or after the time
 /// that it claims, with the leeway for a clock that is ahead of ours. Only then may its key be called
 /// unknown.
-fn could_know(arrived: MonoTime, issuer: &Issuer, claims: &Claims) -> bool {
-    let current = issuer.keys.current();
-    let Some(set) = current.as_ref() else {
-        return false;
-    };
+fn could_know(now: Now, arrived: MonoTime, issuer: &Issuer, set: &KeySet, claims: &Claims) -> bool {
+    let fetched_since = set.source() == Source::Fetched && set.fetch_started().mono >= arrived;
+    // `iat` counts whole seconds, so that the token may have been signed within the one that it names.
     let signed_by = claims.issued_at().map(|at| at.saturating_add(issuer.policy.leeway));
-    set.fetch_started().mono >= arrived || signed_by.is_some_and(|at| at <= set.fetch_started().wall)
+    fetched_since || signed_by.is_some_and(|at| at < set.fetch_started_by(now))
 }
 
 /// A collision makes two key ids share their place in the memory of absent ones, no more.
-fn hash_kid(kid: Option<&str>) -> u64 {
+pub(crate) fn hash_kid(kid: Option<&str>) -> u64 {
     const SEED: u64 = 0x6b65_7977_6172_6421;
     let mut hasher = SeedableRandomState::with_seed(SEED, SharedSeed::global_fixed()).build_hasher();
     match kid {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use keyward_jose::{Algorithm, SkippedJwk, VerificationKey};
 
@@ -108,6 +109,19 @@ impl KeySet {
     /// When its fetch began: it holds what the provider published then, or later.
     pub fn fetch_started(&self) -> Now {
         self.fetch_started
+    }
+
+    /// When its fetch began by the wall clock of now, or earlier: that clock may have been put right since,
+    /// and what it said then would make later tokens look older than the set.
+    pub(crate) fn fetch_started_by(&self, now: Now) -> UnixTime {
+        let Now { wall, mono } = self.fetch_started;
+        match self.source {
+            Source::Fetched => {
+                let age = now.mono.saturating_since(mono);
+                wall.min(now.wall.saturating_sub(age.saturating_add(Duration::from_nanos(999_999_999))))
+            }
+            Source::Snapshot => wall,
+        }
     }
 
     /// Until when it is fresh.

@@ -9,6 +9,7 @@ use super::absent::AbsentKids;
 use super::budget::Budget;
 use super::jitter::Jitter;
 use super::{KeySet, KeySetSettings, LiveKey, PublishedKeys, Source};
+use crate::decide::hash_kid;
 use crate::{MonoTime, Now, Reason, UnixTime, WantedKey};
 
 /// Keeps the keys of one issuer.
@@ -68,7 +69,8 @@ pub struct Fetched {
     pub max_age: Option<Duration>,
 }
 
-/// The earliest time at which a provider that refused wants to be asked again (RFC 9110 §10.2.3).
+/// After how long a provider that refused wants to be asked again (RFC 9110 §10.2.3). It is heeded up to a
+/// tenth of the stale limit.
 pub type RetryAt = Option<Duration>;
 
 /// What came of a refresh.
@@ -110,6 +112,9 @@ pub enum SnapshotRefused {
     /// It is dated further ahead than a clock may be off.
     #[error("it is dated in the future")]
     FromFuture,
+    /// There are keys already, and only a refresh removes a key.
+    #[error("there are keys already")]
+    NotNeeded,
     /// It is past the stale limit.
     #[error("it is older than the stale limit")]
     TooOld,
@@ -154,12 +159,15 @@ impl KeySetMachine {
         self.failures
     }
 
-    /// Takes in the set that an earlier process left on the disk. It serves as stale until a fetch
-    /// succeeds or its stale limit, counted from its own fetch, is reached.
+    /// Takes in the set that an earlier process left on the disk, where there is no set yet. It serves as
+    /// stale until a fetch succeeds or its stale limit, counted from its own fetch, is reached.
     ///
     /// # Errors
     /// [`SnapshotRefused`]; nothing has changed then.
     pub fn restore(&mut self, now: Now, set: JwkSet, fetched_at: UnixTime) -> Result<(), SnapshotRefused> {
+        if self.published.current().is_some() {
+            return Err(SnapshotRefused::NotNeeded);
+        }
         if fetched_at > now.wall.saturating_add(SNAPSHOT_SKEW) {
             return Err(SnapshotRefused::FromFuture);
         }
@@ -201,8 +209,10 @@ impl KeySetMachine {
                 Refresh::Refused(NoUsableKey { skipped: set.into_parts().1 })
             }
             Ok(Fetched { set, max_age }) => {
+                let found: Vec<u64> =
+                    set.keys().iter().filter_map(|key| Some(hash_kid(Some(key.kid()?)))).collect();
                 let refreshed = self.take_set(now, started, set, max_age);
-                for kid_hash in wanted {
+                for kid_hash in wanted.into_iter().filter(|kid_hash| !found.contains(kid_hash)) {
                     self.absent.insert(now.mono, kid_hash);
                 }
                 Refresh::Refreshed(refreshed)
@@ -230,8 +240,11 @@ impl KeySetMachine {
                 self.wait_for(wanted)
             }
             Fetch::Due(at) => {
-                // Somebody still wants a key: fetch as soon as the budget allows, unasked.
-                self.fetch = Fetch::Due(at.min(self.budget.next(now.mono)));
+                // Somebody still wants a key: fetch as soon as the budget allows, unasked, and out of it.
+                let next = self.budget.next(now.mono);
+                if next < at && self.budget.take(next) {
+                    self.fetch = Fetch::Due(next);
+                }
                 Answer::Refused(Reason::KeyRefreshLimited)
             }
         }
@@ -274,7 +287,7 @@ impl KeySetMachine {
             .into_iter()
             .map(|key| match gone.iter().position(|live| live.is_same(&key)) {
                 Some(place) => {
-                    let live = gone.swap_remove(place);
+                    let live = gone.remove(place);
                     live.extend(usable_until);
                     live
                 }
@@ -310,7 +323,8 @@ impl KeySetMachine {
         } else {
             self.jitter.between(self.settings.retry_rest / 2, self.settings.retry_rest)
         };
-        let asked = retry_at.unwrap_or_default().min(self.settings.stale_limit);
+        // What a provider asks must not outlast its keys, which have a fifth of their time left or more.
+        let asked = retry_at.unwrap_or_default().min(self.settings.stale_limit / 10);
         self.fetch = Fetch::Due(now.mono.saturating_add(delay.max(asked)));
     }
 }

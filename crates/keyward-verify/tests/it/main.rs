@@ -1,1 +1,14 @@
-//! Integration tests.
+//! Tests that try to break keyward-verify from outside: the reasons, the key set machine against a model,
+//! rotation as a provider does it, and the verdict cache.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "helpers of tests: a panic is how a test fails"
+)]
+
+mod key_set_model;
+mod rotation;
+mod support;
