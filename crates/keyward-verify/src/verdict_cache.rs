@@ -113,3 +113,48 @@ impl Weighter<TokenKey, Verified> for Octets {
         (size_of::<TokenKey>() + key.token.len() + verified.weight()) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasherDefault;
+
+    use super::*;
+
+    /// Every key collides with every other.
+    #[derive(Default)]
+    struct OneHash;
+
+    impl Hasher for OneHash {
+        fn write(&mut self, _: &[u8]) {}
+
+        fn finish(&self) -> u64 {
+            0x7777_7777_7777_7777
+        }
+    }
+
+    #[derive(Clone)]
+    struct One;
+
+    impl Weighter<TokenKey, u32> for One {
+        fn weight(&self, _: &TokenKey, _: &u32) -> u64 {
+            1
+        }
+    }
+
+    #[test]
+    fn tokens_whose_hashes_collide_stay_apart() {
+        let hasher = BuildHasherDefault::<OneHash>::default();
+        let cache = Cache::with(1000, 100_000, One, hasher, DefaultLifecycle::default());
+        let token = |n: u32| format!("eyJ.{n}").into_bytes();
+        for n in 0..200 {
+            let key = TokenKey { requirement: n % 2, token: Zeroizing::new(token(n).into()) };
+            cache.insert(key, n);
+        }
+        for n in 0..400 {
+            let token = token(n);
+            let get = |requirement| cache.get(&BorrowedKey { requirement, token: &token });
+            assert_eq!(get(n % 2), (n < 200).then_some(n));
+            assert_eq!(get(1 - n % 2), None, "the same token under another requirement");
+        }
+    }
+}

@@ -9,6 +9,8 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod decisions;
 mod key_set_model;
 mod rotation;
 mod support;
+mod verdict_cache;

@@ -57,14 +57,14 @@ pub(crate) fn base64url(octets: &[u8]) -> String {
 }
 
 /// A token of exactly this header and payload, well signed.
-pub(crate) fn sign_parts(signer: &dyn Signer, header: &[u8], payload: &[u8]) -> String {
+pub(crate) fn sign_parts(signer: &LocalSigner, header: &[u8], payload: &[u8]) -> String {
     let input = format!("{}.{}", base64url(header), base64url(payload));
     let signature = ready(signer.sign(input.as_bytes())).unwrap();
     format!("{input}.{}", base64url(&signature))
 }
 
 /// A token of these claims with the signer's `alg`, this `kid` or none, and no `typ`.
-pub(crate) fn sign_as(signer: &dyn Signer, kid: Option<&str>, claims: &Value) -> String {
+pub(crate) fn sign_as(signer: &LocalSigner, kid: Option<&str>, claims: &Value) -> String {
     let mut header = json!({ "alg": signer.algorithm().name() });
     if let Some(kid) = kid {
         header["kid"] = kid.into();
@@ -73,7 +73,7 @@ pub(crate) fn sign_as(signer: &dyn Signer, kid: Option<&str>, claims: &Value) ->
 }
 
 /// A token of these claims with the signer's own `kid`.
-pub(crate) fn sign(signer: &dyn Signer, claims: &Value) -> String {
+pub(crate) fn sign(signer: &LocalSigner, claims: &Value) -> String {
     sign_as(signer, signer.kid(), claims)
 }
 
