@@ -2,10 +2,13 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,7 +24,7 @@ use crate::config::{Config, ConfigError, Limits};
 use crate::live::Live;
 use crate::logs;
 use crate::metrics::Metrics;
-use crate::reload::Reloader;
+use crate::reload::{Lasting, Reloader};
 
 /// Connections to the admin listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -69,6 +72,8 @@ pub struct Gateway {
     authorizer: Arc<Authorizer>,
     admin: Arc<Admin>,
     limits: Limits,
+    lasting: Lasting,
+    files: Vec<PathBuf>,
 }
 
 /// Runs a gateway by the file at `path`, until SIGTERM or SIGINT, and reloads it as it changes.
@@ -78,13 +83,10 @@ pub struct Gateway {
 pub async fn run(path: &Path) -> Result<(), RunError> {
     let config = Config::load(path)?;
     logs::set_up(config.log_format, config.log_level);
-    let files = config.files.clone();
-    let configured = Addresses { listen: config.listen, admin_listen: config.admin_listen };
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let gateway = Gateway::bind(config).await?;
-    let reloader = Reloader::new(path, files, configured, Arc::clone(&gateway.authorizer));
-    let reloading = tokio::spawn(reloader.run());
+    let reloading = tokio::spawn(gateway.reloader(path).run());
     let addresses = gateway.addresses();
     tracing::info!(
         event = "gateway_started",
@@ -115,11 +117,13 @@ impl Gateway {
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
         let limits = config.limits;
+        let lasting = Lasting::of(&config);
+        let files = config.files.clone();
         let metrics = Arc::new(Metrics::new(&config.metrics_namespace));
         let live = Live::start(config, Arc::clone(&metrics) as _, None)?;
         let authorizer = Arc::new(Authorizer::new(live, metrics));
         let admin = Arc::new(Admin::new(Arc::clone(&authorizer)));
-        Ok(Self { listener, admin_listener, authorizer, admin, limits })
+        Ok(Self { listener, admin_listener, authorizer, admin, limits, lasting, files })
     }
 
     /// Where it listens; none where the system does not say.
@@ -128,10 +132,20 @@ impl Gateway {
         Some(Addresses { listen, admin_listen: self.admin_listener.local_addr().ok()? })
     }
 
+    /// What takes a changed configuration in while this gateway serves; `path` is where its own was read.
+    pub fn reloader(&self, path: &Path) -> Reloader {
+        Reloader::new(path, self.files.clone(), self.lasting.clone(), Arc::clone(&self.authorizer))
+    }
+
+    /// Answers one forward-auth request, as the listener does.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        self.authorizer.answer(request).await
+    }
+
     /// Serves until `shutdown`, then says so on `/readyz`, takes no new connections, and lets open requests
     /// end within the drain timeout.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, admin_listener, authorizer, admin, limits } = self;
+        let Self { listener, admin_listener, authorizer, admin, limits, .. } = self;
         let answering_operators = tokio::spawn(serve_admin(admin_listener, Arc::clone(&admin), limits));
         let graceful = GracefulShutdown::new();
         tokio::select! {

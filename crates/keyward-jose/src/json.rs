@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{self, Deserialize, MapAccess, SeqAccess, Visitor};
+use smallvec::SmallVec;
 
 /// Why a text is not acceptable JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,29 +47,26 @@ pub(crate) fn is_object(text: &[u8]) -> bool {
 
 /// The names seen so far in one object.
 ///
-/// Objects of tokens are small, so a scan beats hashing; past [`MemberNames::SCAN`] names it sorts and
+/// Objects of tokens are small, so a scan beats hashing; past [`SCAN`] names it sorts and
 /// searches, so that a hostile object of thousands of members stays cheap.
 #[derive(Debug, Default)]
 pub struct MemberNames<'de> {
-    recent: Vec<Name<'de>>,
+    recent: SmallVec<[Name<'de>; SCAN]>,
     sorted: BTreeSet<Name<'de>>,
 }
 
 type Name<'de> = Cow<'de, str>;
 
-impl<'de> MemberNames<'de> {
-    /// Up to so many names are compared one by one.
-    const SCAN: usize = 24;
+/// Up to so many names are compared one by one, and need no allocation.
+const SCAN: usize = 24;
 
+impl<'de> MemberNames<'de> {
     /// Takes in a name; an error where it was there already.
     pub fn insert<E: de::Error>(&mut self, name: Name<'de>) -> Result<(), E> {
         if self.recent.contains(&name) || self.sorted.contains(&name) {
             return Err(E::custom(DUPLICATE_NAME));
         }
-        if self.recent.capacity() == 0 {
-            self.recent.reserve_exact(Self::SCAN);
-        }
-        if self.recent.len() == Self::SCAN {
+        if self.recent.len() == SCAN {
             self.sorted.extend(self.recent.drain(..));
         }
         self.recent.push(name);

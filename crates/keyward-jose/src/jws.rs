@@ -26,13 +26,12 @@ impl<'a> Jws<'a> {
         if token.len() > size_limit {
             return Err(JwsError::TooLarge { octets: token.len(), limit: size_limit });
         }
-        let mut parts = token.split(|&octet| octet == b'.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let mut dots = memchr::memchr_iter(b'.', token);
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(JwsError::NotThreeParts);
         };
-        let (signing_input, _) = token.split_at(header.len() + 1 + payload.len());
+        let (signing_input, signature) = split_around(token, second);
+        let (header, payload) = split_around(signing_input, first);
         let [header, payload, signature] = buffer.decode([header, payload, signature])?;
         Ok(Self { header: Header::parse(header)?, signing_input, payload, signature })
     }
@@ -57,6 +56,12 @@ impl<'a> Jws<'a> {
         key.verify(self.header.algorithm(), self.signing_input, self.signature)?;
         Ok(VerifiedJws { algorithm: self.header.algorithm(), payload: self.payload })
     }
+}
+
+/// What stands before and after the octet at `place`.
+fn split_around(octets: &[u8], place: usize) -> (&[u8], &[u8]) {
+    let (before, after) = octets.split_at(place);
+    (before, after.get(1..).unwrap_or_default())
 }
 
 /// A JWS that a key of the caller's choice did sign. Only [`Jws::verify`] makes one.

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use keyward_jose::json::{AnyValue, JsonError, MemberNames, Text};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use smallvec::{SmallVec, smallvec};
 
 use crate::UnixTime;
 
@@ -16,14 +17,19 @@ use crate::UnixTime;
 /// gives them.
 pub struct Claims {
     json: Box<str>,
+    registered: Registered,
+    tree: OnceLock<Value>,
+}
+
+/// Where in the JSON the claims stand that every token's checks look at.
+struct Registered {
     issuer: Option<Span>,
     subject: Option<Span>,
-    audiences: Vec<Span>,
+    audiences: SmallVec<[Span; 2]>,
     expires_at: Option<UnixTime>,
     not_before: Option<UnixTime>,
     issued_at: Option<UnixTime>,
-    scopes: Vec<Span>,
-    tree: OnceLock<Value>,
+    scopes: SmallVec<[Span; 2]>,
 }
 
 /// Why a payload is no claims set.
@@ -53,23 +59,7 @@ impl Claims {
     /// [`ClaimsError`], which says nothing of what stood there.
     pub fn parse(payload: &[u8]) -> Result<Self, ClaimsError> {
         let json: Box<str> = std::str::from_utf8(payload).map_err(|_| ClaimsError::Malformed)?.into();
-        let mut deserializer = serde_json::Deserializer::from_str(&json);
-        let raw = RawClaims::deserialize(&mut deserializer)
-            .and_then(|raw| deserializer.end().map(|()| raw))
-            .map_err(JsonError::from)?;
-        let base = json.as_ptr() as usize;
-        let span = |text| Span::new(base, text);
-        Ok(Self {
-            issuer: raw.issuer.map(span),
-            subject: raw.subject.map(span),
-            audiences: raw.audiences.0.into_iter().map(span).collect(),
-            expires_at: raw.expires_at.map(|date| date.floor()),
-            not_before: raw.not_before.map(|date| date.ceil()),
-            issued_at: raw.issued_at.map(|date| date.ceil()),
-            scopes: raw.scope.0.into_iter().chain(raw.scp.0).map(span).collect(),
-            tree: OnceLock::new(),
-            json,
-        })
+        Ok(Self { registered: Registered::read(&json)?, json, tree: OnceLock::new() })
     }
 
     /// The whole set, as it was signed.
@@ -79,38 +69,42 @@ impl Claims {
 
     /// `iss`.
     pub fn issuer(&self) -> Option<&str> {
-        self.issuer.as_ref().map(|span| span.of(&self.json))
+        self.registered.issuer.as_ref().map(|span| span.of(&self.json))
     }
 
     /// `sub`.
     pub fn subject(&self) -> Option<&str> {
-        self.subject.as_ref().map(|span| span.of(&self.json))
+        self.registered.subject.as_ref().map(|span| span.of(&self.json))
     }
 
     /// `aud`, be it a string or an array of strings.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        self.audiences.iter().map(|span| span.of(&self.json))
+        self.registered.audiences.iter().map(|span| span.of(&self.json))
     }
 
     /// `exp`; a fraction of a second is cut off.
     pub fn expires_at(&self) -> Option<UnixTime> {
-        self.expires_at
+        self.registered.expires_at
     }
 
     /// `nbf`; a fraction of a second counts as a whole one.
     pub fn not_before(&self) -> Option<UnixTime> {
-        self.not_before
+        self.registered.not_before
     }
 
     /// `iat`; a fraction of a second counts as a whole one.
     pub fn issued_at(&self) -> Option<UnixTime> {
-        self.issued_at
+        self.registered.issued_at
     }
 
     /// The scopes granted: `scope` (RFC 8693 §4.2) and `scp`, each a string of names separated by spaces or
     /// an array of strings.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().flat_map(|span| span.of(&self.json).split(' ')).filter(|name| !name.is_empty())
+        self.registered
+            .scopes
+            .iter()
+            .flat_map(|span| span.of(&self.json).split(' '))
+            .filter(|name| !name.is_empty())
     }
 
     /// Whether `scope` was granted, compared to the letter (RFC 6749 §3.3).
@@ -139,6 +133,25 @@ impl fmt::Debug for Claims {
     /// Says nothing of what the claims are: they are somebody's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims").field("octets", &self.json.len()).finish_non_exhaustive()
+    }
+}
+
+impl Registered {
+    fn read(json: &str) -> Result<Self, JsonError> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let raw = RawClaims::deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        let base = json.as_ptr() as usize;
+        let span = |text| Span::new(base, text);
+        Ok(Self {
+            issuer: raw.issuer.map(span),
+            subject: raw.subject.map(span),
+            audiences: raw.audiences.0.into_iter().map(span).collect(),
+            expires_at: raw.expires_at.map(|date| date.floor()),
+            not_before: raw.not_before.map(|date| date.ceil()),
+            issued_at: raw.issued_at.map(|date| date.ceil()),
+            scopes: raw.scope.0.into_iter().chain(raw.scp.0).map(span).collect(),
+        })
     }
 }
 
@@ -219,7 +232,7 @@ impl<'de> Visitor<'de> for RawClaimsVisitor {
 
 /// A string, or an array of strings.
 #[derive(Default)]
-struct OneOrMany<'a>(Vec<Cow<'a, str>>);
+struct OneOrMany<'a>(SmallVec<[Cow<'a, str>; 2]>);
 
 impl<'de> Deserialize<'de> for OneOrMany<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -237,15 +250,15 @@ impl<'de> Visitor<'de> for OneOrManyVisitor {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(OneOrMany(vec![Cow::Borrowed(text)]))
+        Ok(OneOrMany(smallvec![Cow::Borrowed(text)]))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(OneOrMany(vec![Cow::Owned(text.to_owned())]))
+        Ok(OneOrMany(smallvec![Cow::Owned(text.to_owned())]))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
+        let mut texts = SmallVec::new();
         while let Some(Text(text)) = elements.next_element()? {
             texts.push(text);
         }

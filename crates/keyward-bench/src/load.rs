@@ -1,0 +1,86 @@
+//! Load for a server on loopback: requests over kept connections, each answered before the next is sent on
+//! its connection.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+
+/// Connections, in two halves: while one half's requests are under way, the other half's answers are read.
+const CONNECTIONS: usize = 32;
+
+/// Connections to one server.
+pub(crate) struct Load {
+    connections: Vec<TcpStream>,
+    buffer: Vec<u8>,
+    next: usize,
+}
+
+/// What a time of load came to.
+pub(crate) struct Count {
+    pub(crate) requests: u64,
+    pub(crate) took: Duration,
+}
+
+impl Load {
+    pub(crate) fn connect(server: SocketAddr) -> Result<Self, Failure> {
+        let connections = (0..CONNECTIONS)
+            .map(|_| {
+                let stream = TcpStream::connect(server)?;
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+                Ok(stream)
+            })
+            .collect::<Result<_, std::io::Error>>()?;
+        Ok(Self { connections, buffer: vec![0; 16 * 1024], next: 0 })
+    }
+
+    /// Sends `requests` round and round for `time`. Each must be answered with 2xx.
+    pub(crate) fn run(&mut self, requests: &[Vec<u8>], time: Duration) -> Result<Count, Failure> {
+        let started = Instant::now();
+        let mut count = 0;
+        let half = CONNECTIONS / 2;
+        self.send(0..half, requests)?;
+        while started.elapsed() < time {
+            self.send(half..CONNECTIONS, requests)?;
+            self.receive(0..half)?;
+            self.send(0..half, requests)?;
+            self.receive(half..CONNECTIONS)?;
+            count += CONNECTIONS as u64;
+        }
+        self.receive(0..half)?;
+        Ok(Count { requests: count + half as u64, took: started.elapsed() })
+    }
+
+    fn send(&mut self, which: std::ops::Range<usize>, requests: &[Vec<u8>]) -> Result<(), Failure> {
+        for connection in self.connections.get_mut(which).unwrap_or_default() {
+            let request = requests.get(self.next % requests.len()).ok_or("no request")?;
+            self.next += 1;
+            connection.write_all(request)?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, which: std::ops::Range<usize>) -> Result<(), Failure> {
+        for connection in self.connections.get_mut(which).unwrap_or_default() {
+            let mut octets = 0;
+            loop {
+                let room = self.buffer.get_mut(octets..).ok_or("an answer that never ends")?;
+                octets += match connection.read(room)? {
+                    0 => return Err("the server closed the connection".into()),
+                    read => read,
+                };
+                let answer = self.buffer.get(..octets).unwrap_or_default();
+                // None of the answers that are waited for has a body.
+                if answer.ends_with(b"\r\n\r\n") {
+                    if !answer.starts_with(b"HTTP/1.1 20") {
+                        return Err(format!("answered {}", String::from_utf8_lossy(answer)).into());
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
