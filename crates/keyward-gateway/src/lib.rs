@@ -21,4 +21,5 @@ mod token;
 
 pub use config::{Config, ConfigError};
 pub use metrics::metric_names;
-pub use server::{Gateway, RunError, run};
+pub use reload::Reloader;
+pub use server::{Addresses, Gateway, RunError, run};

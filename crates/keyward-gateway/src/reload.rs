@@ -1,5 +1,6 @@
 //! Takes a changed configuration in while requests flow, or refuses it and goes on.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,9 +8,9 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::authorize::Authorizer;
-use crate::config::Config;
+use crate::config::{Config, Limits, LogFormat, LogLevel};
 use crate::live::Live;
-use crate::server::Addresses;
+use crate::server::RunError;
 
 /// How often the files are looked at. A mounted secret changes by a symbolic link far away, which no file
 /// notification follows.
@@ -17,11 +18,23 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Reloads on SIGHUP and on a change of any file that the configuration names.
 #[derive(Debug)]
-pub(crate) struct Reloader {
+pub struct Reloader {
     path: PathBuf,
-    addresses: Addresses,
+    lasting: Lasting,
     authorizer: Arc<Authorizer>,
     seen: Vec<(PathBuf, Option<Stamp>)>,
+    look_interval: Duration,
+}
+
+/// What of a configuration changes with a restart only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lasting {
+    listen: SocketAddr,
+    admin_listen: SocketAddr,
+    limits: Limits,
+    log_format: LogFormat,
+    log_level: LogLevel,
+    metrics_namespace: String,
 }
 
 /// By what a file's change shows.
@@ -35,58 +48,96 @@ impl Reloader {
     pub(crate) fn new(
         path: &Path,
         files: Vec<PathBuf>,
-        addresses: Addresses,
+        lasting: Lasting,
         authorizer: Arc<Authorizer>,
     ) -> Self {
-        Self { path: path.to_owned(), addresses, authorizer, seen: stamped(files) }
+        let seen = stamped(files);
+        Self { path: path.to_owned(), lasting, authorizer, seen, look_interval: LOOK_INTERVAL }
     }
 
-    /// Never ends.
-    pub(crate) async fn run(mut self) -> std::io::Error {
+    /// Looks at the files this often. Default 2 s.
+    #[must_use]
+    pub fn look_every(self, look_interval: Duration) -> Self {
+        Self { look_interval, ..self }
+    }
+
+    /// Never ends, unless SIGHUP cannot be waited for.
+    pub async fn run(mut self) -> std::io::Error {
         let mut hang_up = match signal(SignalKind::hangup()) {
             Ok(hang_up) => hang_up,
             Err(error) => return error,
         };
         loop {
-            let asked = tokio::time::timeout(LOOK_INTERVAL, hang_up.recv()).await.is_ok();
+            let asked = tokio::time::timeout(self.look_interval, hang_up.recv()).await.is_ok();
             if asked || self.has_changed() {
-                self.reload();
+                // What came of it is in the log and counted.
+                let _ = self.reload();
             }
         }
+    }
+
+    /// Reads the configuration again. It decides from now on, or is refused, and the old one goes on.
+    ///
+    /// # Errors
+    /// [`RunError`], which was logged as `config_refused`.
+    pub fn reload(&mut self) -> Result<(), RunError> {
+        let result = self.take_in();
+        let metrics = &self.authorizer.metrics;
+        match &result {
+            Ok(()) => {
+                metrics.config_reload("reloaded");
+                tracing::info!(event = "config_reloaded", "the new configuration decides from now on");
+            }
+            Err(error) => {
+                metrics.config_reload("refused");
+                tracing::error!(event = "config_refused", "the old configuration goes on deciding: {error}");
+            }
+        }
+        result
     }
 
     fn has_changed(&self) -> bool {
         self.seen.iter().any(|(path, seen)| stamp(path) != *seen)
     }
 
-    fn reload(&mut self) {
-        // What is seen now counts as seen, even if it is refused: it is not tried again until it changes.
+    fn take_in(&mut self) -> Result<(), RunError> {
+        // What is there before it is read counts as seen, even if it is refused: it is not tried again until
+        // it changes, and a change while it is read is seen at the next look.
         self.seen = stamped(self.seen.drain(..).map(|(path, _)| path).collect());
-        let config = match Config::load(&self.path) {
-            Ok(config) => config,
-            Err(error) => return self.refuse(&error),
-        };
-        if (Addresses { listen: config.listen, admin_listen: config.admin_listen }) != self.addresses {
+        let config = Config::load(&self.path)?;
+        self.watch(&config.files);
+        if Lasting::of(&config) != self.lasting {
             tracing::warn!(
                 event = "config_needs_restart",
-                "the listeners' addresses change with a restart only"
+                "addresses, limits, the log and the metrics' namespace change with a restart only"
             );
         }
-        self.seen = stamped(config.files.clone());
         let observer = Arc::clone(&self.authorizer.metrics) as _;
-        match Live::start(config, observer, Some(&self.authorizer.live.load())) {
-            Ok(live) => {
-                self.authorizer.live.store(Arc::new(live));
-                self.authorizer.metrics.config_reload("reloaded");
-                tracing::info!(event = "config_reloaded", "the new configuration decides from now on");
-            }
-            Err(error) => self.refuse(&error),
-        }
+        let live = Live::start(config, observer, Some(&self.authorizer.live.load()))?;
+        self.authorizer.live.store(Arc::new(live));
+        Ok(())
     }
 
-    fn refuse(&self, error: &dyn std::error::Error) {
-        self.authorizer.metrics.config_reload("refused");
-        tracing::error!(event = "config_refused", "the old configuration goes on deciding: {error}");
+    /// Looks at these files from now on.
+    fn watch(&mut self, files: &[PathBuf]) {
+        let seen_before = |path: &PathBuf| self.seen.iter().find(|(seen, _)| seen == path).cloned();
+        self.seen = files
+            .iter()
+            .map(|path| seen_before(path).unwrap_or_else(|| (path.clone(), stamp(path))))
+            .collect();
+    }
+}
+
+impl Lasting {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            listen: config.listen,
+            admin_listen: config.admin_listen,
+            limits: config.limits,
+            log_format: config.log_format,
+            log_level: config.log_level,
+            metrics_namespace: config.metrics_namespace.clone(),
+        }
     }
 }
 
