@@ -41,7 +41,9 @@ struct Entries {
 
 impl Entries {
     fn read(data: &[u8]) -> Option<Self> {
-        serde_json::from_slice(data).ok()
+        // What serde derives would also read an array of the members' values.
+        let object = data.iter().find(|octet| !octet.is_ascii_whitespace()) == Some(&b'{');
+        serde_json::from_slice(data).ok().filter(|_| object)
     }
 }
 
