@@ -132,6 +132,8 @@ fn bad_jwks() -> Vec<(&'static str, String, UnusableKey)> {
         ("x too short", with(p256(), "x", to_base64url(&x[1..])), PointInvalid),
         ("x too long", with(p256(), "x", zero_before(&x)), PointInvalid),
         ("y too long", with(p256(), "y", zero_before(&y)), PointInvalid),
+        ("x with the first octet of y", moved(&x, &y, 1), PointInvalid),
+        ("y with the last octet of x", moved(&x, &y, -1), PointInvalid),
         ("x at least the prime", with(p256(), "x", to_base64url(&[0xff; 32])), PointInvalid),
         ("x compressed, no y", with(p256(), "y", ""), PointInvalid),
         ("P-256 as P-384", with(p256(), "crv", "P-384"), PointInvalid),
@@ -208,6 +210,13 @@ fn bad_jwks() -> Vec<(&'static str, String, UnusableKey)> {
         ),
     ]);
     bad
+}
+
+/// A P-256 key whose coordinates are right side by side, and cut an octet too far right or left.
+fn moved(x: &[u8], y: &[u8], by: isize) -> Value {
+    let point = [x, y].concat();
+    let (x, y) = point.split_at(x.len().checked_add_signed(by).unwrap());
+    with(with(p256(), "x", to_base64url(x)), "y", to_base64url(y))
 }
 
 fn bad_text(member: &'static str) -> UnusableKey {
