@@ -57,11 +57,11 @@ impl Authorizer {
     fn decide<B>(&self, request: &Request<B>, correlation_id: &HeaderValue) -> Step {
         let arrived = self.clock.now().mono;
         let live = self.live.load();
-        let original = match Original::of(request, live.needs) {
-            Ok(original) => original,
+        let found = Original::of(request, live.needs).and_then(|original| live.routes.find(&original));
+        let (id, route) = match found {
+            Ok(found) => found,
             Err(unclear) => return Step::Answer(self.unclear(&live, unclear, correlation_id)),
         };
-        let (id, route) = live.routes.find(&original);
         if route.access == Access::Public {
             self.metrics.public_request();
             return Step::Answer(pass(&live, route, None));

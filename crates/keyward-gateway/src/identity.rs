@@ -24,7 +24,7 @@ pub(crate) fn add(
 }
 
 /// The claim as a header value: a string as it is, in UTF-8; anything else as JSON. None where it would
-/// break the header.
+/// break the header, or arrive as somebody else's: whitespace at the ends is lost on the way (RFC 9110 §5.5).
 fn value(verified: &Verified, pointer: &str) -> Option<HeaderValue> {
     let text: Cow<'_, str> = match pointer {
         // The common ones are at hand without reading the claims into a tree.
@@ -36,5 +36,6 @@ fn value(verified: &Verified, pointer: &str) -> Option<HeaderValue> {
             value => value.to_string().into(),
         },
     };
-    HeaderValue::from_bytes(text.as_bytes()).ok()
+    let arrives = text.trim_matches([' ', '\t']).len() == text.len();
+    HeaderValue::from_bytes(text.as_bytes()).ok().filter(|_| arrives)
 }

@@ -1,34 +1,44 @@
 //! The request that a proxy asks about, as its headers describe it.
 
-use http::{HeaderMap, Method, Request};
+use std::borrow::Cow;
+
+use http::header::HOST;
+use http::{HeaderMap, Request};
 
 use crate::route::Needs;
 
 /// The request that wants to pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Original<'a> {
     /// Its method.
     pub method: &'a str,
-    /// Its host, without the port.
+    /// Its host, without the port and the root's dot.
     pub host: &'a str,
-    /// Its path, without the query.
-    pub path: &'a str,
+    /// Its path, percent-decoded, without the query.
+    pub path: Cow<'a, str>,
 }
 
 /// Why it is not clear what a proxy asks about. No route is guessed then: the answer is 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unclear {
     /// The path may mean another one to the service behind the proxy: it holds a dot segment, an empty
-    /// segment, a backslash, or one of them percent-encoded.
-    #[error("the path is ambiguous: it holds a dot segment, an empty segment or an encoded slash")]
+    /// segment, a backslash, a fragment, a control character, one of them percent-encoded, what is no
+    /// UTF-8, or parameters of a segment without which another route would be found.
+    #[error("the path is ambiguous: it holds a dot segment, an empty segment, an encoded slash or the like")]
     AmbiguousPath,
     /// `X-Forwarded-Uri` and `X-Original-URI` say different things, or one of them comes twice: a client's
     /// own header got through.
-    #[error("the proxy passed contradicting headers about the original request")]
+    #[error("the proxy passed contradicting headers about the original request's method, host or path")]
     Contradiction,
     /// A route looks at a part of the request that the proxy did not tell.
     #[error("the proxy does not tell the original request's method, host or path, and a route needs it")]
     Incomplete,
+    /// The host is no name and no address, such as a list of two.
+    #[error("the original request's host is none")]
+    OddHost,
+    /// The method has small letters, which some services take for capital ones, or is none.
+    #[error("the original request's method is none in capital letters")]
+    OddMethod,
 }
 
 /// The two families of headers by which proxies tell.
@@ -56,29 +66,49 @@ impl<'a> Original<'a> {
         let uri = told(headers, |family| family.uri)?;
         let method = told(headers, |family| family.method)?;
         let host = told(headers, |family| family.host)?;
-        let original = if uri.is_some() || method.is_some() {
+        let (method, host, target) = if uri.is_some() || method.is_some() {
             let missing = (needs.path && uri.is_none())
                 || (needs.method && method.is_none())
                 || (needs.host && host.is_none());
             if missing {
                 return Err(Unclear::Incomplete);
             }
-            Self {
-                method: method.unwrap_or_default(),
-                host: host.unwrap_or_default(),
-                path: uri.unwrap_or("/"),
-            }
+            (method.unwrap_or_default(), host.unwrap_or_default(), uri.unwrap_or("/"))
         } else {
-            let own_host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-            let host = host.or(own_host).unwrap_or_default();
-            Self { method: method_name(request.method()), host, path: request.uri().path() }
+            let own_host = if needs.host && host.is_none() { own_host(request)? } else { None };
+            (request.method().as_str(), host.or(own_host).unwrap_or_default(), request.uri().path())
         };
-        let path = original.path.split(['?', '#']).next().unwrap_or_default();
-        if needs.path && (!path.starts_with('/') || is_ambiguous(path)) {
-            return Err(Unclear::AmbiguousPath);
+        if needs.method && !is_sound_method(method) {
+            return Err(Unclear::OddMethod);
         }
-        Ok(Self { host: without_port(original.host), path, ..original })
+        let host = host_name(host);
+        if needs.host && host.is_empty() {
+            return Err(Unclear::Incomplete);
+        }
+        if needs.host && !host.bytes().all(is_of_host) {
+            return Err(Unclear::OddHost);
+        }
+        let path = target.split('?').next().unwrap_or_default();
+        let path = match needs.path {
+            true if path.starts_with('/') => plain_path(path).ok_or(Unclear::AmbiguousPath)?,
+            true => return Err(Unclear::AmbiguousPath),
+            false => path.into(),
+        };
+        Ok(Self { method, host, path })
     }
+}
+
+/// The host that the request names in its target or its one `Host` (RFC 9112 §3.2).
+fn own_host<B>(request: &Request<B>) -> Result<Option<&str>, Unclear> {
+    let mut said = request.uri().authority().map(http::uri::Authority::as_str);
+    for value in request.headers().get_all(HOST) {
+        let value = value.to_str().map_err(|_| Unclear::OddHost)?;
+        if said.is_some_and(|said| !said.eq_ignore_ascii_case(value)) {
+            return Err(Unclear::Contradiction);
+        }
+        said = Some(value);
+    }
+    Ok(said)
 }
 
 /// What the headers of both families say; an error where they disagree or one comes twice.
@@ -96,38 +126,69 @@ fn told(headers: &HeaderMap, name: fn(&Family) -> &'static str) -> Result<Option
     Ok(said)
 }
 
-fn method_name(method: &Method) -> &str {
-    method.as_str()
+/// A method that means itself only, whatever the service makes of small letters.
+pub(crate) fn is_sound_method(method: &str) -> bool {
+    !method.is_empty() && method.bytes().all(|octet| octet.is_ascii_uppercase() || octet == b'-')
 }
 
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
+/// The host without port and without the dot of the DNS root, which proxies cut off, too.
+fn host_name(host: &str) -> &str {
+    let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
-    }
+    };
+    name.strip_suffix('.').unwrap_or(name)
 }
 
-/// Whether a server behind the proxy may read another path out of this one than we do.
-pub(crate) fn is_ambiguous(path: &str) -> bool {
+/// Whether this octet can stand in a name or an address.
+pub(crate) fn is_of_host(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"-._[]:".contains(&octet)
+}
+
+/// The path as a service understands it, which is percent-decoded (RFC 3986 §6.2.2.2). None where services
+/// differ in what they understand.
+pub(crate) fn plain_path(path: &str) -> Option<Cow<'_, str>> {
+    let telling = |c: char| matches!(c, '%' | '\\' | '.' | ';' | '#') || c.is_control();
     // Almost every path is plain, and one look tells.
-    if !path.contains(['%', '\\', '.']) && !path.contains("//") {
-        return false;
+    if !path.contains(telling) && !path.contains("//") {
+        return Some(path.into());
     }
-    let mut plain = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((before, after)) = rest.split_once('%') {
-        plain.push_str(before);
-        match after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            // A slash, a backslash, a NUL or a second percent sign, hidden from us.
-            Some(b'/' | b'\\' | b'%' | 0) | None => return true,
-            Some(octet) => plain.push(char::from(octet)),
+    let plain = if path.contains('%') { decoded(path)?.into() } else { Cow::from(path) };
+    let odd = |c: char| matches!(c, '\\' | '#') || c.is_control();
+    // Where parameters are cut off, "/..;x/" is a dot segment and "/;x/" is an empty one.
+    let is_removed = |segment: &str| match segment.split(';').next() {
+        Some("." | "..") => true,
+        Some("") => !segment.is_empty(),
+        _ => false,
+    };
+    let ambiguous = plain.contains(odd) || plain.contains("//") || plain.split('/').any(is_removed);
+    (!ambiguous).then_some(plain)
+}
+
+/// None where a slash, a backslash or a percent sign was hidden, or what comes out is no UTF-8.
+fn decoded(path: &str) -> Option<String> {
+    let mut plain = Vec::with_capacity(path.len());
+    let mut parts = path.split('%');
+    plain.extend_from_slice(parts.next()?.as_bytes());
+    for part in parts {
+        let (hex, after) = part.split_at_checked(2)?;
+        let octet = u8::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with('+'))?;
+        if matches!(octet, b'/' | b'\\' | b'%') {
+            return None;
         }
-        rest = after.get(2..).unwrap_or_default();
+        plain.push(octet);
+        plain.extend_from_slice(after.as_bytes());
     }
-    plain.push_str(rest);
-    plain.contains(['\\', '\0'])
-        || plain.contains("//")
-        || plain.split('/').any(|segment| matches!(segment, "." | ".."))
+    String::from_utf8(plain).ok()
+}
+
+/// The path without the parameters of its segments (RFC 3986 §3.3), as some services read it; none where it
+/// has none.
+pub(crate) fn without_parameters(path: &str) -> Option<String> {
+    path.contains(';').then(|| {
+        let bare: Vec<_> = path.split('/').filter_map(|segment| segment.split(';').next()).collect();
+        bare.join("/")
+    })
 }
 
 #[cfg(test)]
@@ -143,18 +204,18 @@ mod tests {
 
     #[test]
     fn without_a_proxy_the_request_is_its_own_original() {
-        let original = Original { method: "POST", host: "own.example", path: "/own" };
+        let original = Original { method: "POST", host: "own.example", path: "/own".into() };
         assert_eq!(Original::of(&request(&[]), ALL), Ok(original));
     }
 
     #[test]
     fn either_family_of_headers_tells() {
-        let original = Original { method: "GET", host: "app.example", path: "/a/b.c" };
+        let original = Original { method: "GET", host: "app.example", path: "/a/b.c".into() };
         for family in ["x-forwarded", "x-original"] {
             let names = ["method", "host", "uri"].map(|part| format!("{family}-{part}"));
             let [method, host, uri] = names.each_ref().map(String::as_str);
             let request = request(&[(method, "GET"), (host, "app.example:443"), (uri, "/a/b.c?x=//y")]);
-            assert_eq!(Original::of(&request, ALL), Ok(original));
+            assert_eq!(Original::of(&request, ALL), Ok(original.clone()));
         }
     }
 
@@ -189,13 +250,33 @@ mod tests {
             "/a%252e",
             "/a%zz",
             "/a%2",
+            "/a%+1",
+            "/a%é",
             "/..",
             "/a/.",
+            "/..;x/admin",
+            "/%2e%2e%3bx/admin",
+            "/;x/admin",
+            "/a#",
+            "/a%23",
+            "/a%0a",
+            "/a\u{7f}",
+            "/%ff",
+            "/%c0%ae",
         ] {
-            assert!(is_ambiguous(path), "{path}");
+            assert_eq!(plain_path(path), None, "{path}");
         }
-        for path in ["/", "/a.b/c", "/...", "/a..b", "/.well-known/x", "/a%20b", "/%C3%A9"] {
-            assert!(!is_ambiguous(path), "{path}");
+        for path in ["/", "/a.b/c", "/...", "/a..b", "/.well-known/x", "/é", "/a;x/b", "/a;"] {
+            assert_eq!(plain_path(path).as_deref(), Some(path));
         }
+        for (path, plain) in [("/a%20b", "/a b"), ("/%C3%A9", "/é"), ("/%61%3Fb%3bx", "/a?b;x")] {
+            assert_eq!(plain_path(path).as_deref(), Some(plain));
+        }
+    }
+
+    #[test]
+    fn parameters_are_those_of_each_segment() {
+        assert_eq!(without_parameters("/a/b"), None);
+        assert_eq!(without_parameters("/a;x=1;y/b;/c").as_deref(), Some("/a/b/c"));
     }
 }

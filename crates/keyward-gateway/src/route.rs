@@ -4,7 +4,7 @@ use http::{HeaderName, Method};
 use keyward::{Requirement, RequirementId, VerifierBuilder};
 
 use crate::config::Access;
-use crate::original::Original;
+use crate::original::{self, Original, Unclear};
 
 /// The routes, in their order, and the one that holds where none matches.
 #[derive(Debug)]
@@ -100,8 +100,20 @@ impl RouteTable {
     }
 
     /// The route that a request is held to.
-    pub fn find(&self, original: &Original<'_>) -> (RouteId, &Route) {
-        let found = self.routes.iter().enumerate().find(|(_, route)| route.matches(original));
+    ///
+    /// # Errors
+    /// [`Unclear::AmbiguousPath`], where it depends on whether the service behind the proxy counts the
+    /// parameters of a path's segments as part of the path.
+    pub fn find(&self, original: &Original<'_>) -> Result<(RouteId, &Route), Unclear> {
+        let (id, route) = self.first(original, &original.path);
+        match original::without_parameters(&original.path) {
+            Some(bare) if self.first(original, &bare).0 != id => Err(Unclear::AmbiguousPath),
+            _ => Ok((id, route)),
+        }
+    }
+
+    fn first(&self, original: &Original<'_>, path: &str) -> (RouteId, &Route) {
+        let found = self.routes.iter().enumerate().find(|(_, route)| route.matches(original, path));
         found.map_or((RouteId(self.routes.len()), &self.fallback), |(place, route)| (RouteId(place), route))
     }
 
@@ -145,9 +157,9 @@ impl Route {
         }
     }
 
-    fn matches(&self, original: &Original<'_>) -> bool {
+    fn matches(&self, original: &Original<'_>, path: &str) -> bool {
         (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(original.host)))
-            && (self.paths.is_empty() || self.paths.iter().any(|path| path.matches(original.path)))
+            && (self.paths.is_empty() || self.paths.iter().any(|pattern| pattern.matches(path)))
             && (self.methods.is_empty() || self.methods.iter().any(|method| method == original.method))
     }
 }
@@ -158,9 +170,10 @@ impl HostPattern {
             Some(suffix) => (suffix.strip_prefix('.')?, true),
             None => (text, false),
         };
-        let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']' | ':');
         let has_port = name.contains(':') && !name.ends_with(']');
-        if name.is_empty() || !name.chars().all(sound) || has_port {
+        // Requests are looked at without the root's dot, so a pattern with it would match none.
+        let rooted = name.ends_with('.');
+        if name.is_empty() || !name.bytes().all(original::is_of_host) || has_port || rooted {
             return None;
         }
         let name = name.to_ascii_lowercase();
@@ -182,8 +195,8 @@ impl HostPattern {
 
 impl PathPattern {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let ambiguous = crate::original::is_ambiguous(text) || text.contains(['%', '?', '#']);
-        if !text.starts_with('/') || ambiguous {
+        let sound = original::plain_path(text).is_some() && !text.contains(['%', '?', ';']);
+        if !text.starts_with('/') || !sound {
             return None;
         }
         Some(if text.ends_with('/') { Self::Below(text.into()) } else { Self::Exact(text.into()) })

@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use super::raw::{RawClaim, RawRoute};
 use super::{ConfigError, Source};
+use crate::original::is_sound_method;
 use crate::route::{HostPattern, IdentityHeader, PathPattern, Route, RouteTable};
 
 /// Headers that a proxy takes from our answer for its own purposes; an identity header must be none of them.
@@ -62,16 +63,15 @@ impl Source<'_> {
         PathPattern::parse(path.get_ref()).ok_or_else(|| {
             self.error(
                 &path.span(),
-                "a path begins with \"/\" and has no \"..\", \"//\", \"%\" or \"?\"; one that ends in \"/\" is a prefix",
+                "a path begins with \"/\" and has no \"..\", \"//\", \"%\", \";\" or \"?\"; one that ends in \"/\" is a prefix",
             )
         })
     }
 
     fn method(&self, method: &Spanned<String>) -> Result<Method, ConfigError> {
-        let upper = method.get_ref().chars().all(|c| c.is_ascii_uppercase());
         Method::from_bytes(method.get_ref().as_bytes())
             .ok()
-            .filter(|_| upper)
+            .filter(|_| is_sound_method(method.get_ref()))
             .ok_or_else(|| self.error(&method.span(), "this is no method; write one such as \"GET\""))
     }
 

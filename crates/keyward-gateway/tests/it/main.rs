@@ -1,1 +1,17 @@
-//! Integration tests.
+//! Tests that try to break the gateway from outside: over real sockets, as proxies, operators and strangers
+//! talk to it.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "helpers of tests: a panic is how a test fails"
+)]
+
+mod answers;
+mod hostile_paths;
+mod identity;
+mod routes;
+mod support;
+mod tokens;
