@@ -9,7 +9,7 @@ use keyward_jose::{DecodeBuffer, Jws, JwsError, KeyType, SignatureError};
 
 use crate::key_set::{KeySet, LiveKey, Source};
 use crate::verdict::Accepted;
-use crate::{Claims, Issuer, MonoTime, Now, Reason, Requirement, Verdict, Verified};
+use crate::{Claims, Issuer, MonoTime, Now, Reason, Requirement, UnixTime, Verdict, Verified};
 
 /// What a token's checks came to.
 #[derive(Debug)]
@@ -42,16 +42,28 @@ pub fn decide(
     token: &[u8],
     buffer: &mut DecodeBuffer,
 ) -> Decision {
-    match check(now, arrived, issuers, requirement, token, buffer) {
-        Ok(verified) => Decision::Decided(Verdict::Accept(verified)),
-        Err(Stop::Reason(reason)) => Decision::Decided(reason.into()),
-        Err(Stop::NeedsKey(wanted)) => Decision::NeedsKey(wanted),
-    }
+    let size_limit = issuers.iter().map(|issuer| issuer.policy.token_size_limit).max().unwrap_or(0);
+    let find = |claims: &Claims| find_issuer(issuers, requirement, claims);
+    check(now, arrived, size_limit, find, requirement, token, buffer).into()
 }
 
-enum Stop {
+/// Why the checks stopped short of accepting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The issuer's set does not hold the key: see [`Decision::NeedsKey`].
     NeedsKey(WantedKey),
+    /// It is decided, or cannot be.
     Reason(Reason),
+}
+
+impl From<Result<Verified, Stop>> for Decision {
+    fn from(result: Result<Verified, Stop>) -> Self {
+        match result {
+            Ok(verified) => Self::Decided(Verdict::Accept(verified)),
+            Err(Stop::Reason(reason)) => Self::Decided(reason.into()),
+            Err(Stop::NeedsKey(wanted)) => Self::NeedsKey(wanted),
+        }
+    }
 }
 
 impl From<Reason> for Stop {
@@ -60,18 +72,19 @@ impl From<Reason> for Stop {
     }
 }
 
-fn check(
+/// All checks, in their order. `find_issuer` finds the issuer, and its place, by the unverified claims.
+pub(crate) fn check<'a>(
     now: Now,
     arrived: MonoTime,
-    issuers: &[Issuer],
+    size_limit: usize,
+    find_issuer: impl FnOnce(&Claims) -> Result<(usize, &'a Issuer), Reason>,
     requirement: &Requirement,
     token: &[u8],
     buffer: &mut DecodeBuffer,
 ) -> Result<Verified, Stop> {
-    let size_limit = issuers.iter().map(|issuer| issuer.policy.token_size_limit).max().unwrap_or(0);
     let jws = Jws::parse(token, size_limit, buffer).map_err(reason_of)?;
     let claims = Claims::parse(jws.dangerous_unverified_payload()).map_err(|_| Reason::MalformedToken)?;
-    let (place, issuer) = find_issuer(issuers, requirement, &claims)?;
+    let (place, issuer) = find_issuer(&claims)?;
     if token.len() > issuer.policy.token_size_limit {
         return Err(Reason::TokenTooLarge.into());
     }
@@ -81,14 +94,8 @@ fn check(
     // One look at the set: what one set lacks must not be said of the next.
     let current = issuer.keys.current();
     let set = current.as_deref();
-    let key = find_key(now, issuer, set, &jws).map_err(|no_key| match no_key {
-        NoKey::Reason(reason) => Stop::Reason(reason),
-        NoKey::Absent(reason) if set.is_some_and(|set| could_know(now, arrived, issuer, set, &claims)) => {
-            Stop::Reason(reason)
-        }
-        NoKey::Absent(_) => {
-            Stop::NeedsKey(WantedKey { issuer: place, kid_hash: hash_kid(jws.header().kid()) })
-        }
+    let key = find_key(now, issuer, set, &jws).map_err(|no_key| {
+        no_key.stop(place, &jws, could_know(now, arrived, issuer, set, claims.issued_at()))
     })?;
     requirement.check_granted(&claims)?;
     Ok(Verified::new(Accepted {
@@ -100,7 +107,7 @@ fn check(
     }))
 }
 
-fn reason_of(error: JwsError) -> Reason {
+pub(crate) fn reason_of(error: JwsError) -> Reason {
     match error {
         JwsError::CriticalHeaderUnsupported => Reason::CriticalHeaderUnsupported,
         JwsError::TooLarge { .. } => Reason::TokenTooLarge,
@@ -126,17 +133,36 @@ fn find_issuer<'a>(
     if requirement.allows_issuer(place) { Ok((place, issuer)) } else { Err(Reason::WrongIssuer) }
 }
 
-enum NoKey {
+/// Why no key verified the signature.
+pub(crate) enum NoKey {
     /// No key of the set is the token's; this is the reason, if the set is recent enough to say so.
     Absent(Reason),
     Reason(Reason),
+}
+
+impl NoKey {
+    /// What it comes to, where the set could, or could not, know the token's key.
+    pub(crate) fn stop(self, place: usize, jws: &Jws<'_>, could_know: bool) -> Stop {
+        match self {
+            Self::Reason(reason) => Stop::Reason(reason),
+            Self::Absent(reason) if could_know => Stop::Reason(reason),
+            Self::Absent(_) => {
+                Stop::NeedsKey(WantedKey { issuer: place, kid_hash: hash_kid(jws.header().kid()) })
+            }
+        }
+    }
 }
 
 /// The key that verifies the token's signature.
 ///
 /// A token with a `kid` is checked with the keys of that name; where there are none, with those that have
 /// no name. A token without one is checked with every key that serves its algorithm.
-fn find_key(now: Now, issuer: &Issuer, set: Option<&KeySet>, jws: &Jws<'_>) -> Result<Arc<LiveKey>, NoKey> {
+pub(crate) fn find_key(
+    now: Now,
+    issuer: &Issuer,
+    set: Option<&KeySet>,
+    jws: &Jws<'_>,
+) -> Result<Arc<LiveKey>, NoKey> {
     let header = jws.header();
     if header.algorithm().key_type() == KeyType::Oct {
         // A secret is ours or nobody's: it comes from a file, never from a published set.
@@ -181,10 +207,19 @@ fn try_keys<'a>(
 /// Whether `set` was fetched after the token could have been signed: after it arrived, or after the time
 /// that it claims, with the leeway for a clock that is ahead of ours. Only then may its key be called
 /// unknown.
-fn could_know(now: Now, arrived: MonoTime, issuer: &Issuer, set: &KeySet, claims: &Claims) -> bool {
+pub(crate) fn could_know(
+    now: Now,
+    arrived: MonoTime,
+    issuer: &Issuer,
+    set: Option<&KeySet>,
+    issued_at: Option<UnixTime>,
+) -> bool {
+    let Some(set) = set else {
+        return false;
+    };
     let fetched_since = set.source() == Source::Fetched && set.fetch_started().mono >= arrived;
     // `iat` counts whole seconds, so that the token may have been signed within the one that it names.
-    let signed_by = claims.issued_at().map(|at| at.saturating_add(issuer.policy.leeway));
+    let signed_by = issued_at.map(|at| at.saturating_add(issuer.policy.leeway));
     fetched_since || signed_by.is_some_and(|at| at < set.fetch_started_by(now))
 }
 

@@ -8,12 +8,15 @@
 //!   which key it lacks.
 //! - [`key_set::KeySetMachine`] keeps one issuer's keys: when to fetch, what a failure means, how long
 //!   stale keys serve, and how often unknown key ids may ask.
+//! - [`explain`] says what each check finds, for a person who asks why.
 //! - [`VerdictCache`] remembers what was accepted, for as long as all of it still holds.
 
 pub mod key_set;
 
 mod claims;
+mod dangerous;
 mod decide;
+mod explain;
 mod issuer;
 mod reason;
 mod requirement;
@@ -22,7 +25,9 @@ mod verdict;
 mod verdict_cache;
 
 pub use claims::{Claims, ClaimsError};
-pub use decide::{Decision, WantedKey, decide};
+pub use dangerous::{Signed, dangerous_decide_for_any_issuer, dangerous_verify_signature_only};
+pub use decide::{Decision, Stop, WantedKey, decide};
+pub use explain::{Check, Outcome, explain};
 pub use issuer::{Issuer, IssuerPolicy};
 pub use reason::{Reason, ReasonKind};
 pub use requirement::{ClaimRule, ClaimTest, Requirement};

@@ -13,4 +13,5 @@ mod decisions;
 mod key_set_model;
 mod rotation;
 mod support;
+mod tools;
 mod verdict_cache;
