@@ -236,3 +236,40 @@ pub(crate) fn hash_kid(kid: Option<&str>) -> u64 {
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use keyward_jose::{Algorithm, JwkSet, JwkSetLimits, LocalSigner, Signer, sign_compact};
+
+    use super::*;
+    use crate::key_set::{Fetched, KeySetMachine, KeySetSettings, PublishedKeys, Step};
+    use crate::{IssuerPolicy, UnixTime};
+
+    fn fetch(machine: &mut KeySetMachine, signer: &LocalSigner) -> Now {
+        let now = Now { wall: UnixTime(0), mono: machine.next_fetch().expect("none is under way") };
+        assert_eq!(machine.poll(now), Step::Fetch);
+        let keys = serde_json::json!({ "keys": [signer.public_jwk()] }).to_string();
+        let set = JwkSet::parse(keys.as_bytes(), JwkSetLimits::default()).expect("a sound set");
+        machine.fetched(now, Ok(Fetched { set, max_age: None }));
+        now
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_removed_while_its_token_is_checked_verifies_no_more() {
+        let [old, new] = [(); 2].map(|()| LocalSigner::generate(Algorithm::EdDsa, None).expect("a new key"));
+        let start = Now { wall: UnixTime(0), mono: MonoTime(0) };
+        let keys = Arc::new(PublishedKeys::default());
+        let mut machine = KeySetMachine::new(KeySetSettings::default(), Arc::clone(&keys), start, 7);
+        let issuer = Issuer { policy: Arc::new(IssuerPolicy::new("idp", "https://idp.example")), keys };
+        let token = sign_compact(&old, None, b"{}").await.expect("a signature");
+        let mut buffer = DecodeBuffer::new();
+        let jws = Jws::parse(token.as_bytes(), Jws::DEFAULT_SIZE_LIMIT, &mut buffer).expect("a JWS");
+
+        fetch(&mut machine, &old);
+        let looked_at = issuer.keys.current();
+        let set = looked_at.as_deref();
+        assert!(find_key(start, &issuer, set, &jws).is_ok());
+        let now = fetch(&mut machine, &new);
+        assert!(matches!(find_key(now, &issuer, set, &jws), Err(NoKey::Absent(Reason::UnknownKid))));
+    }
+}

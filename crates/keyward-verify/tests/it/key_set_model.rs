@@ -661,3 +661,13 @@ fn a_snapshot_serves_until_its_own_date_says_and_then_nothing_does() {
         assert_eq!(outcome_now(past, &issuer, &token), Outcome::Undecided(Reason::KeysStaleLimit));
     }
 }
+
+/// Providers publish a key twice, too; what verdicts rest on is the first.
+#[test]
+fn of_one_key_published_twice_the_first_lives_on() {
+    let [first, second] = [own_jwk(&KEYS[0]), own_jwk(&KEYS[1])];
+    let mut machine = machine_with(START, &[first.clone(), second.clone(), second.clone()]);
+    let live = Arc::clone(&machine.published().current().as_ref().unwrap().keys()[1]);
+    let now = next_fetch(&mut machine, START, &[first, second]);
+    assert!(live.is_usable(now.mono));
+}
