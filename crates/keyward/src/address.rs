@@ -2,8 +2,8 @@
 
 use url::{Host, Url};
 
-/// Whether keys may be fetched from `url`: by https, or by http from this very machine.
-pub(crate) fn is_acceptable(url: &Url) -> bool {
+/// Whether keys may be fetched from `url`, or a secret sent there: by https, or by http from this very machine.
+pub fn is_acceptable(url: &Url) -> bool {
     match url.scheme() {
         "https" => url.host().is_some(),
         "http" => is_loopback(url),

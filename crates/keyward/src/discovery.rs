@@ -1,4 +1,4 @@
-//! Where an issuer publishes its keys (OpenID Connect Discovery 1.0 §4, RFC 8414 §3).
+//! What an issuer publishes about itself (OpenID Connect Discovery 1.0 §4, RFC 8414 §3).
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -6,14 +6,34 @@ use url::Url;
 
 use crate::fetch::{FetchError, Fetcher};
 
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    jwks_uri: Url,
+/// An issuer's discovery document, as far as Keyward reads it.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// `issuer`: the one that was asked for, to the letter.
+    pub issuer: String,
+    /// Where its keys are.
+    pub jwks_uri: Option<Url>,
+    /// Where it issues tokens.
+    pub token_endpoint: Option<Url>,
 }
 
-/// The issuer's `jwks_uri`: from OpenID Connect's document, or where there is none from OAuth's.
+/// The issuer's metadata: from OpenID Connect's document, or where there is none from OAuth's.
+///
+/// # Errors
+/// [`FetchError`]; an issuer that is reached by https must name https addresses.
+pub async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Metadata, FetchError> {
+    let (_, metadata) = find(fetcher, issuer).await?;
+    Ok(metadata)
+}
+
+/// The issuer's `jwks_uri`.
 pub(crate) async fn jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<Url, FetchError> {
+    let (url, metadata) = find(fetcher, issuer).await?;
+    metadata.jwks_uri.ok_or(FetchError::DiscoveryMalformed { url })
+}
+
+async fn find(fetcher: &Fetcher, issuer: &str) -> Result<(Url, Metadata), FetchError> {
     let [openid, oauth] = addresses(issuer);
     match read(fetcher, issuer, &openid).await {
         Err(FetchError::Status { status: StatusCode::NOT_FOUND, .. }) => read(fetcher, issuer, &oauth).await,
@@ -21,7 +41,7 @@ pub(crate) async fn jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<Url, Fet
     }
 }
 
-async fn read(fetcher: &Fetcher, issuer: &str, address: &str) -> Result<Url, FetchError> {
+async fn read(fetcher: &Fetcher, issuer: &str, address: &str) -> Result<(Url, Metadata), FetchError> {
     let Ok(url) = Url::parse(address) else {
         // `IssuerSettings` has refused an issuer that is no URL before it came here.
         return Err(FetchError::File {
@@ -41,10 +61,11 @@ async fn read(fetcher: &Fetcher, issuer: &str, address: &str) -> Result<Url, Fet
         });
     }
     // A remote issuer has nothing to point to on this machine.
-    if url.scheme() == "https" && metadata.jwks_uri.scheme() != "https" {
-        return Err(FetchError::InsecureAddress { url: metadata.jwks_uri });
+    let insecure = |named: &&Url| url.scheme() == "https" && named.scheme() != "https";
+    if let Some(named) = [&metadata.jwks_uri, &metadata.token_endpoint].into_iter().flatten().find(insecure) {
+        return Err(FetchError::InsecureAddress { url: named.clone() });
     }
-    Ok(metadata.jwks_uri)
+    Ok((url, metadata))
 }
 
 /// OpenID Connect appends the well-known path to the issuer (Discovery §4.1); OAuth puts it between host

@@ -182,8 +182,12 @@ impl IssuerSettings {
         }
     }
 
-    /// The key made of the secret: it serves those allowed algorithms that it is long enough for.
-    pub(crate) fn hmac_key(&self) -> Result<Option<VerificationKey>, SettingsError> {
+    /// The key made of the secret, where there is one: it serves those allowed algorithms that it is long
+    /// enough for.
+    ///
+    /// # Errors
+    /// [`SettingsError::HmacSecret`].
+    pub fn hmac_key(&self) -> Result<Option<VerificationKey>, SettingsError> {
         let Some(HmacSecret(secret)) = &self.hmac_secret else {
             return Ok(None);
         };

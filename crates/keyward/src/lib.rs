@@ -25,19 +25,19 @@
 //!
 //! In front of a tower service, [`VerifyLayer`] does this for every request.
 
+pub mod address;
 pub mod clock;
+pub mod discovery;
 pub mod entropy;
 pub mod event;
 pub mod fetch;
+pub mod source;
 pub mod wire;
 
-mod address;
-mod discovery;
 mod issuer_settings;
 mod keeper;
 mod layer;
 mod snapshot;
-mod source;
 mod status;
 mod verifier;
 

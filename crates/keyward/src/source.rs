@@ -1,15 +1,15 @@
-//! Fetches an issuer's set from wherever it is.
+//! Fetches an issuer's set from wherever it is, once: what [`Verifier`](crate::Verifier) does over and over.
 
 use keyward_jose::{JwkSet, JwkSetLimits};
 use keyward_verify::key_set::Fetched;
 
 use crate::discovery;
 use crate::fetch::{FetchError, Fetcher};
-use crate::issuer_settings::KeySource;
+use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 
 /// A place to fetch one issuer's set from.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub struct Source {
     pub(crate) issuer: Box<str>,
     pub(crate) place: KeySource,
     pub(crate) fetcher: Fetcher,
@@ -17,14 +17,33 @@ pub(crate) struct Source {
 
 /// A set as it was read, and the text that it was read from.
 #[derive(Debug)]
-pub(crate) struct FetchedText {
-    pub(crate) fetched: Fetched,
-    pub(crate) text: Vec<u8>,
+pub struct FetchedText {
+    /// The set.
+    pub fetched: Fetched,
+    /// The text.
+    pub text: Vec<u8>,
 }
 
 impl Source {
+    /// Where the settings say that the keys are; none where there is only a secret.
+    ///
+    /// # Errors
+    /// [`SettingsError::HttpClient`].
+    pub fn new(settings: &IssuerSettings) -> Result<Option<Self>, SettingsError> {
+        let Some(place) = settings.source.clone() else {
+            return Ok(None);
+        };
+        let limit = JwkSetLimits::default().octets;
+        let fetcher = Fetcher::new(settings.fetch_timeout, limit, &settings.extra_anchors)
+            .map_err(|cause| SettingsError::HttpClient { issuer: settings.policy.name.to_string(), cause })?;
+        Ok(Some(Self { issuer: settings.policy.issuer.clone(), place, fetcher }))
+    }
+
     /// Fetches the set, discovery included: a provider may move its keys at any time.
-    pub(crate) async fn fetch(&self) -> Result<FetchedText, FetchError> {
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn fetch(&self) -> Result<FetchedText, FetchError> {
         let (place, text, max_age) = match &self.place {
             KeySource::Discovery => {
                 let url = discovery::jwks_uri(&self.fetcher, &self.issuer).await?;

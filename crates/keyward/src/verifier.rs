@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_jose::{DecodeBuffer, JwkSetLimits};
+use keyward_jose::DecodeBuffer;
 use keyward_verify::key_set::{LiveKey, PublishedKeys};
 use keyward_verify::{
     Decision, Issuer, MonoTime, Now, Requirement, Verdict, VerdictCache, WantedKey, decide,
@@ -13,7 +13,6 @@ use keyward_verify::{
 
 use crate::clock::{Clock, SystemClock};
 use crate::event::{NoObserver, Observer};
-use crate::fetch::Fetcher;
 use crate::issuer_settings::{IssuerSettings, SettingsError};
 use crate::keeper::{Keeper, NewKeeper, Surroundings};
 use crate::snapshot::Snapshot;
@@ -276,16 +275,7 @@ impl VerifierBuilder {
             return Ok(Prepared::Running(Arc::clone(keeper)));
         }
         let fixed = settings.hmac_key()?.map(|key| LiveKey::fixed(key, self.clock.now().wall));
-        let source = match settings.source.clone() {
-            None => None,
-            Some(place) => {
-                let limit = JwkSetLimits::default().octets;
-                let fetcher = Fetcher::new(settings.fetch_timeout, limit, &settings.extra_anchors).map_err(
-                    |cause| SettingsError::HttpClient { issuer: settings.policy.name.to_string(), cause },
-                )?;
-                Some(Source { issuer: settings.policy.issuer.clone(), place, fetcher })
-            }
-        };
+        let source = Source::new(settings)?;
         let folder = self.snapshots.as_ref().filter(|_| source.is_some());
         let snapshot = folder.map(|folder| Snapshot::new(folder, &settings.policy.issuer));
         let published = Arc::new(PublishedKeys::new(fixed.into_iter().collect()));
