@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use keyward_verify::key_set::Step;
 use keyward_verify::{Issuer, MonoTime, Now, UnixTime, VerdictCache, Verified};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -103,6 +103,36 @@ fn a_hundred_thousand_tokens_stay_within_the_memory_that_was_given() {
     let cache = VerdictCache::new(1024, 1);
     cache.insert(0, &[b'a'; 16 * 1024], verified);
     assert!(cache.octets() <= 1024, "what does not fit is left out");
+}
+
+/// Whoever chooses what stands in a token, such as metadata of his own, must not choose our memory.
+#[test]
+fn a_verdict_counts_for_the_memory_that_it_takes_once_its_claims_are_read() {
+    let machine = machine_with(START, &[own_jwk(&KEYS[0])]);
+    let issuer = issuer_of(&machine);
+    let many_members = (0..900).map(|n| (format!("{n}"), json!(n)));
+    for claims in [
+        good_claims(),
+        with(good_claims(), "metadata", json!(vec![json!({ "a": 1 }); 1300])),
+        with(good_claims(), "metadata", json!(vec![json!({}); 1000])),
+        with(good_claims(), "metadata", json!(vec![json!([[]]); 1500])),
+        with(good_claims(), "metadata", json!(vec![1; 5500])),
+        with(good_claims(), "metadata", json!(vec![""; 3500])),
+        with(good_claims(), "metadata", Value::Object(many_members.collect())),
+        with(good_claims(), "aud", json!(vec![""; 3500])),
+        with(good_claims(), "scope", json!(vec!["\n"; 2000])),
+    ] {
+        let token = sign(&KEYS[0], &claims);
+        let cache = VerdictCache::new(128 * MEBIBYTE, 1);
+        let taken = allocation_counter::measure(|| {
+            let verified = accepted(judge(START, START.mono, &issuer, &token));
+            cache.insert(0, token.as_bytes(), verified);
+            let verified = cache.get(START, 0, token.as_bytes()).unwrap();
+            assert!(verified.claims().pointer("/iss").is_some());
+        });
+        let (taken, counted) = (u64::try_from(taken.bytes_current).unwrap(), cache.octets());
+        assert!(taken < counted * 5 / 4, "{taken} octets taken, {counted} counted");
+    }
 }
 
 #[test]
