@@ -9,8 +9,17 @@ use url::Url;
 use super::raw::{RawIssuer, RawKeySet, Time};
 use super::{ConfigError, Source};
 
+/// No signed token is shorter.
+const LEAST_TOKEN: usize = 128;
+
 impl Source<'_> {
-    pub(super) fn issuer(&mut self, raw: RawIssuer) -> Result<IssuerSettings, ConfigError> {
+    /// An issuer that a verifier can be started with, beside those before it.
+    pub(super) fn issuer(
+        &mut self,
+        raw: RawIssuer,
+        before: &[IssuerSettings],
+    ) -> Result<IssuerSettings, ConfigError> {
+        self.only_one(&raw, before)?;
         let mut settings = IssuerSettings::discover(raw.issuer.get_ref()).named(raw.name.get_ref());
         if raw.name.get_ref().is_empty() {
             return Err(self.error(&raw.name.span(), "an issuer needs a name"));
@@ -34,27 +43,49 @@ impl Source<'_> {
             settings.hmac_secret = Some(HmacSecret::new(first_line(self.read(file)?)));
         }
         settings.policy.algorithms = self.algorithms(raw.algorithms, settings.hmac_secret.is_some())?;
+        if let Some(file) = &raw.hmac_secret_file {
+            settings.hmac_key().map_err(|error| self.error(&file.span(), error.to_string()))?;
+        }
         settings.policy.audiences = raw.audiences.into_iter().map(Into::into).collect();
         if let Some(types) = raw.token_types {
-            settings.policy.token_types = types.into_iter().map(Into::into).collect();
+            if types.get_ref().is_empty() {
+                return Err(self.error(&types.span(), "without a type, every token would be refused"));
+            }
+            settings.policy.token_types = types.into_inner().into_iter().map(Into::into).collect();
         }
         if let Some(Time(leeway)) = raw.leeway {
             settings.policy.leeway = leeway;
         }
-        if let Some(octets) = raw.token_octets {
-            settings.policy.token_size_limit = octets;
-        }
+        let octets = settings.policy.token_size_limit;
+        settings.policy.token_size_limit = self.number(raw.token_octets, octets, LEAST_TOKEN..=usize::MAX)?;
+        self.key_set(raw.key_set, &mut settings)?;
+        let place = raw.jwks_uri.as_ref().map_or(raw.issuer.span(), Spanned::span);
+        settings.check().map_err(|error| self.error(&place, error.to_string()))?;
         if let Some(file) = &raw.ca_file {
             settings.extra_anchors = self.read(file)?;
+            keyward::source::Source::new(&settings)
+                .map_err(|error| self.error(&file.span(), error.to_string()))?;
         }
-        self.key_set(raw.key_set, &mut settings)?;
-        settings.check().map_err(|error| self.error(&raw.issuer.span(), error.to_string()))?;
         Ok(settings)
+    }
+
+    fn only_one(&self, raw: &RawIssuer, before: &[IssuerSettings]) -> Result<(), ConfigError> {
+        let (name, issuer) = (raw.name.get_ref(), raw.issuer.get_ref());
+        if before.iter().any(|other| *other.policy.name == **name) {
+            return Err(self.error(&raw.name.span(), format!("two issuers are called {name:?}")));
+        }
+        match before.iter().find(|other| *other.policy.issuer == **issuer) {
+            Some(twin) => {
+                let name = &twin.policy.name;
+                Err(self.error(&raw.issuer.span(), format!("two issuers have this identifier; see {name:?}")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn algorithms(
         &self,
-        names: Option<Vec<Spanned<String>>>,
+        names: Option<Spanned<Vec<Spanned<String>>>>,
         has_secret: bool,
     ) -> Result<AlgorithmSet, ConfigError> {
         let Some(names) = names else {
@@ -62,15 +93,21 @@ impl Source<'_> {
             let of_secret = secret.into_iter().filter(|_| has_secret);
             return Ok(AlgorithmSet::asymmetric().iter().chain(of_secret).collect());
         };
-        names
-            .iter()
-            .map(|name| {
-                Algorithm::from_name(name.get_ref()).ok_or_else(|| {
-                    let known = Algorithm::ALL.map(Algorithm::name).join(", ");
-                    self.error(&name.span(), format!("this algorithm is not supported; there are {known}"))
-                })
-            })
-            .collect()
+        if names.get_ref().is_empty() {
+            return Err(self.error(&names.span(), "without an algorithm, every token would be refused"));
+        }
+        names.get_ref().iter().map(|name| self.algorithm(name, has_secret)).collect()
+    }
+
+    fn algorithm(&self, name: &Spanned<String>, has_secret: bool) -> Result<Algorithm, ConfigError> {
+        let algorithm = Algorithm::from_name(name.get_ref()).ok_or_else(|| {
+            let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+            self.error(&name.span(), format!("this algorithm is not supported; there are {known}"))
+        })?;
+        if !AlgorithmSet::asymmetric().contains(algorithm) && !has_secret {
+            return Err(self.error(&name.span(), "this algorithm needs hmac_secret_file"));
+        }
+        Ok(algorithm)
     }
 
     fn key_set(&self, raw: RawKeySet, settings: &mut IssuerSettings) -> Result<(), ConfigError> {

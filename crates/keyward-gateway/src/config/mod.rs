@@ -6,17 +6,18 @@ mod raw;
 mod routes;
 
 use std::net::SocketAddr;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward::IssuerSettings;
+use tokio::sync::Semaphore;
 use toml::Spanned;
 
 pub use error::{ConfigError, Place};
 pub use raw::{Access, LogFormat, LogLevel};
 
-use raw::{RawConfig, RawLimits, Time};
+use raw::{RawConfig, RawGateway, RawLimits, Time};
 
 use crate::route::RouteTable;
 
@@ -85,11 +86,10 @@ impl Config {
         let raw: RawConfig = toml::from_str(text)
             .map_err(|error| ConfigError::at(text, error.span(), error.message().to_owned()))?;
         let mut source = Source { text, folder, files: Vec::new() };
-        let issuers = raw
-            .issuer
-            .into_iter()
-            .map(|issuer| source.issuer(issuer.into_inner()))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut issuers = Vec::new();
+        for issuer in raw.issuer {
+            issuers.push(source.issuer(issuer.into_inner(), &issuers)?);
+        }
         if issuers.is_empty() {
             return Err(ConfigError::new(
                 "no [[issuer]] is configured, so every token would be refused; \
@@ -97,15 +97,10 @@ impl Config {
             ));
         }
         let routes = source.routes(raw.route, &issuers)?;
-        let address = |address: Option<Spanned<String>>, default: &str| match address {
-            None => Ok(default.parse().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)))),
-            Some(address) => address.get_ref().parse().map_err(|_| {
-                source.error(&address.span(), "this is no address; write one such as \"127.0.0.1:8080\"")
-            }),
-        };
+        let [listen, admin_listen] = source.addresses(&raw.gateway)?;
         Ok(Self {
-            listen: address(raw.gateway.listen, "127.0.0.1:8080")?,
-            admin_listen: address(raw.gateway.admin_listen, "127.0.0.1:9080")?,
+            listen,
+            admin_listen,
             metrics_namespace: source.namespace(raw.gateway.metrics_namespace)?,
             limits: source.limits(raw.gateway.limits)?,
             log_format: raw.log.format.unwrap_or_default(),
@@ -140,6 +135,42 @@ impl Source<'_> {
         content
     }
 
+    fn addresses(&self, raw: &RawGateway) -> Result<[SocketAddr; 2], ConfigError> {
+        let address = |address: &Option<Spanned<String>>, port| match address {
+            None => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
+            Some(address) => address.get_ref().parse().map_err(|_| {
+                self.error(&address.span(), "this is no address; write one such as \"127.0.0.1:8080\"")
+            }),
+        };
+        let addresses = [address(&raw.listen, 8080)?, address(&raw.admin_listen, 9080)?];
+        let [listen, admin_listen] = addresses;
+        match raw.admin_listen.as_ref().or(raw.listen.as_ref()) {
+            Some(place) if listen == admin_listen && listen.port() != 0 => {
+                Err(self.error(&place.span(), "listen and admin_listen are the same address"))
+            }
+            _ => Ok(addresses),
+        }
+    }
+
+    /// A number of this range.
+    fn number(
+        &self,
+        number: Option<Spanned<usize>>,
+        default: usize,
+        range: RangeInclusive<usize>,
+    ) -> Result<usize, ConfigError> {
+        let Some(number) = number else {
+            return Ok(default);
+        };
+        let (least, most) = (range.start(), range.end());
+        let error = |message| Err(self.error(&number.span(), message));
+        match number.get_ref() {
+            number if number < least => error(format!("at least {least} is needed here")),
+            number if number > most => error(format!("at most {most} is possible here")),
+            number => Ok(*number),
+        }
+    }
+
     fn namespace(&self, namespace: Option<Spanned<String>>) -> Result<String, ConfigError> {
         let Some(namespace) = namespace else {
             return Ok("keyward".to_owned());
@@ -162,16 +193,10 @@ impl Source<'_> {
             }
             Some(time) => Ok(time.get_ref().0),
         };
-        let at_least = |number: Option<Spanned<usize>>, default: usize, least: usize| match number {
-            None => Ok(default),
-            Some(number) if *number.get_ref() < least => {
-                Err(self.error(&number.span(), format!("at least {least} is needed here")))
-            }
-            Some(number) => Ok(number.into_inner()),
-        };
         Ok(Limits {
-            connections: at_least(raw.connections, 10_000, 1)?,
-            head_octets: at_least(raw.head_octets, 64 * 1024, 8 * 1024)?,
+            connections: self.number(raw.connections, 10_000, 1..=Semaphore::MAX_PERMITS)?,
+            // hyper takes no less.
+            head_octets: self.number(raw.head_octets, 64 * 1024, 8 * 1024..=usize::MAX)?,
             head_timeout: time(raw.head_timeout, 10)?,
             drain_timeout: time(raw.drain_timeout, 30)?,
         })

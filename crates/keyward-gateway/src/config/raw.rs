@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Spanned;
 
 #[derive(Debug, Deserialize)]
@@ -94,12 +95,12 @@ pub(super) struct RawIssuer {
     pub(super) jwks_uri: Option<Spanned<String>>,
     pub(super) jwks_file: Option<Spanned<PathBuf>>,
     pub(super) hmac_secret_file: Option<Spanned<PathBuf>>,
-    pub(super) algorithms: Option<Vec<Spanned<String>>>,
+    pub(super) algorithms: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) audiences: Vec<String>,
-    pub(super) token_types: Option<Vec<String>>,
+    pub(super) token_types: Option<Spanned<Vec<String>>>,
     pub(super) leeway: Option<Time>,
-    pub(super) token_octets: Option<usize>,
+    pub(super) token_octets: Option<Spanned<usize>>,
     pub(super) ca_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub(super) key_set: RawKeySet,
@@ -157,6 +158,8 @@ pub enum Access {
 pub(super) enum RawClaim {
     Present(bool),
     OneOf(Vec<serde_json::Value>),
+    /// What is neither, so that the error can say what belongs there.
+    Other(IgnoredAny),
 }
 
 /// A time such as `300s` or `1h 30m`.

@@ -10,19 +10,26 @@ use crate::original::is_sound_method;
 use crate::route::{HostPattern, IdentityHeader, PathPattern, Route, RouteTable};
 
 /// Headers that a proxy takes from our answer for its own purposes; an identity header must be none of them.
-const NOT_IDENTITY: [&str; 12] = [
+const NOT_IDENTITY: [&str; 19] = [
     "authorization",
+    "cache-control",
     "connection",
     "content-length",
     "content-type",
     "cookie",
     "date",
     "host",
+    "keep-alive",
     "location",
     "retry-after",
     "set-cookie",
+    "te",
+    "trailer",
     "transfer-encoding",
+    "upgrade",
     "www-authenticate",
+    "x-correlation-id",
+    "x-keyward-reason",
 ];
 
 impl Source<'_> {
@@ -48,8 +55,10 @@ impl Source<'_> {
             claims: claims.collect::<Result<_, _>>()?,
         };
         let cookie = raw.cookie.as_ref().map(|name| self.cookie(name)).transpose()?;
-        let headers = raw.headers.iter().map(|(name, pointer)| self.identity_header(name, pointer));
-        let headers = headers.collect::<Result<_, _>>()?;
+        let mut headers = Vec::new();
+        for (name, pointer) in &raw.headers {
+            headers.push(self.identity_header(name, pointer, &headers)?);
+        }
         Ok(Route { hosts, paths, methods, access: raw.access, requirement, cookie, headers })
     }
 
@@ -101,7 +110,7 @@ impl Source<'_> {
         let test = match claim.get_ref() {
             RawClaim::Present(true) => ClaimTest::Present,
             RawClaim::OneOf(values) if !values.is_empty() => ClaimTest::Contains(values.clone()),
-            RawClaim::Present(false) | RawClaim::OneOf(_) => {
+            RawClaim::Present(false) | RawClaim::OneOf(_) | RawClaim::Other(_) => {
                 return Err(self.error(
                     &claim.span(),
                     "a claim needs true (it is present) or a list of values of which one must be there",
@@ -112,8 +121,11 @@ impl Source<'_> {
     }
 
     fn pointer(&self, pointer: &Spanned<String>) -> Result<Box<str>, ConfigError> {
-        if pointer.get_ref().starts_with('/') {
-            Ok(pointer.get_ref().as_str().into())
+        let text = pointer.get_ref();
+        // "~" stands in "~0" and "~1" only, which mean "~" and "/".
+        let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+        if text.starts_with('/') && escapes {
+            Ok(text.as_str().into())
         } else {
             Err(self.error(&pointer.span(), "a JSON Pointer begins with \"/\", such as \"/sub\" (RFC 6901)"))
         }
@@ -134,11 +146,17 @@ impl Source<'_> {
         &self,
         name: &Spanned<String>,
         pointer: &Spanned<String>,
+        before: &[IdentityHeader],
     ) -> Result<IdentityHeader, ConfigError> {
         let header = HeaderName::try_from(name.get_ref().as_str())
             .ok()
             .filter(|header| !NOT_IDENTITY.contains(&header.as_str()))
             .ok_or_else(|| self.error(&name.span(), "this header cannot carry an identity"))?;
+        if before.iter().any(|other| other.name == header) {
+            return Err(
+                self.error(&name.span(), "this header is there twice: names differ in more than case")
+            );
+        }
         Ok(IdentityHeader { name: header, pointer: self.pointer(pointer)? })
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod config;
 mod hostile_paths;
 mod identity;
 mod routes;
