@@ -2,36 +2,36 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one bench, interop pair or check came to.
-#[derive(Debug, Serialize)]
-pub struct Row {
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Row {
     /// Names the row on the command line, such as `verify-rs256` or `glewlwyd`.
-    pub name: String,
+    pub(crate) name: String,
     /// What came out, for a person: a ratio, a count, a short sentence.
-    pub measured: String,
+    pub(crate) measured: String,
     /// What had to come out.
-    pub target: String,
+    pub(crate) target: String,
     /// Whether it did.
-    pub passed: bool,
+    pub(crate) passed: bool,
 }
 
 /// Collects rows as they come in and says at the end whether all of them passed.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     json: bool,
     rows: Vec<Row>,
 }
 
 impl Report {
     /// A report that prints each row as JSON at once, or all of them as a table at the end.
-    pub fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         Self { json, rows: Vec::new() }
     }
 
     /// Takes in one row.
-    pub fn push(&mut self, row: Row) -> io::Result<()> {
+    pub(crate) fn push(&mut self, row: Row) -> io::Result<()> {
         if self.json {
             let mut out = io::stdout().lock();
             serde_json::to_writer(&mut out, &row)?;
@@ -42,7 +42,7 @@ impl Report {
     }
 
     /// Prints the table and the closing line; `true` where every row passed.
-    pub fn finish(self) -> io::Result<bool> {
+    pub(crate) fn finish(self) -> io::Result<bool> {
         let passed = self.rows.iter().filter(|row| row.passed).count();
         let failed = self.rows.len() - passed;
         if !self.json {

@@ -134,7 +134,7 @@ pub(crate) struct Bare {
 
 enum BareCheck {
     Public(signature::ParsedPublicKey),
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 impl Bare {
@@ -146,7 +146,7 @@ impl Bare {
         let (signing_input, signature) = token.rsplit_once('.').ok_or("not a token")?;
         let signature = decode(signature)?;
         let check = match algorithm {
-            Algorithm::Hs256 => BareCheck::Secret(hmac::Key::new(hmac::HMAC_SHA256, sample::SECRET)),
+            Algorithm::Hs256 => BareCheck::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, sample::SECRET))),
             _ => BareCheck::Public(parse_key(algorithm, signer)?),
         };
         Ok(Self { check, signing_input: signing_input.as_bytes().to_vec(), signature })

@@ -31,7 +31,7 @@ use self::proxy_cases::{Backdrop, PROXY_CASES, ProxyBench};
 use self::workshop::Workshop;
 
 /// `cargo xtask interop`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
     /// Run only rows whose name contains one of these, such as `nginx` or `rotation`.
     names: Vec<String>,

@@ -1,0 +1,74 @@
+//! The commands that tasks are made of.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::Failure;
+
+/// The workspace's folder.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_owned)
+}
+
+/// Where tools that are no part of the workspace are installed.
+pub(crate) fn tools() -> PathBuf {
+    workspace().join(".interop").join("tools")
+}
+
+/// A binary of the release profile.
+pub(crate) fn release_binary(name: &str) -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+    target.join("release").join(name)
+}
+
+/// Cargo, in the workspace.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(workspace());
+    command
+}
+
+/// Builds packages in the release profile.
+pub(crate) fn build_release(packages: &[&str]) -> Result<(), Failure> {
+    let mut command = cargo(&["build", "--release", "--locked"]);
+    command.args(packages.iter().flat_map(|package| ["--package", package]));
+    if run(&mut command)? { Ok(()) } else { Err(Failure("the release build failed".to_owned())) }
+}
+
+/// Runs a command with its output on stderr, and tells what runs and how long it took; `true` where it
+/// succeeded.
+pub(crate) fn run(command: &mut Command) -> Result<bool, Failure> {
+    let name = describe(command);
+    writeln!(io::stderr(), "\n=== {name}")?;
+    let started = Instant::now();
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .status()
+        .map_err(|error| Failure(format!("{name}: {error}")))?;
+    writeln!(io::stderr(), "=== {status} after {:.1} s: {name}", started.elapsed().as_secs_f64())?;
+    Ok(status.success())
+}
+
+/// What a command prints on stdout.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let name = describe(command);
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Failure(format!("{name}: {error}")))?;
+    if !output.status.success() {
+        return Err(Failure(format!("{name}: {}", output.status)));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn describe(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = command.get_args().map(|argument| argument.to_string_lossy());
+    std::iter::once(program.to_string_lossy()).chain(words).collect::<Vec<_>>().join(" ")
+}
