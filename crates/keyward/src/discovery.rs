@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use url::Url;
 
-use crate::fetch::{FetchError, Fetcher};
+use crate::fetch::{FetchError, Fetcher, shown};
 
 /// An issuer's discovery document, as far as Keyward reads it.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,7 +30,7 @@ pub async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Metadata, Fetch
 /// The issuer's `jwks_uri`.
 pub(crate) async fn jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<Url, FetchError> {
     let (url, metadata) = find(fetcher, issuer).await?;
-    metadata.jwks_uri.ok_or(FetchError::DiscoveryMalformed { url })
+    metadata.jwks_uri.ok_or_else(|| FetchError::DiscoveryMalformed { url: shown(&url) })
 }
 
 async fn find(fetcher: &Fetcher, issuer: &str) -> Result<(Url, Metadata), FetchError> {
@@ -50,12 +50,15 @@ async fn read(fetcher: &Fetcher, issuer: &str, address: &str) -> Result<(Url, Me
         });
     };
     let document = fetcher.get(&url).await?;
-    let Ok(metadata) = serde_json::from_slice::<Metadata>(&document.body) else {
-        return Err(FetchError::DiscoveryMalformed { url });
+    // What serde derives takes an array of the members' values for an object as well.
+    let is_object = document.body.trim_ascii_start().starts_with(b"{");
+    let metadata = serde_json::from_slice::<Metadata>(&document.body);
+    let Some(metadata) = metadata.ok().filter(|_| is_object) else {
+        return Err(FetchError::DiscoveryMalformed { url: shown(&url) });
     };
     if metadata.issuer != issuer {
         return Err(FetchError::IssuerMismatch {
-            url,
+            url: shown(&url),
             expected: issuer.to_owned(),
             found: metadata.issuer.chars().take(200).collect(),
         });
@@ -63,7 +66,7 @@ async fn read(fetcher: &Fetcher, issuer: &str, address: &str) -> Result<(Url, Me
     // A remote issuer has nothing to point to on this machine.
     let insecure = |named: &&Url| url.scheme() == "https" && named.scheme() != "https";
     if let Some(named) = [&metadata.jwks_uri, &metadata.token_endpoint].into_iter().flatten().find(insecure) {
-        return Err(FetchError::InsecureAddress { url: named.clone() });
+        return Err(FetchError::InsecureAddress { url: shown(named) });
     }
     Ok((url, metadata))
 }

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use keyward_jose::JwkSetError;
 use reqwest::{Client, Response, redirect};
@@ -30,12 +30,13 @@ pub struct Document {
 /// The most redirects that one fetch follows.
 const REDIRECT_LIMIT: usize = 3;
 
-/// Why a fetch failed. Nothing of the answer's body is in it.
+/// Why a fetch failed. Nothing of the answer's body is in it, and addresses are without user, password, query
+/// and fragment, where credentials stand.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
     /// The connection could not be made, or broke.
-    #[error("cannot connect to {url}: {cause}")]
+    #[error("the connection to {url} failed: {cause}")]
     Connect {
         /// What was asked.
         url: Url,
@@ -102,7 +103,7 @@ pub enum FetchError {
         url: Url,
         /// What it answered.
         status: StatusCode,
-        /// `Retry-After`, where the answer had it.
+        /// `Retry-After`, where the answer had it; a date counts from the answer's own `Date`.
         retry_after: Option<Duration>,
     },
     /// The answer did not come, or not all of it, within the time.
@@ -159,7 +160,8 @@ impl FetchError {
 
 impl Fetcher {
     /// A client that gives each fetch `timeout` in all, DNS, connection, TLS and body included, and trusts
-    /// the system's anchors and those in `extra_anchors` (PEM).
+    /// the system's anchors and those in `extra_anchors` (PEM). It uses no proxy: what may only be fetched
+    /// from this machine must not leave it because of a variable in the environment.
     ///
     /// # Errors
     /// What the TLS library says of the anchors.
@@ -175,6 +177,7 @@ impl Fetcher {
             .timeout(timeout)
             .redirect(same_origin)
             .referer(false)
+            .no_proxy()
             .pool_max_idle_per_host(1)
             .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")));
         if !extra_anchors.is_empty() {
@@ -194,24 +197,24 @@ impl Fetcher {
     /// [`FetchError`]; the body is read no further than the limit.
     pub async fn get(&self, url: &Url) -> Result<Document, FetchError> {
         if !address::is_acceptable(url) {
-            return Err(FetchError::InsecureAddress { url: url.clone() });
+            return Err(FetchError::InsecureAddress { url: shown(url) });
         }
         let request = self.client.get(url.clone()).header(http::header::ACCEPT, "application/json");
         let response = request.send().await.map_err(|error| transport_error(url, &error))?;
         let status = response.status();
         if status.is_redirection() && response.headers().contains_key(LOCATION) {
-            return Err(FetchError::RedirectRefused { url: url.clone() });
+            return Err(FetchError::RedirectRefused { url: shown(url) });
         }
         if status != StatusCode::OK {
-            let retry_after = seconds_of(response.headers().get(RETRY_AFTER));
-            return Err(FetchError::Status { url: url.clone(), status, retry_after });
+            let retry_after = retry_after(response.headers());
+            return Err(FetchError::Status { url: shown(url), status, retry_after });
         }
         let max_age = max_age(response.headers());
         Ok(Document { body: self.read_body(url, response).await?, max_age })
     }
 
     async fn read_body(&self, url: &Url, mut response: Response) -> Result<Vec<u8>, FetchError> {
-        let too_large = || FetchError::TooLarge { url: url.clone(), limit: self.body_limit };
+        let too_large = || FetchError::TooLarge { url: shown(url), limit: self.body_limit };
         if response.content_length().is_some_and(|octets| octets > self.body_limit as u64) {
             return Err(too_large());
         }
@@ -226,8 +229,19 @@ impl Fetcher {
     }
 }
 
+/// An address as errors show it: without user and password, query and fragment, where credentials stand.
+pub(crate) fn shown(url: &Url) -> Url {
+    let mut shown = url.clone();
+    // They fail where an address has no host, and then it has no user either.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown
+}
+
 fn transport_error(url: &Url, error: &reqwest::Error) -> FetchError {
-    let url = url.clone();
+    let url = shown(url);
     let cause = innermost(error);
     if error.is_timeout() {
         FetchError::Timeout { url }
@@ -244,28 +258,41 @@ fn transport_error(url: &Url, error: &reqwest::Error) -> FetchError {
 
 /// What went wrong first; the layers above it only say that something did.
 fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// reqwest tells no TLS error apart from a refused connection, so the causes are looked through.
 fn is_tls(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let text = source.to_string();
-        if text.contains("certificate") || text.contains("TLS") || text.contains("handshake") {
-            return true;
-        }
-        cause = source.source();
-    }
-    false
+    // The text is tokio-rustls' word for a peer that hangs up.
+    causes(error).any(|cause| cause.is::<rustls::Error>() || cause.to_string() == "tls handshake eof")
 }
 
-fn seconds_of(value: Option<&http::HeaderValue>) -> Option<Duration> {
-    value?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+/// What is behind an error, outermost first.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = Cause<'_>> {
+    std::iter::successors(error.source(), |cause| behind(*cause))
+}
+
+type Cause<'a> = &'a (dyn std::error::Error + 'static);
+
+/// An I/O error does not count what it wraps among its sources.
+fn behind(cause: Cause<'_>) -> Option<Cause<'_>> {
+    match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => cause.source(),
+    }
+}
+
+/// `Retry-After` of RFC 9110 §10.2.3: seconds, or a date. The date is held against the provider's own clock,
+/// which ours need not agree with.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(asked).ok()?;
+    let sent = httpdate::parse_http_date(text(DATE)?).ok()?;
+    Some(date.duration_since(sent).unwrap_or_default())
 }
 
 /// `max-age` of RFC 9111 §5.2.2.1, in any case and place of the field.

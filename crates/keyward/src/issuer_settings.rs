@@ -10,6 +10,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::address;
+use crate::fetch::shown;
 
 /// One issuer: its name and policy, where its keys are, and how they are kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +30,7 @@ pub struct IssuerSettings {
 }
 
 /// Where an issuer's public keys are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// At the `jwks_uri` of its discovery document (OpenID Connect Discovery §4, RFC 8414).
     Discovery,
@@ -37,6 +38,23 @@ pub enum KeySource {
     File(PathBuf),
     /// At this address.
     JwksUri(Url),
+}
+
+impl KeySource {
+    /// The place in words, without what an address may hold of credentials.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Discovery => "discovery".to_owned(),
+            Self::File(path) => path.display().to_string(),
+            Self::JwksUri(url) => shown(url).into(),
+        }
+    }
+}
+
+impl std::fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeySource({})", self.place())
+    }
 }
 
 /// A shared secret. It is wiped when dropped and never shown.
@@ -177,7 +195,7 @@ impl IssuerSettings {
         };
         match address {
             Some(url) if address::is_acceptable(&url) => Ok(()),
-            Some(url) => Err(SettingsError::InsecureAddress { issuer, address: url.into() }),
+            Some(url) => Err(SettingsError::InsecureAddress { issuer, address: shown(&url).into() }),
             None => Err(SettingsError::InsecureAddress { issuer, address: self.policy.issuer.to_string() }),
         }
     }
@@ -191,17 +209,33 @@ impl IssuerSettings {
         let Some(HmacSecret(secret)) = &self.hmac_secret else {
             return Ok(None);
         };
+        let refused = |cause| SettingsError::HmacSecret { issuer: self.policy.name.to_string(), cause };
         let allowed = self.policy.algorithms.iter().filter(|algorithm| algorithm.key_type() == KeyType::Oct);
+        let allowed: AlgorithmSet = allowed.collect();
+        if allowed.is_empty() {
+            return Err(refused(UnusableKey::AlgorithmUnsupported));
+        }
         let served: AlgorithmSet = allowed
+            .iter()
             .filter(|algorithm| {
                 VerificationKey::from_secret(secret, AlgorithmSet::from_iter([*algorithm]), None).is_ok()
             })
             .collect();
-        let refused = |cause| SettingsError::HmacSecret { issuer: self.policy.name.to_string(), cause };
-        if served.is_empty() && secret.len() < 32 {
+        if served.is_empty() {
             return Err(refused(UnusableKey::SecretTooShort));
         }
         VerificationKey::from_secret(secret, served, None).map(Some).map_err(refused)
+    }
+
+    /// The policy, less the algorithms for which there can never be a key: else a token of one would be
+    /// "not decidable now" for ever.
+    pub(crate) fn decidable_policy(self) -> IssuerPolicy {
+        let mut policy = self.policy;
+        if self.source.is_none() {
+            let of_secrets = |algorithm: &Algorithm| algorithm.key_type() == KeyType::Oct;
+            policy.algorithms = policy.algorithms.iter().filter(of_secrets).collect();
+        }
+        policy
     }
 
     /// Whether the same keys come from the same place, kept the same way: then a new configuration goes on

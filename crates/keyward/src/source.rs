@@ -1,10 +1,14 @@
 //! Fetches an issuer's set from wherever it is, once: what [`Verifier`](crate::Verifier) does over and over.
 
+use std::io;
+use std::path::Path;
+
 use keyward_jose::{JwkSet, JwkSetLimits};
 use keyward_verify::key_set::Fetched;
+use tokio::io::AsyncReadExt;
 
 use crate::discovery;
-use crate::fetch::{FetchError, Fetcher};
+use crate::fetch::{FetchError, Fetcher, shown};
 use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 
 /// A place to fetch one issuer's set from.
@@ -48,15 +52,15 @@ impl Source {
             KeySource::Discovery => {
                 let url = discovery::jwks_uri(&self.fetcher, &self.issuer).await?;
                 let document = self.fetcher.get(&url).await?;
-                (url.to_string(), document.body, document.max_age)
+                (shown(&url).into(), document.body, document.max_age)
             }
             KeySource::JwksUri(url) => {
                 let document = self.fetcher.get(url).await?;
-                (url.to_string(), document.body, document.max_age)
+                (shown(url).into(), document.body, document.max_age)
             }
             KeySource::File(path) => {
                 let place = path.display().to_string();
-                let text = tokio::fs::read(path)
+                let text = read_file(path, self.fetcher.body_limit())
                     .await
                     .map_err(|cause| FetchError::File { path: place.clone(), cause })?;
                 (place, text, None)
@@ -66,4 +70,15 @@ impl Source {
         let set = JwkSet::parse(&text, limits).map_err(|cause| FetchError::JwkSet { place, cause })?;
         Ok(FetchedText { fetched: Fetched { set, max_age }, text })
     }
+}
+
+/// Reads a file, no further than one octet past `limit`: by that the reader of the set sees that it is too
+/// large. What is no plain file might never end, or never begin.
+async fn read_file(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    if !tokio::fs::metadata(path).await?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file"));
+    }
+    let mut text = Vec::new();
+    tokio::fs::File::open(path).await?.take(limit as u64 + 1).read_to_end(&mut text).await?;
+    Ok(text)
 }
