@@ -10,11 +10,14 @@ use keyward_jose::{JwkSet, JwkSetLimits};
 use keyward_verify::UnixTime;
 use serde::{Deserialize, Serialize};
 
+use crate::KeySource;
+
 /// Where one issuer's set is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     path: PathBuf,
     issuer: Box<str>,
+    source: String,
 }
 
 /// The file's content. The set is a string, as it came, so that its digest is over what was read.
@@ -22,6 +25,8 @@ pub(crate) struct Snapshot {
 struct Content {
     format: u32,
     issuer: String,
+    /// The place that the settings named.
+    source: String,
     fetched_at: String,
     sha256: String,
     jwk_set: String,
@@ -41,13 +46,16 @@ pub(crate) enum SnapshotError {
     Io(#[from] io::Error),
     #[error("it is of another issuer")]
     OtherIssuer,
+    #[error("its keys came from another place")]
+    OtherSource,
 }
 
 impl Snapshot {
-    /// The snapshot of `issuer` in `folder`. Its file is named by a digest, for an issuer's name is no path.
-    pub(crate) fn new(folder: &Path, issuer: &str) -> Self {
+    /// The snapshot of `issuer`, whose keys are at `source`, in `folder`. Its file is named by a digest, for
+    /// an issuer's name is no path.
+    pub(crate) fn new(folder: &Path, issuer: &str, source: &KeySource) -> Self {
         let name: String = hex(issuer.as_bytes()).chars().take(32).collect();
-        Self { path: folder.join(format!("{name}.jwks.json")), issuer: issuer.into() }
+        Self { path: folder.join(format!("{name}.jwks.json")), issuer: issuer.into(), source: source.place() }
     }
 
     /// The file.
@@ -67,6 +75,10 @@ impl Snapshot {
         if content.issuer != *self.issuer {
             return Err(SnapshotError::OtherIssuer);
         }
+        // Who takes another place for an issuer's keys may do so because of what the old one said.
+        if content.source != self.source {
+            return Err(SnapshotError::OtherSource);
+        }
         if content.format != FORMAT || content.sha256 != hex(content.jwk_set.as_bytes()) {
             return Err(SnapshotError::Damaged);
         }
@@ -82,6 +94,7 @@ impl Snapshot {
         let content = Content {
             format: FORMAT,
             issuer: self.issuer.to_string(),
+            source: self.source.clone(),
             fetched_at: format_time(fetched_at),
             sha256: hex(jwk_set.as_bytes()),
             jwk_set,
@@ -131,7 +144,8 @@ mod tests {
     #[test]
     fn comes_back_as_it_was_written_and_is_for_its_owner_only() {
         let folder = tempfile::tempdir().expect("a folder");
-        let snapshot = Snapshot::new(&folder.path().join("new"), "https://idp.example");
+        let snapshot =
+            Snapshot::new(&folder.path().join("new"), "https://idp.example", &KeySource::Discovery);
         assert!(snapshot.read().expect("no file is no error").is_none());
         snapshot.write(SET, FETCHED_AT).expect("written");
         let (set, fetched_at) = snapshot.read().expect("read").expect("there");
@@ -146,7 +160,7 @@ mod tests {
     #[test]
     fn refuses_every_damage() {
         let folder = tempfile::tempdir().expect("a folder");
-        let snapshot = Snapshot::new(folder.path(), "https://idp.example");
+        let snapshot = Snapshot::new(folder.path(), "https://idp.example", &KeySource::Discovery);
         snapshot.write(SET, FETCHED_AT).expect("written");
         let whole = fs::read(snapshot.path()).expect("read");
         for end in 0..whole.len() {
@@ -163,8 +177,8 @@ mod tests {
     #[test]
     fn refuses_the_set_of_another_issuer() {
         let folder = tempfile::tempdir().expect("a folder");
-        let snapshot = Snapshot::new(folder.path(), "https://idp.example");
-        let other = Snapshot::new(folder.path(), "https://other.example");
+        let snapshot = Snapshot::new(folder.path(), "https://idp.example", &KeySource::Discovery);
+        let other = Snapshot::new(folder.path(), "https://other.example", &KeySource::Discovery);
         assert_ne!(snapshot.path(), other.path());
         other.write(SET, FETCHED_AT).expect("written");
         fs::rename(other.path(), snapshot.path()).expect("renamed");

@@ -144,6 +144,11 @@ impl Verifier {
         decision
     }
 
+    /// What a requirement demands.
+    pub fn requirement(&self, RequirementId(number): RequirementId) -> Option<&Requirement> {
+        self.inner.requirements.get(number as usize)
+    }
+
     /// Each issuer's keys, as they are now.
     pub fn status(&self) -> Vec<IssuerStatus> {
         let now = self.inner.clock.now();
@@ -240,7 +245,10 @@ impl VerifierBuilder {
             .issuers
             .into_iter()
             .zip(&keepers)
-            .map(|(settings, keeper)| Issuer { policy: Arc::new(settings.policy), keys: keeper.published() })
+            .map(|(settings, keeper)| Issuer {
+                policy: Arc::new(settings.decidable_policy()),
+                keys: keeper.published(),
+            })
             .collect();
         Ok(Verifier {
             inner: Arc::new(Inner {
@@ -276,8 +284,8 @@ impl VerifierBuilder {
         }
         let fixed = settings.hmac_key()?.map(|key| LiveKey::fixed(key, self.clock.now().wall));
         let source = Source::new(settings)?;
-        let folder = self.snapshots.as_ref().filter(|_| source.is_some());
-        let snapshot = folder.map(|folder| Snapshot::new(folder, &settings.policy.issuer));
+        let kept = self.snapshots.as_ref().zip(settings.source.as_ref());
+        let snapshot = kept.map(|(folder, place)| Snapshot::new(folder, &settings.policy.issuer, place));
         let published = Arc::new(PublishedKeys::new(fixed.into_iter().collect()));
         Ok(Prepared::New(Box::new(NewKeeper { settings: settings.clone(), published, source, snapshot })))
     }
