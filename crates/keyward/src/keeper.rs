@@ -104,9 +104,18 @@ impl Keeper {
         let shared = &self.shared;
         // From before the question on, so that an answer that comes at once is not missed.
         let mut returned = shared.returned.subscribe();
-        match shared.machine().want(now, wanted) {
-            Answer::Refused(reason) => return Err(reason),
-            Answer::Wait => shared.wanted.notify_one(),
+        let (answer, is_sooner) = {
+            let mut machine = shared.machine();
+            let planned = machine.next_fetch();
+            let answer = machine.want(now, wanted);
+            (answer, machine.next_fetch() < planned)
+        };
+        // The task sleeps until the fetch that was planned when it went to sleep.
+        if is_sooner || answer == Answer::Wait {
+            shared.wanted.notify_one();
+        }
+        if let Answer::Refused(reason) = answer {
+            return Err(reason);
         }
         let _place = shared.waiting.try_acquire().map_err(|_| Reason::KeyRefreshLimited)?;
         let wait = clock::until(&*shared.clock, deadline);
@@ -195,7 +204,8 @@ impl Shared {
             Ok(None) => {}
             Ok(Some((set, fetched_at))) => {
                 let key_count = set.keys().len();
-                match self.machine().restore(now, set, fetched_at) {
+                let restored = self.machine().restore(now, set, fetched_at);
+                match restored {
                     Ok(()) => {
                         let age = now.wall.saturating_since(fetched_at);
                         self.tell(&Event::SnapshotUsed { key_count, age });
