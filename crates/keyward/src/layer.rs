@@ -82,17 +82,20 @@ where
                     request.extensions_mut().insert(verified);
                     inner.call(request).await
                 }
-                Verdict::Reject(reason) | Verdict::Undecided(reason) => Ok(refusal(reason)),
+                Verdict::Reject(reason) | Verdict::Undecided(reason) => {
+                    let demanded = layer.verifier.requirement(layer.requirement);
+                    Ok(refusal(reason, demanded.map_or(&[], |demanded| &demanded.scopes)))
+                }
             }
         })
     }
 }
 
-fn refusal<C: From<String>>(reason: Reason) -> Response<C> {
+fn refusal<C: From<String>>(reason: Reason, scopes: &[Box<str>]) -> Response<C> {
     let mut response = Response::new(wire::body(reason, None).into());
     *response.status_mut() = wire::status(reason);
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    wire::add_headers(reason, &[], headers);
+    wire::add_headers(reason, scopes, headers);
     response
 }
