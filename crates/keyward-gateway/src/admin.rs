@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use keyward::IssuerStatus;
@@ -16,6 +16,8 @@ use crate::authorize::Authorizer;
 #[derive(Debug)]
 pub(crate) struct Admin {
     authorizer: Arc<Authorizer>,
+    /// Whether each issuer's keys were asked for, once.
+    started: AtomicBool,
     draining: AtomicBool,
 }
 
@@ -37,7 +39,7 @@ struct IssuerReadiness {
 
 impl Admin {
     pub(crate) fn new(authorizer: Arc<Authorizer>) -> Self {
-        Self { authorizer, draining: AtomicBool::new(false) }
+        Self { authorizer, started: AtomicBool::new(false), draining: AtomicBool::new(false) }
     }
 
     /// From now on `/readyz` says no, so that nobody sends new requests here.
@@ -47,7 +49,9 @@ impl Admin {
 
     pub(crate) fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
+            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return answer;
         }
         let live = self.authorizer.live.load();
         match request.uri().path() {
@@ -65,13 +69,18 @@ impl Admin {
     }
 
     /// Ready once each issuer's keys were asked for and somebody's tokens can be verified. An issuer that is
-    /// down makes the gateway degraded; it does not take the others' traffic away.
+    /// down makes the gateway degraded; it does not take the others' traffic away. Neither does one that a
+    /// reload added and that was not asked yet.
     fn readiness(&self, issuers: &[IssuerStatus]) -> Response<Full<Bytes>> {
-        let asked = issuers.iter().all(|issuer| issuer.usable || issuer.failures > 0);
+        if issuers.iter().all(|issuer| issuer.usable || issuer.failures > 0) {
+            self.started.store(true, Ordering::Release);
+        }
+        let started = self.started.load(Ordering::Acquire);
         let any_usable = issuers.iter().any(|issuer| issuer.usable);
         let all_well =
             issuers.iter().all(|issuer| issuer.usable && matches!(issuer.state, "fresh" | "fixed"));
-        let (code, status) = match (self.draining.load(Ordering::Acquire), asked, any_usable, all_well) {
+        let draining = self.draining.load(Ordering::Acquire);
+        let (code, status) = match (draining, started, any_usable, all_well) {
             (true, ..) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
             (_, false, ..) => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
             (_, _, false, _) => (StatusCode::SERVICE_UNAVAILABLE, "no_keys"),

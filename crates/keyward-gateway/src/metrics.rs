@@ -1,5 +1,7 @@
 //! What is counted, under the names that the reference lists.
 
+use std::sync::{Mutex, PoisonError};
+
 use keyward::event::{Event, Observer};
 use keyward::{IssuerStatus, Reason, Verdict, Verifier};
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -22,7 +24,7 @@ pub(crate) struct Metrics {
     connections: Gauge,
     config_reloads: Family<Outcome, Counter>,
     refreshes: Family<IssuerOutcome, Counter>,
-    issuers: IssuerGauges,
+    issuers: Mutex<IssuerGauges>,
     cache_entries: Gauge,
     cache_octets: Gauge,
 }
@@ -111,7 +113,7 @@ impl Metrics {
         own.register("config_reloads", "Changes of the configuration, by outcome", config_reloads.clone());
         let refreshes = Family::default();
         own.register("jwks_refreshes", "Fetches of key sets, by issuer and outcome", refreshes.clone());
-        let issuers = IssuerGauges::register(own);
+        let issuers = Mutex::new(IssuerGauges::register(own));
         let refused = Reason::ALL
             .iter()
             .map(|reason| {
@@ -181,8 +183,11 @@ impl Metrics {
 
     /// Everything, in the text format of OpenMetrics.
     pub(crate) fn encode(&self, verifier: &Verifier) -> String {
+        // One scrape at a time: each begins with no issuers, so that none stays that is no longer configured.
+        let issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        issuers.clear();
         for status in verifier.status() {
-            self.issuers.set(&status);
+            issuers.set(&status);
         }
         let (entries, octets) = verifier.cache_size();
         self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
@@ -209,6 +214,14 @@ impl IssuerGauges {
         registry.register("jwks_keys", "Keys of the set, by issuer and state", keys.clone());
         registry.register("jwks_snapshot_in_use", "1 where the keys came from the disk", snapshot.clone());
         gauges
+    }
+
+    fn clear(&self) {
+        let Self { age, usable_for, usable, failures, keys, snapshot } = self;
+        for gauges in [age, usable_for, usable, failures, snapshot] {
+            gauges.clear();
+        }
+        keys.clear();
     }
 
     fn set(&self, status: &IssuerStatus) {

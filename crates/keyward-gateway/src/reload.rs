@@ -1,6 +1,8 @@
 //! Takes a changed configuration in while requests flow, or refuses it and goes on.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -42,6 +44,9 @@ pub(crate) struct Lasting {
 struct Stamp {
     modified: SystemTime,
     octets: u64,
+    /// Which file it is, and when that was last written or renamed: a replacement may keep time and length.
+    inode: u64,
+    changed: (i64, i64),
 }
 
 impl Reloader {
@@ -104,7 +109,13 @@ impl Reloader {
         // What is there before it is read counts as seen, even if it is refused: it is not tried again until
         // it changes, and a change while it is read is seen at the next look.
         self.seen = stamped(self.seen.drain(..).map(|(path, _)| path).collect());
-        let config = Config::load(&self.path)?;
+        let config = match Config::load(&self.path) {
+            Ok(config) => config,
+            Err(error) => {
+                self.watch_too(error.files());
+                return Err(error.into());
+            }
+        };
         self.watch(&config.files);
         if Lasting::of(&config) != self.lasting {
             tracing::warn!(
@@ -116,6 +127,12 @@ impl Reloader {
         let live = Live::start(config, observer, Some(&self.authorizer.live.load()))?;
         self.authorizer.live.store(Arc::new(live));
         Ok(())
+    }
+
+    /// Looks at these files, too: one of them may be what was missing.
+    fn watch_too(&mut self, files: &[PathBuf]) {
+        let more = self.seen.iter().map(|(path, _)| path).chain(files).cloned().collect::<BTreeSet<_>>();
+        self.watch(&Vec::from_iter(more));
     }
 
     /// Looks at these files from now on.
@@ -147,5 +164,10 @@ fn stamped(files: Vec<PathBuf>) -> Vec<(PathBuf, Option<Stamp>)> {
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = std::fs::metadata(path).ok()?;
-    Some(Stamp { modified: metadata.modified().ok()?, octets: metadata.len() })
+    Some(Stamp {
+        modified: metadata.modified().ok()?,
+        octets: metadata.len(),
+        inode: metadata.ino(),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    })
 }

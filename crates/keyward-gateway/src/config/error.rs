@@ -10,6 +10,7 @@ pub struct ConfigError {
     file: Option<PathBuf>,
     place: Option<Place>,
     message: String,
+    files: Vec<PathBuf>,
 }
 
 /// A line and a column, both from 1.
@@ -23,7 +24,7 @@ pub struct Place {
 
 impl ConfigError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { file: None, place: None, message: message.into() }
+        Self { file: None, place: None, message: message.into(), files: Vec::new() }
     }
 
     pub(super) fn at(text: &str, span: Option<Range<usize>>, message: impl Into<String>) -> Self {
@@ -32,6 +33,15 @@ impl ConfigError {
 
     pub(super) fn in_file(self, file: impl Into<PathBuf>) -> Self {
         Self { file: Some(file.into()), ..self }
+    }
+
+    pub(super) fn having_read(self, files: Vec<PathBuf>) -> Self {
+        Self { files, ..self }
+    }
+
+    /// The files that the configuration names, as far as it was understood: a change of one may mend it.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// Where it is wrong; none where that is no one place.

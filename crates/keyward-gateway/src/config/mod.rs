@@ -86,6 +86,13 @@ impl Config {
         let raw: RawConfig = toml::from_str(text)
             .map_err(|error| ConfigError::at(text, error.span(), error.message().to_owned()))?;
         let mut source = Source { text, folder, files: Vec::new() };
+        match Self::resolve(&mut source, raw) {
+            Ok(config) => Ok(Self { files: source.files, ..config }),
+            Err(error) => Err(error.having_read(source.files)),
+        }
+    }
+
+    fn resolve(source: &mut Source<'_>, raw: RawConfig) -> Result<Self, ConfigError> {
         let mut issuers = Vec::new();
         for issuer in raw.issuer {
             issuers.push(source.issuer(issuer.into_inner(), &issuers)?);
@@ -106,10 +113,10 @@ impl Config {
             log_format: raw.log.format.unwrap_or_default(),
             log_level: raw.log.level.unwrap_or_default(),
             verdict_cache_octets: raw.verdict_cache.octets.unwrap_or(32 * 1024 * 1024),
-            snapshot_folder: raw.snapshot.folder.map(|snapshots| folder.join(snapshots)),
+            snapshot_folder: raw.snapshot.folder.map(|snapshots| source.folder.join(snapshots)),
             issuers,
             routes,
-            files: source.files,
+            files: Vec::new(),
         })
     }
 }

@@ -9,10 +9,12 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod admin;
 mod answers;
 mod config;
 mod hostile_paths;
 mod identity;
+mod reload;
 mod routes;
 mod support;
 mod tokens;
