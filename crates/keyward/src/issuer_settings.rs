@@ -105,6 +105,12 @@ pub enum SettingsError {
         /// Which address.
         address: String,
     },
+    /// The extra trust anchors are there and hold no certificate.
+    #[error("issuer {issuer:?}: the extra trust anchors hold no certificate in PEM")]
+    NoAnchor {
+        /// Our name for the issuer.
+        issuer: String,
+    },
     /// There is no issuer.
     #[error("no issuer is configured: every token would be refused")]
     NoIssuer,
@@ -185,6 +191,11 @@ impl IssuerSettings {
         }
         if stale_limit < ttl {
             return Err(times("the stale limit must not be shorter than the TTL"));
+        }
+        // What the library makes of a bundle that is none: no certificate, and no error.
+        let anchors = reqwest::Certificate::from_pem_bundle(&self.extra_anchors);
+        if !self.extra_anchors.is_empty() && anchors.is_ok_and(|anchors| anchors.is_empty()) {
+            return Err(SettingsError::NoAnchor { issuer });
         }
         let address = match &self.source {
             Some(KeySource::Discovery) => Url::parse(&self.policy.issuer).ok(),

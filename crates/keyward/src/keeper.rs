@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keyward_verify::key_set::{Answer, KeySetMachine, PublishedKeys, Refresh, Step};
-use keyward_verify::{MonoTime, Now, Reason, WantedKey};
+use keyward_verify::{MonoTime, Now, Reason, UnixTime, WantedKey};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -33,10 +33,18 @@ struct Shared {
     observer: Arc<dyn Observer>,
     machine: Mutex<KeySetMachine>,
     snapshot: Option<Snapshot>,
+    unsaved: Mutex<Unsaved>,
     wanted: Notify,
     /// How many fetches have come back.
     returned: watch::Sender<u64>,
     waiting: Semaphore,
+}
+
+/// The set that is to be written next, and whether somebody is writing.
+#[derive(Debug, Default)]
+struct Unsaved {
+    next: Option<(Vec<u8>, UnixTime)>,
+    is_writing: bool,
 }
 
 /// What a keeper is made of.
@@ -71,6 +79,7 @@ impl Keeper {
             observer,
             machine: Mutex::new(machine),
             snapshot,
+            unsaved: Mutex::default(),
             wanted: Notify::new(),
             returned: watch::Sender::new(0),
             waiting: Semaphore::new(WAITING_LIMIT),
@@ -161,7 +170,7 @@ impl Shared {
                     Refresh::Refreshed(refreshed) => {
                         let took = now.mono.saturating_since(started.mono);
                         self.tell(&Event::Refreshed { refreshed: &refreshed, skipped, took });
-                        self.save(text, started).await;
+                        self.save(text, started.wall);
                     }
                     Refresh::Refused(no_usable_key) => self.tell(&Event::RefreshRefused {
                         no_usable_key: &no_usable_key,
@@ -217,20 +226,39 @@ impl Shared {
         }
     }
 
-    async fn save(self: &Arc<Self>, text: Vec<u8>, fetched_at: Now) {
+    /// Writes the set out, on another thread: a disk that hangs must not keep keys from being refreshed. While
+    /// one is written, only the newest of those that come waits for its turn.
+    fn save(self: &Arc<Self>, text: Vec<u8>, fetched_at: UnixTime) {
         if self.snapshot.is_none() {
             return;
         }
-        let shared = Arc::clone(self);
-        let saving = tokio::task::spawn_blocking(move || {
-            if let Some(snapshot) = &shared.snapshot
-                && let Err(error) = snapshot.write(&text, fetched_at.wall)
+        let mut unsaved = self.unsaved();
+        unsaved.next = Some((text, fetched_at));
+        if !std::mem::replace(&mut unsaved.is_writing, true) {
+            let shared = Arc::clone(self);
+            tokio::task::spawn_blocking(move || shared.write_unsaved());
+        }
+    }
+
+    fn write_unsaved(&self) {
+        while let Some((text, fetched_at)) = self.next_unsaved() {
+            if let Some(snapshot) = &self.snapshot
+                && let Err(error) = snapshot.write(&text, fetched_at)
             {
-                shared.tell(&Event::SnapshotWriteFailed { path: snapshot.path(), error: &error });
+                self.tell(&Event::SnapshotWriteFailed { path: snapshot.path(), error: &error });
             }
-        });
-        // It fails only where the runtime is shutting down.
-        let _ = saving.await;
+        }
+    }
+
+    fn next_unsaved(&self) -> Option<(Vec<u8>, UnixTime)> {
+        let mut unsaved = self.unsaved();
+        let next = unsaved.next.take();
+        unsaved.is_writing = next.is_some();
+        next
+    }
+
+    fn unsaved(&self) -> MutexGuard<'_, Unsaved> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, event: &Event<'_>) {
