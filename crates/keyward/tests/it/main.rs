@@ -1,1 +1,24 @@
-//! Integration tests.
+//! Tests that try to break the library from outside, over real sockets: providers that fail, rotate, redirect
+//! and hang, and what becomes of tokens meanwhile.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "helpers of tests: a panic is how a test fails"
+)]
+
+mod discovery;
+mod failures;
+mod fetching;
+mod files;
+mod isolation;
+mod layer;
+mod races;
+mod reload;
+mod secrets;
+mod snapshots;
+mod support;
+mod tls;
+mod unknown_kid;
