@@ -130,7 +130,7 @@ fn own_instructions(profile: &str) -> i64 {
 
 /// aws-lc's functions bear its prefix; those of its assembly that do not are named after what they compute.
 fn is_ours(name: &str) -> bool {
-    const ASSEMBLY: [&str; 6] = ["ecp_nistz256", "jent_", "sha256_", "bn_", "beeu_", "CRYPTO_"];
+    const ASSEMBLY: [&str; 7] = ["25519", "ecp_nistz256", "jent_", "sha256_", "bn_", "beeu_", "CRYPTO_"];
     !name.starts_with("aws_lc") && !ASSEMBLY.iter().any(|part| name.contains(part))
 }
 

@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::{constant_time, hmac, signature};
 use jsonwebtoken::{DecodingKey, Validation};
@@ -106,7 +107,7 @@ impl Whole {
                     KeySetMachine::new(KeySetSettings::default(), Arc::clone(&published), now, 1);
                 machine.poll(now);
                 let set = JwkSet::parse(jwk_set?.as_bytes(), JwkSetLimits::default())?;
-                machine.fetched(now, Ok(Fetched { set, max_age: None }));
+                machine.fetched(now, Ok(Fetched { set, max_age: None, age: Duration::ZERO }));
                 published
             }
             None => {
@@ -146,7 +147,9 @@ impl Bare {
         let (signing_input, signature) = token.rsplit_once('.').ok_or("not a token")?;
         let signature = decode(signature)?;
         let check = match algorithm {
-            Algorithm::Hs256 => BareCheck::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, sample::SECRET))),
+            Algorithm::Hs256 => {
+                BareCheck::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, sample::SECRET)))
+            }
             _ => BareCheck::Public(parse_key(algorithm, signer)?),
         };
         Ok(Self { check, signing_input: signing_input.as_bytes().to_vec(), signature })

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
@@ -204,9 +205,13 @@ fn try_keys<'a>(
     Err(best)
 }
 
+/// By how much an issuer may date `iat` back, on purpose, for verifiers whose clocks are behind. Some do so by
+/// five minutes.
+const BACKDATING: Duration = Duration::from_secs(300);
+
 /// Whether `set` was fetched after the token could have been signed: after it arrived, or after the time
-/// that it claims, with the leeway for a clock that is ahead of ours. Only then may its key be called
-/// unknown.
+/// that it claims, with a margin for a clock that is ahead of ours and for an `iat` that is dated back. Only
+/// then may its key be called unknown.
 pub(crate) fn could_know(
     now: Now,
     arrived: MonoTime,
@@ -219,7 +224,7 @@ pub(crate) fn could_know(
     };
     let fetched_since = set.source() == Source::Fetched && set.fetch_started().mono >= arrived;
     // `iat` counts whole seconds, so that the token may have been signed within the one that it names.
-    let signed_by = issued_at.map(|at| at.saturating_add(issuer.policy.leeway));
+    let signed_by = issued_at.map(|at| at.saturating_add(issuer.policy.leeway.max(BACKDATING)));
     fetched_since || signed_by.is_some_and(|at| at < set.fetch_started_by(now))
 }
 
@@ -250,7 +255,7 @@ mod tests {
         assert_eq!(machine.poll(now), Step::Fetch);
         let keys = serde_json::json!({ "keys": [signer.public_jwk()] }).to_string();
         let set = JwkSet::parse(keys.as_bytes(), JwkSetLimits::default()).expect("a sound set");
-        machine.fetched(now, Ok(Fetched { set, max_age: None }));
+        machine.fetched(now, Ok(Fetched { set, max_age: None, age: Duration::ZERO }));
         now
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, DATE, LOCATION, RETRY_AFTER};
+use http::header::{AGE, CACHE_CONTROL, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use keyward_jose::JwkSetError;
 use reqwest::{Client, Response, redirect};
@@ -25,6 +25,8 @@ pub struct Document {
     pub body: Vec<u8>,
     /// `Cache-Control: max-age`, where the answer had it.
     pub max_age: Option<Duration>,
+    /// `Age`: how long a cache on the way has kept the answer (RFC 9111 §5.1).
+    pub age: Duration,
 }
 
 /// The most redirects that one fetch follows.
@@ -209,8 +211,8 @@ impl Fetcher {
             let retry_after = retry_after(response.headers());
             return Err(FetchError::Status { url: shown(url), status, retry_after });
         }
-        let max_age = max_age(response.headers());
-        Ok(Document { body: self.read_body(url, response).await?, max_age })
+        let (max_age, age) = (max_age(response.headers()), age(response.headers()));
+        Ok(Document { body: self.read_body(url, response).await?, max_age, age })
     }
 
     async fn read_body(&self, url: &Url, mut response: Response) -> Result<Vec<u8>, FetchError> {
@@ -293,6 +295,12 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let date = httpdate::parse_http_date(asked).ok()?;
     let sent = httpdate::parse_http_date(text(DATE)?).ok()?;
     Some(date.duration_since(sent).unwrap_or_default())
+}
+
+/// `Age` of RFC 9111 §5.1, in seconds.
+fn age(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(AGE).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
 }
 
 /// `max-age` of RFC 9111 §5.2.2.1, in any case and place of the field.

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use keyward_jose::{JwkSet, JwkSetLimits};
 use keyward_verify::key_set::Fetched;
 use tokio::io::AsyncReadExt;
 
 use crate::discovery;
-use crate::fetch::{FetchError, Fetcher, shown};
+use crate::fetch::{Document, FetchError, Fetcher, shown};
 use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 
 /// A place to fetch one issuer's set from.
@@ -48,27 +49,26 @@ impl Source {
     /// # Errors
     /// [`FetchError`].
     pub async fn fetch(&self) -> Result<FetchedText, FetchError> {
-        let (place, text, max_age) = match &self.place {
+        let (place, document) = match &self.place {
             KeySource::Discovery => {
                 let url = discovery::jwks_uri(&self.fetcher, &self.issuer).await?;
-                let document = self.fetcher.get(&url).await?;
-                (shown(&url).into(), document.body, document.max_age)
+                (shown(&url).into(), self.fetcher.get(&url).await?)
             }
             KeySource::JwksUri(url) => {
-                let document = self.fetcher.get(url).await?;
-                (shown(url).into(), document.body, document.max_age)
+                (shown(url).into(), self.fetcher.get(url).await?)
             }
             KeySource::File(path) => {
                 let place = path.display().to_string();
-                let text = read_file(path, self.fetcher.body_limit())
+                let body = read_file(path, self.fetcher.body_limit())
                     .await
                     .map_err(|cause| FetchError::File { path: place.clone(), cause })?;
-                (place, text, None)
+                (place, Document { body, max_age: None, age: Duration::ZERO })
             }
         };
         let limits = JwkSetLimits { octets: self.fetcher.body_limit(), ..JwkSetLimits::default() };
+        let Document { body: text, max_age, age } = document;
         let set = JwkSet::parse(&text, limits).map_err(|cause| FetchError::JwkSet { place, cause })?;
-        Ok(FetchedText { fetched: Fetched { set, max_age }, text })
+        Ok(FetchedText { fetched: Fetched { set, max_age, age }, text })
     }
 }
 

@@ -67,6 +67,9 @@ pub struct Fetched {
     pub set: JwkSet,
     /// `Cache-Control: max-age`, where the answer had it.
     pub max_age: Option<Duration>,
+    /// `Age`: how long a cache before the provider has kept the answer (RFC 9111 §5.1). Keys that the provider
+    /// published since then are not in it.
+    pub age: Duration,
 }
 
 /// After how long a provider that refused wants to be asked again (RFC 9110 §10.2.3). It is heeded up to a
@@ -208,10 +211,10 @@ impl KeySetMachine {
                 self.schedule_retry(now, None);
                 Refresh::Refused(NoUsableKey { skipped: set.into_parts().1 })
             }
-            Ok(Fetched { set, max_age }) => {
+            Ok(fetched) => {
                 let found: Vec<u64> =
-                    set.keys().iter().filter_map(|key| Some(hash_kid(Some(key.kid()?)))).collect();
-                let refreshed = self.take_set(now, started, set, max_age);
+                    fetched.set.keys().iter().filter_map(|key| Some(hash_kid(Some(key.kid()?)))).collect();
+                let refreshed = self.take_set(now, started, fetched);
                 for kid_hash in wanted.into_iter().filter(|kid_hash| !found.contains(kid_hash)) {
                     self.absent.insert(now.mono, kid_hash);
                 }
@@ -221,6 +224,13 @@ impl KeySetMachine {
                 self.schedule_retry(now, retry_at);
                 Refresh::Failed
             }
+        }
+    }
+
+    /// Makes the next fetch due at once, such as when the place it comes from is known to have changed.
+    pub fn refresh(&mut self, now: Now) {
+        if let Fetch::Due(at) = self.fetch {
+            self.fetch = Fetch::Due(at.min(now.mono));
         }
     }
 
@@ -257,12 +267,15 @@ impl KeySetMachine {
         Answer::Wait
     }
 
-    fn take_set(&mut self, now: Now, started: Now, set: JwkSet, max_age: Option<Duration>) -> Refreshed {
+    fn take_set(&mut self, now: Now, started: Now, fetched: Fetched) -> Refreshed {
+        let Fetched { set, max_age, age } = fetched;
         let KeySetSettings { ttl, min_ttl, stale_limit, .. } = self.settings;
         let ttl = max_age.unwrap_or(ttl).max(min_ttl).min(stale_limit);
         let fresh_until = started.mono.saturating_add(ttl);
         let usable_until = started.mono.saturating_add(stale_limit);
-        let refreshed = self.replace(set, Source::Fetched, started, fresh_until, usable_until);
+        // A cached copy knows of no key that came later, and its keys serve as long as any other's.
+        let as_of = Now { wall: started.wall.saturating_sub(age), mono: started.mono.saturating_sub(age) };
+        let refreshed = self.replace(set, Source::Fetched, as_of, fresh_until, usable_until);
         let ahead = self.jitter.between(ttl * 7 / 10, ttl * 8 / 10);
         self.failures = 0;
         self.fetch = Fetch::Due(started.mono.saturating_add(ahead).max(now.mono));

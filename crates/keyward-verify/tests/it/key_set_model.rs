@@ -53,7 +53,7 @@ impl SetOf {
             .chain(good)
             .chain(std::iter::repeat_n(unusable_jwk(), after))
             .collect();
-        Fetched { set: jwk_set(&keys), max_age: self.max_age }
+        Fetched { set: jwk_set(&keys), max_age: self.max_age, age: Duration::ZERO }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keyward_jose::{Algorithm, LocalSigner};
-use keyward_verify::key_set::{Answer, KeySetMachine, Step};
+use keyward_verify::key_set::{Answer, Fetched, KeySetMachine, KeySetState, Step};
 use keyward_verify::{Issuer, MonoTime, Now, Reason, UnixTime};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -83,18 +83,38 @@ fn a_kid_is_unknown_only_after_a_fetch_that_began_after_the_token_came() {
 fn a_kid_of_a_token_issued_long_before_the_fetch_is_unknown_at_once() {
     let machine = machine_with(START, &[published(0)]);
     let now = later(START, SECOND);
-    for leeway in [0, 1, 60] {
+    // Issuers date `iat` back by up to five minutes, whatever the leeway is.
+    for (leeway, margin) in [(0, 300), (60, 300), (600, 600)] {
         let issuer = issuer_with_leeway(&machine, seconds(leeway));
         for (ahead, expected) in [
-            (leeway + 2, Outcome::Reject(Reason::UnknownKid)),
-            (leeway + 1, Outcome::Reject(Reason::UnknownKid)),
+            (margin + 2, Outcome::Reject(Reason::UnknownKid)),
+            (margin + 1, Outcome::Reject(Reason::UnknownKid)),
             // `iat` in whole seconds: it may have been signed a moment after the fetch began.
-            (leeway, Outcome::NeedsKey),
+            (margin, Outcome::NeedsKey),
         ] {
             let token = token(1, START.wall.saturating_sub(seconds(ahead)));
             assert_eq!(outcome_now(now, &issuer, &token), expected, "{ahead} s before, leeway {leeway} s");
         }
     }
+}
+
+/// A copy out of a cache before the provider knows of no key that was published since it was made.
+#[test]
+fn a_cached_copy_of_the_set_makes_no_younger_key_unknown() {
+    let now = later(START, SECOND);
+    let mut machine = machine(now);
+    machine.poll(now);
+    let copy = Fetched { set: jwk_set(&[published(0)]), max_age: None, age: seconds(100) };
+    machine.fetched(now, Ok(copy));
+    let issuer = issuer_of(&machine);
+    // Even a token that came before the fetch may be signed with a key that the copy does not know.
+    let young = token(1, now.wall.saturating_sub(seconds(300 + 50)));
+    assert_eq!(outcome_now(now, &issuer, &young), Outcome::NeedsKey);
+    let old = token(1, now.wall.saturating_sub(seconds(300 + 101)));
+    assert_eq!(outcome_now(now, &issuer, &old), Outcome::Reject(Reason::UnknownKid));
+    // Its keys serve as long as if they came from the provider itself.
+    let late = later(now, seconds(3599));
+    assert_eq!(machine.published().state(late.mono), KeySetState::Stale);
 }
 
 /// A wall clock that was ahead dates the fetch ahead; put right, it would make every new token look old.

@@ -120,7 +120,7 @@ pub(crate) fn jwk_set(keys: &[Value]) -> JwkSet {
 }
 
 pub(crate) fn answer(keys: &[Value]) -> Fetched {
-    Fetched { set: jwk_set(keys), max_age: None }
+    Fetched { set: jwk_set(keys), max_age: None, age: Duration::ZERO }
 }
 
 /// A machine with default settings that has fetched nothing.
