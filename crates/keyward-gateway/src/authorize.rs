@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use keyward::clock::Clock;
 use keyward::wire::{self, BearerToken};
-use keyward::{Reason, Verdict, Verified};
+use keyward::{MonoTime, Reason, RequirementId, Verdict, Verified};
 
 use crate::config::Access;
 use crate::correlation::{self, CorrelationIds};
@@ -48,7 +48,11 @@ impl Authorizer {
         let correlation_id = self.correlation_ids.of(request.headers());
         let mut answer = match self.decide(&request, &correlation_id) {
             Step::Answer(answer) => answer,
-            Step::Wait(live, route) => self.wait(&request, &correlation_id, &live, route).await,
+            Step::Wait(live, id, arrived) => {
+                let (route, headers) = (live.routes.route(id), request.headers());
+                let question = Question { live: &live, id, route, headers, correlation_id: &correlation_id };
+                self.wait(&question, arrived).await
+            }
         };
         answer.headers_mut().insert(correlation::HEADER, correlation_id);
         answer
@@ -66,62 +70,40 @@ impl Authorizer {
             self.metrics.public_request();
             return Step::Answer(pass(&live, route, None));
         }
-        let verdict = match token::find(request.headers(), route.cookie.as_deref()) {
+        let question = Question { live: &live, id, route, headers: request.headers(), correlation_id };
+        let verdict = match question.token() {
             BearerToken::Absent if route.access == Access::Optional => {
                 self.metrics.public_request();
                 return Step::Answer(pass(&live, route, None));
             }
             BearerToken::Absent => Reason::MissingToken.into(),
             BearerToken::Several => Reason::SeveralTokens.into(),
-            BearerToken::One(token) => {
-                let requirement = id.of(&live.requirements).unwrap_or_default();
-                match live.verifier.try_verify_for(requirement, token) {
-                    Some(verdict) => verdict,
-                    None => return Step::Wait(Arc::clone(&live), id),
-                }
-            }
+            BearerToken::One(token) => match live.verifier.try_verify_for(question.requirement(), token) {
+                Some(verdict) => verdict,
+                None => return Step::Wait(Arc::clone(&live), id, arrived),
+            },
         };
-        let took = self.clock.now().mono.saturating_since(arrived);
-        Step::Answer(self.conclude(&live, id, route, verdict, took, correlation_id))
+        Step::Answer(self.conclude(&question, verdict, arrived))
     }
 
     /// The rest of [`decide`](Self::decide), for a token whose key is not known yet.
-    async fn wait<B>(
-        &self,
-        request: &Request<B>,
-        correlation_id: &HeaderValue,
-        live: &Live,
-        id: RouteId,
-    ) -> Answer {
-        let arrived = self.clock.now().mono;
-        let route = live.routes.route(id);
-        let verdict = match token::find(request.headers(), route.cookie.as_deref()) {
-            BearerToken::One(token) => {
-                let requirement = id.of(&live.requirements).unwrap_or_default();
-                live.verifier.verify_for(requirement, token).await
-            }
+    async fn wait(&self, question: &Question<'_>, arrived: MonoTime) -> Answer {
+        let verdict = match question.token() {
+            BearerToken::One(token) => question.live.verifier.verify_for(question.requirement(), token).await,
             BearerToken::Absent => Reason::MissingToken.into(),
             BearerToken::Several => Reason::SeveralTokens.into(),
         };
-        let took = self.clock.now().mono.saturating_since(arrived);
-        self.conclude(live, id, route, verdict, took, correlation_id)
+        self.conclude(question, verdict, arrived)
     }
 
-    fn conclude(
-        &self,
-        live: &Live,
-        id: RouteId,
-        route: &Route,
-        verdict: Verdict,
-        took: std::time::Duration,
-        correlation_id: &HeaderValue,
-    ) -> Answer {
+    fn conclude(&self, question: &Question<'_>, verdict: Verdict, arrived: MonoTime) -> Answer {
+        let took = self.clock.now().mono.saturating_since(arrived);
         self.metrics.verdict(verdict.reason(), took.as_secs_f64());
         match verdict {
-            Verdict::Accept(verified) => pass(live, route, Some(&verified)),
+            Verdict::Accept(verified) => pass(question.live, question.route, Some(&verified)),
             Verdict::Reject(reason) | Verdict::Undecided(reason) => {
-                log_refusal(live, id, reason, correlation_id);
-                refuse(live, route, reason, correlation_id)
+                question.log_refusal(reason);
+                refuse(question.live, question.route, reason, question.correlation_id)
             }
         }
     }
@@ -144,7 +126,43 @@ impl Authorizer {
 
 enum Step {
     Answer(Answer),
-    Wait(Arc<Live>, RouteId),
+    Wait(Arc<Live>, RouteId, MonoTime),
+}
+
+/// One request, and what it is held to.
+struct Question<'a> {
+    live: &'a Live,
+    id: RouteId,
+    route: &'a Route,
+    headers: &'a HeaderMap,
+    correlation_id: &'a HeaderValue,
+}
+
+impl Question<'_> {
+    fn token(&self) -> BearerToken<'_> {
+        token::find(self.headers, self.route.cookie.as_deref())
+    }
+
+    fn requirement(&self) -> RequirementId {
+        self.id.of(&self.live.requirements).unwrap_or_default()
+    }
+
+    /// Nothing of the token is in the line but its `kid`, and that only where its issuer published it.
+    fn log_refusal(&self, reason: Reason) {
+        let correlation_id = self.correlation_id.to_str().unwrap_or_default();
+        let route = self.id.number(&self.live.routes);
+        let kid = match self.token() {
+            BearerToken::One(token) => self.live.verifier.published_kid(token),
+            BearerToken::Absent | BearerToken::Several => None,
+        };
+        let (reason, undecided) = (reason.label(), reason.is_undecided());
+        if undecided {
+            let event = "jwt_validation_undecided";
+            tracing::warn!(event, reason, correlation_id, kid, route, "not decided");
+        } else {
+            tracing::info!(event = "jwt_validation_failed", reason, correlation_id, kid, route, "rejected");
+        }
+    }
 }
 
 fn pass(live: &Live, route: &Route, verified: Option<&Verified>) -> Answer {
@@ -168,16 +186,4 @@ fn json(status: StatusCode, body: String) -> Answer {
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
-}
-
-/// Nothing of the token is in the line but, from the verifier, what was published by its issuer.
-fn log_refusal(live: &Live, id: RouteId, reason: Reason, correlation_id: &HeaderValue) {
-    let (reason, undecided) = (reason.label(), reason.is_undecided());
-    let correlation_id = correlation_id.to_str().unwrap_or_default();
-    let route = id.number(&live.routes);
-    if undecided {
-        tracing::warn!(event = "jwt_validation_undecided", reason, correlation_id, route, "not decided");
-    } else {
-        tracing::info!(event = "jwt_validation_failed", reason, correlation_id, route, "rejected");
-    }
 }

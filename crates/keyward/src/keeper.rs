@@ -94,6 +94,12 @@ impl Keeper {
         &self.settings
     }
 
+    /// Fetches now: somebody has told that the keys may have changed.
+    pub(crate) fn refresh(&self) {
+        self.shared.machine().refresh(self.shared.clock.now());
+        self.shared.wanted.notify_one();
+    }
+
     /// The keys that it keeps.
     pub(crate) fn published(&self) -> Arc<PublishedKeys> {
         Arc::clone(self.shared.machine().published())

@@ -54,9 +54,7 @@ impl Source {
                 let url = discovery::jwks_uri(&self.fetcher, &self.issuer).await?;
                 (shown(&url).into(), self.fetcher.get(&url).await?)
             }
-            KeySource::JwksUri(url) => {
-                (shown(url).into(), self.fetcher.get(url).await?)
-            }
+            KeySource::JwksUri(url) => (shown(url).into(), self.fetcher.get(url).await?),
             KeySource::File(path) => {
                 let place = path.display().to_string();
                 let body = read_file(path, self.fetcher.body_limit())

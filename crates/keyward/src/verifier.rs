@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_jose::DecodeBuffer;
+use keyward_jose::{DecodeBuffer, Jws};
 use keyward_verify::key_set::{LiveKey, PublishedKeys};
 use keyward_verify::{
     Decision, Issuer, MonoTime, Now, Requirement, Verdict, VerdictCache, WantedKey, decide,
@@ -13,7 +13,7 @@ use keyward_verify::{
 
 use crate::clock::{Clock, SystemClock};
 use crate::event::{NoObserver, Observer};
-use crate::issuer_settings::{IssuerSettings, SettingsError};
+use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 use crate::keeper::{Keeper, NewKeeper, Surroundings};
 use crate::snapshot::Snapshot;
 use crate::source::Source;
@@ -149,6 +149,19 @@ impl Verifier {
         self.inner.requirements.get(number as usize)
     }
 
+    /// The `kid` that a token names, where an issuer's set holds a key of that name: for logs, in which nothing
+    /// that a stranger made up may stand.
+    pub fn published_kid(&self, token: &[u8]) -> Option<String> {
+        let mut buffer = DecodeBuffer::new();
+        let jws = Jws::parse(token, Jws::DEFAULT_SIZE_LIMIT, &mut buffer).ok()?;
+        let kid = jws.header().kid()?;
+        let is_published = |issuer: &Issuer| {
+            let current = issuer.keys.current();
+            current.as_ref().is_some_and(|set| set.keys().iter().any(|live| live.key().kid() == Some(kid)))
+        };
+        self.inner.issuers.iter().any(is_published).then(|| kid.to_owned())
+    }
+
     /// Each issuer's keys, as they are now.
     pub fn status(&self) -> Vec<IssuerStatus> {
         let now = self.inner.clock.now();
@@ -280,6 +293,10 @@ impl VerifierBuilder {
     fn prepare(&self, settings: &IssuerSettings) -> Result<Prepared, SettingsError> {
         let running = self.previous.iter().flat_map(|previous| &previous.inner.keepers);
         if let Some(keeper) = running.into_iter().find(|keeper| keeper.settings().has_same_keys(settings)) {
+            // A file is mostly why a configuration is read again.
+            if matches!(settings.source, Some(KeySource::File(_))) {
+                keeper.refresh();
+            }
             return Ok(Prepared::Running(Arc::clone(keeper)));
         }
         let fixed = settings.hmac_key()?.map(|key| LiveKey::fixed(key, self.clock.now().wall));
