@@ -126,13 +126,13 @@ async fn a_failure_shows_no_credential() {
         with_secrets("/away"),
         format!("https://user:hunter2@{}.example/jwks?apikey=hunter3", "a".repeat(64)),
         "http://user:hunter2@idp.example/jwks?apikey=hunter3".to_owned(),
-        format!(
-            "https://user:hunter2@{}/jwks?apikey=hunter3",
-            provider.issuer().trim_start_matches("http://")
-        ),
     ];
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     urls.push(format!("http://user:hunter2@{free}/jwks?apikey=hunter3"));
+    // Whoever comes by https is hung up on.
+    let rude = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    urls.push(format!("https://user:hunter2@{}/jwks?apikey=hunter3", rude.local_addr().unwrap()));
+    tokio::spawn(async move { while rude.accept().await.is_ok() {} });
     for url in urls {
         let error = get(&url).await.unwrap_err();
         let text = format!("{error} {error:?}");

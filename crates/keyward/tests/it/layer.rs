@@ -91,7 +91,7 @@ async fn each_refusal_blames_the_right_party() {
         ("Bearer", Reason::MalformedToken),
         ("Bearer ", Reason::MalformedToken),
         ("Bearer not.a.token", Reason::MalformedToken),
-        (&good[..good.len() - 3], Reason::MalformedToken),
+        (&good[..good.len() - 1], Reason::MalformedToken),
         (&format!("{good}, {good}"), Reason::MalformedToken),
         (&format!("Bearer {}", "x".repeat(17_000)), Reason::TokenTooLarge),
         (&format!("Bearer {}", bench.token(&KEYS[0], "https://other.example")), Reason::UnknownIssuer),

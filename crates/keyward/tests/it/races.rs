@@ -77,7 +77,7 @@ async fn a_flapping_provider_makes_no_valid_token_a_bad_one() {
         Reply::Cut(jwks(&KEYS[..2])),
         Reply::ok("<html>"),
     ];
-    for round in 0..140 {
+    for round in 0..63 {
         provider.set(JWKS, sets[round % sets.len()].clone());
         provider.hit(JWKS, provider.hits(JWKS) + 1).await;
     }
