@@ -169,12 +169,10 @@ impl Metrics {
         self.unclear.inc();
     }
 
-    pub(crate) fn connection_opened(&self) {
+    /// Counts a connection for as long as this is kept.
+    pub(crate) fn connection(&self) -> OpenConnection {
         self.connections.inc();
-    }
-
-    pub(crate) fn connection_closed(&self) {
-        self.connections.dec();
+        OpenConnection(self.connections.clone())
     }
 
     pub(crate) fn config_reload(&self, outcome: &'static str) {
@@ -196,6 +194,16 @@ impl Metrics {
         // Writing to a string does not fail.
         let _ = text::encode(&mut text, &self.registry);
         text
+    }
+}
+
+/// A connection that is counted.
+#[derive(Debug)]
+pub(crate) struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -189,11 +189,10 @@ async fn serve_proxies(
         });
         let connection = graceful.watch(http1(limits).serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            authorizer.metrics.connection_opened();
+            // Both end with the connection, even where answering panics.
+            let _open = (place, authorizer.metrics.connection());
             // A client that hangs up or talks nonsense is no event of ours.
             let _ = connection.await;
-            authorizer.metrics.connection_closed();
-            drop(place);
         });
     }
 }
@@ -242,4 +241,71 @@ fn http1(limits: Limits) -> http1::Builder {
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(limits.head_octets);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use keyward::clock::{Clock, SystemClock};
+    use keyward::{HmacSecret, IssuerSettings, Verifier};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A clock that panics the next time it is read after it was told to.
+    #[derive(Debug)]
+    struct Bomb {
+        clock: SystemClock,
+        armed: AtomicBool,
+    }
+
+    impl Clock for Bomb {
+        fn now(&self) -> keyward_verify::Now {
+            assert!(!self.armed.swap(false, Ordering::Relaxed), "as this test wants it");
+            self.clock.now()
+        }
+    }
+
+    async fn ask(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await.expect("a request");
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_own_connection_only() {
+        let text = "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[gateway.limits]\n\
+                    connections = 1\n[[issuer]]\nname = \"a\"\nissuer = \"https://idp.example\"";
+        let config = Config::parse(text, Path::new("/nowhere")).expect("a configuration");
+        let mut gateway = Gateway::bind(config).await.expect("a gateway");
+        let bomb = Arc::new(Bomb { clock: SystemClock::new(), armed: AtomicBool::new(false) });
+        // With a secret only, so that no task but a connection's reads the clock.
+        let mut issuer = IssuerSettings::discover("supabase").algorithms([keyward::Algorithm::Hs256]);
+        issuer.source = None;
+        issuer.hmac_secret = Some(HmacSecret::new(vec![7; 32]));
+        let builder = Verifier::builder().issuer(issuer).clock(Arc::clone(&bomb) as _);
+        let config = Config::parse(text, Path::new("/nowhere")).expect("a configuration");
+        let needs = config.routes.needs();
+        let verifier = builder.start().expect("a verifier");
+        let live = Live { verifier, routes: config.routes, needs, requirements: Vec::new() };
+        gateway.authorizer = Arc::new(Authorizer::new(live, Arc::clone(&gateway.authorizer.metrics)));
+        let authorizer = Arc::clone(&gateway.authorizer);
+        let address = gateway.addresses().expect("addresses").listen;
+        let serving = tokio::spawn(gateway.serve(std::future::pending()));
+
+        for _ in 0..3 {
+            bomb.armed.store(true, Ordering::Relaxed);
+            assert_eq!(ask(address).await, "");
+            // There is one place only: it must be free again.
+            assert!(ask(address).await.starts_with("HTTP/1.1 401 "));
+        }
+        assert!(!serving.is_finished());
+        tokio::task::yield_now().await;
+        let metrics = authorizer.metrics.encode(&authorizer.live.load().verifier);
+        assert!(metrics.contains("\nkeyward_connections 0\n"), "{metrics}");
+    }
 }

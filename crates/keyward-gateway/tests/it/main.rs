@@ -12,8 +12,11 @@
 mod admin;
 mod answers;
 mod config;
+mod drain;
 mod hostile_paths;
 mod identity;
+mod limits;
+mod logs;
 mod reload;
 mod routes;
 mod support;
