@@ -10,7 +10,7 @@ use super::rotation;
 use super::token::Token;
 use super::workshop::Workshop;
 
-/// An issuer, a gateway that trusts it, and the same gateway two hours ahead.
+/// An issuer, a gateway that trusts it, the same gateway two hours ahead, and one that knows another issuer only.
 pub(crate) struct IssuerBench<'a> {
     /// The issuer under test.
     pub(crate) issuer: &'a dyn Issuer,
@@ -19,6 +19,7 @@ pub(crate) struct IssuerBench<'a> {
     /// To ask the issuer directly.
     pub(crate) http: reqwest::blocking::Client,
     later: Gateway,
+    stranger: Gateway,
 }
 
 /// A row for each issuer.
@@ -32,11 +33,12 @@ pub(crate) struct IssuerCase {
 }
 
 /// In the order that they run in; rotation last, since it leaves other keys behind.
-pub(crate) const ISSUER_CASES: [IssuerCase; 6] = [
+pub(crate) const ISSUER_CASES: [IssuerCase; 7] = [
     IssuerCase { name: "accepted", target: "200", run: accepted },
     IssuerCase { name: "tampered", target: "401 invalid_signature", run: tampered },
     IssuerCase { name: "expired", target: "401 expired", run: expired },
     IssuerCase { name: "wrong-audience", target: "401 wrong_audience", run: wrong_audience },
+    IssuerCase { name: "wrong-issuer", target: "401 wrong_issuer", run: wrong_issuer },
     IssuerCase { name: "other-issuer", target: "401 unknown_issuer", run: other_issuer },
     IssuerCase { name: "rotation", target: "no valid token refused", run: rotation::rotation },
 ];
@@ -44,30 +46,23 @@ pub(crate) const ISSUER_CASES: [IssuerCase; 6] = [
 impl<'a> IssuerBench<'a> {
     /// Starts the gateways.
     pub(crate) fn start(workshop: &Workshop, name: &str, issuer: &'a dyn Issuer) -> Result<Self, Error> {
-        let config = configuration(workshop, name, issuer)?;
+        let elsewhere = elsewhere(workshop, name, issuer)?;
+        let config = configuration(issuer, &elsewhere);
+        let start = |role: &str, config: &str, clock| {
+            Gateway::start(workshop, &format!("{name}-{role}"), config, clock, Ready::WithKeys)
+        };
         Ok(Self {
             issuer,
-            gateway: Gateway::start(
-                workshop,
-                &format!("{name}-gateway"),
-                &config,
-                Clock::Real,
-                Ready::WithKeys,
-            )?,
-            later: Gateway::start(
-                workshop,
-                &format!("{name}-later"),
-                &config,
-                Clock::TwoHoursAhead,
-                Ready::WithKeys,
-            )?,
+            gateway: start("gateway", &config, Clock::Real)?,
+            later: start("later", &config, Clock::TwoHoursAhead)?,
+            stranger: start("stranger", &elsewhere, Clock::Real)?,
             http: workshop.http.clone(),
         })
     }
 
     /// The last lines of the gateways' logs.
     pub(crate) fn log_tail(&self) -> String {
-        self.gateway.log_tail() + &self.later.log_tail()
+        self.gateway.log_tail() + &self.later.log_tail() + &self.stranger.log_tail()
     }
 
     /// Asks about a token in each algorithm.
@@ -93,27 +88,36 @@ impl<'a> IssuerBench<'a> {
     }
 }
 
-/// The issuer beside one that has the same keys under another name, which only one route asks for: a token
-/// must be refused for its issuer, whatever its signature says.
-fn configuration(workshop: &Workshop, name: &str, issuer: &dyn Issuer) -> Result<String, Error> {
+/// An issuer with the tested one's keys under another name: a token must be refused for its issuer, whatever
+/// its signature says.
+fn elsewhere(workshop: &Workshop, name: &str, issuer: &dyn Issuer) -> Result<String, Error> {
     let jwks = workshop.subfolder(name)?.join("elsewhere.json");
     let set = workshop.http.get(issuer.jwks_uri()).send().and_then(|answer| answer.bytes());
     let set = set.map_err(Error::http("read the issuer's key set"))?;
     fs::write(&jwks, set).map_err(Error::io(format!("write {}", jwks.display())))?;
     Ok(format!(
-        r#"[[issuer]]
-name = "tested"
-issuer = {issuer:?}
-algorithms = {algorithms:?}
-audiences = [{audience:?}]
-
+        r#"
 [[issuer]]
 name = "elsewhere"
 issuer = "https://elsewhere.example"
 jwks_file = {jwks:?}
 algorithms = {algorithms:?}
 audiences = [{audience:?}]
+"#,
+        algorithms = issuer.algorithms(),
+        audience = issuer.audience(),
+    ))
+}
 
+/// The issuer beside `elsewhere`, whose tokens alone one route asks for.
+fn configuration(issuer: &dyn Issuer, elsewhere: &str) -> String {
+    format!(
+        r#"[[issuer]]
+name = "tested"
+issuer = {issuer:?}
+algorithms = {algorithms:?}
+audiences = [{audience:?}]
+{elsewhere}
 [[route]]
 paths = ["/another-audience/"]
 access = "required"
@@ -130,7 +134,7 @@ access = "required"
         issuer = issuer.issuer(),
         algorithms = issuer.algorithms(),
         audience = issuer.audience(),
-    ))
+    )
 }
 
 fn accepted(bench: &IssuerBench<'_>) -> Result<Outcome, Error> {
@@ -151,6 +155,10 @@ fn wrong_audience(bench: &IssuerBench<'_>) -> Result<Outcome, Error> {
     bench.ask_all(&bench.gateway, "/another-audience/", "401 wrong_audience", |token| Ok(vec![token]))
 }
 
+fn wrong_issuer(bench: &IssuerBench<'_>) -> Result<Outcome, Error> {
+    bench.ask_all(&bench.gateway, "/another-issuer/", "401 wrong_issuer", |token| Ok(vec![token]))
+}
+
 fn other_issuer(bench: &IssuerBench<'_>) -> Result<Outcome, Error> {
-    bench.ask_all(&bench.gateway, "/another-issuer/", "401 unknown_issuer", |token| Ok(vec![token]))
+    bench.ask_all(&bench.stranger, "/", "401 unknown_issuer", |token| Ok(vec![token]))
 }

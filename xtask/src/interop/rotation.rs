@@ -103,9 +103,10 @@ fn ask(bench: &IssuerBench<'_>, token: &Token, old_kid: &str, traffic: &Mutex<Tr
     Ok(())
 }
 
-/// Whether the issuer itself says that the key is gone, and the gateway gives that as its reason.
+/// Whether the issuer itself says that the key is gone, and the gateway gives that as its reason: it looked for
+/// the key and did not find it, or did so a moment ago and looks again later.
 fn was_withdrawn(bench: &IssuerBench<'_>, kid: &String, answer: &Answer) -> bool {
-    answer.reason == "unknown_kid"
+    matches!(answer.reason.as_str(), "unknown_kid" | "key_refresh_limited")
         && published_kids(&bench.http, &bench.issuer.jwks_uri()).is_ok_and(|kids| !kids.contains(kid))
 }
 
