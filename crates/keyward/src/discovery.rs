@@ -14,7 +14,8 @@ pub struct Metadata {
     pub issuer: String,
     /// Where its keys are.
     pub jwks_uri: Option<Url>,
-    /// Where it issues tokens.
+    /// Where it issues tokens; none where it names no address that may be used, which costs the keys nothing.
+    #[serde(default, deserialize_with = "url_or_none")]
     pub token_endpoint: Option<Url>,
 }
 
@@ -53,7 +54,7 @@ async fn read(fetcher: &Fetcher, issuer: &str, address: &str) -> Result<(Url, Me
     // What serde derives takes an array of the members' values for an object as well.
     let is_object = document.body.trim_ascii_start().starts_with(b"{");
     let metadata = serde_json::from_slice::<Metadata>(&document.body);
-    let Some(metadata) = metadata.ok().filter(|_| is_object) else {
+    let Some(mut metadata) = metadata.ok().filter(|_| is_object) else {
         return Err(FetchError::DiscoveryMalformed { url: shown(&url) });
     };
     if metadata.issuer != issuer {
@@ -64,11 +65,17 @@ async fn read(fetcher: &Fetcher, issuer: &str, address: &str) -> Result<(Url, Me
         });
     }
     // A remote issuer has nothing to point to on this machine.
-    let insecure = |named: &&Url| url.scheme() == "https" && named.scheme() != "https";
-    if let Some(named) = [&metadata.jwks_uri, &metadata.token_endpoint].into_iter().flatten().find(insecure) {
+    let insecure = |named: &Url| url.scheme() == "https" && named.scheme() != "https";
+    if let Some(named) = metadata.jwks_uri.as_ref().filter(|named| insecure(named)) {
         return Err(FetchError::InsecureAddress { url: shown(named) });
     }
+    metadata.token_endpoint.take_if(|named| insecure(named));
     Ok((url, metadata))
+}
+
+fn url_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_str().and_then(|text| Url::parse(text).ok()))
 }
 
 /// OpenID Connect appends the well-known path to the issuer (Discovery §4.1); OAuth puts it between host

@@ -15,6 +15,7 @@ use crate::address;
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     client: Client,
+    timeout: Duration,
     body_limit: usize,
 }
 
@@ -185,7 +186,12 @@ impl Fetcher {
         if !extra_anchors.is_empty() {
             builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(extra_anchors)?);
         }
-        Ok(Self { client: builder.build()?, body_limit })
+        Ok(Self { client: builder.build()?, timeout, body_limit })
+    }
+
+    /// How long one fetch may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The most octets that are read of a document.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use keyward_jose::{JwkSet, JwkSetLimits};
 use keyward_verify::key_set::Fetched;
 use tokio::io::AsyncReadExt;
+use url::Url;
 
 use crate::discovery;
 use crate::fetch::{Document, FetchError, Fetcher, shown};
@@ -51,8 +52,10 @@ impl Source {
     pub async fn fetch(&self) -> Result<FetchedText, FetchError> {
         let (place, document) = match &self.place {
             KeySource::Discovery => {
-                let url = discovery::jwks_uri(&self.fetcher, &self.issuer).await?;
-                (shown(&url).into(), self.fetcher.get(&url).await?)
+                // Two or three requests, which share the time of one fetch.
+                let fetching = tokio::time::timeout(self.fetcher.timeout(), self.fetch_discovered());
+                let (url, document) = fetching.await.map_err(|_| self.too_slow())??;
+                (shown(&url).into(), document)
             }
             KeySource::JwksUri(url) => (shown(url).into(), self.fetcher.get(url).await?),
             KeySource::File(path) => {
@@ -67,6 +70,21 @@ impl Source {
         let Document { body: text, max_age, age } = document;
         let set = JwkSet::parse(&text, limits).map_err(|cause| FetchError::JwkSet { place, cause })?;
         Ok(FetchedText { fetched: Fetched { set, max_age, age }, text })
+    }
+
+    async fn fetch_discovered(&self) -> Result<(Url, Document), FetchError> {
+        let url = discovery::jwks_uri(&self.fetcher, &self.issuer).await?;
+        let document = self.fetcher.get(&url).await?;
+        Ok((url, document))
+    }
+
+    fn too_slow(&self) -> FetchError {
+        match Url::parse(&self.issuer) {
+            Ok(url) => FetchError::Timeout { url: shown(&url) },
+            Err(_) => {
+                FetchError::File { path: self.issuer.to_string(), cause: io::ErrorKind::TimedOut.into() }
+            }
+        }
     }
 }
 

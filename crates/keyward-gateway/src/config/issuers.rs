@@ -33,6 +33,7 @@ impl Source<'_> {
                 self.read(file)?;
                 Some(KeySource::File(self.folder.join(file.get_ref())))
             }
+            (None, None) if raw.discovery == Some(false) => None,
             (None, None) if raw.hmac_secret_file.is_some() && !is_address(raw.issuer.get_ref()) => None,
             (None, None) => Some(KeySource::Discovery),
             (Some(_), Some(file)) => {
@@ -42,7 +43,7 @@ impl Source<'_> {
         if let Some(file) = &raw.hmac_secret_file {
             settings.hmac_secret = Some(HmacSecret::new(first_line(self.read(file)?)));
         }
-        settings.policy.algorithms = self.algorithms(raw.algorithms, settings.hmac_secret.is_some())?;
+        settings.policy.algorithms = self.algorithms(raw.algorithms, &settings)?;
         if let Some(file) = &raw.hmac_secret_file {
             settings.hmac_key().map_err(|error| self.error(&file.span(), error.to_string()))?;
         }
@@ -86,12 +87,14 @@ impl Source<'_> {
     fn algorithms(
         &self,
         names: Option<Spanned<Vec<Spanned<String>>>>,
-        has_secret: bool,
+        settings: &IssuerSettings,
     ) -> Result<AlgorithmSet, ConfigError> {
+        let has_secret = settings.hmac_secret.is_some();
         let Some(names) = names else {
             let secret = [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512];
             let of_secret = secret.into_iter().filter(|_| has_secret);
-            return Ok(AlgorithmSet::asymmetric().iter().chain(of_secret).collect());
+            let of_keys = AlgorithmSet::asymmetric().iter().filter(|_| settings.source.is_some());
+            return Ok(of_keys.chain(of_secret).collect());
         };
         if names.get_ref().is_empty() {
             return Err(self.error(&names.span(), "without an algorithm, every token would be refused"));

@@ -92,6 +92,7 @@ pub(super) struct RawSnapshot {
 pub(super) struct RawIssuer {
     pub(super) name: Spanned<String>,
     pub(super) issuer: Spanned<String>,
+    pub(super) discovery: Option<bool>,
     pub(super) jwks_uri: Option<Spanned<String>>,
     pub(super) jwks_file: Option<Spanned<PathBuf>>,
     pub(super) hmac_secret_file: Option<Spanned<PathBuf>>,

@@ -75,6 +75,19 @@ async fn a_slow_client_is_cut_off() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_is_kept_no_longer_than_a_slow_one() {
+    let folder = Folder::new();
+    let running = folder.start(&config_with("head_timeout = \"200ms\"", "")).await;
+    let mut raw = running.connect().await;
+    for _ in 0..3 {
+        raw.send(good_request()).await;
+        assert_eq!(raw.answer().await.unwrap().0, 200);
+        tokio::time::sleep(SHORT / 4).await;
+    }
+    assert!(raw.is_closed().await);
+}
+
+#[tokio::test]
 async fn connections_over_the_limit_wait_for_a_place() {
     let folder = Folder::new();
     let running = folder.start(&config_with("connections = 2", "")).await;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::{Arc, Mutex, Once};
 
+use keyward_jose::{Algorithm, LocalSigner};
 use serde_json::Value;
 
 use crate::support::{
@@ -191,6 +192,30 @@ async fn nothing_of_a_token_or_a_secret_is_in_a_line() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_kid_is_named_where_an_issuer_published_it() {
+    let lines = Lines::capture();
+    let folder = Folder::new();
+    let running = folder.start(&config(&other_issuer())).await;
+    let unknown = LocalSigner::generate(Algorithm::EdDsa, Some("a-strangers-text")).unwrap();
+    let of_other = with(claims(), "iss", OTHER_ISSUER);
+    for (token, kid) in [
+        (expired_token(), Some("main-1")),
+        (sign(&STRANGERS_KEY, &claims()), Some("main-1")),
+        (sign(&unknown, &with(claims(), "exp", now() - 999)), None),
+        (sign(&unknown, &claims()), None),
+        (sign(&OTHER_KEY, &with(of_other, "exp", now() - 999)), Some("other-1")),
+        // Whoever the token says it is of: what is told is a text that is published.
+        (sign(&KEY, &with(claims(), "iss", "https://unknown.example")), Some("main-1")),
+        ("x".to_owned(), None),
+    ] {
+        running.ask_with(&token).await;
+        let failed = lines.of("jwt_validation_failed");
+        assert_eq!(failed.last().unwrap()["kid"].as_str(), kid, "{failed:?}");
+    }
+    assert!(!lines.text().contains("a-strangers-text"));
 }
 
 #[tokio::test]

@@ -128,6 +128,25 @@ async fn a_replacement_of_the_same_time_and_length_is_seen() {
     until(async || running.metric(RELOADED).await == Some(1.0)).await;
 }
 
+#[tokio::test]
+async fn a_changed_key_file_takes_effect() {
+    let folder = Folder::new();
+    let mut running = folder.start(&config("")).await;
+    watch(&mut running);
+    let token = good_token();
+    assert_eq!(running.ask_with(&token).await.status, 200);
+    // A key that is taken out of the file stops verifying, also what was remembered.
+    folder.write("keys.json", &key_set(&[&OTHER_KEY]));
+    until(async || running.ask_with(&token).await.status == 401).await;
+    assert_eq!(running.ask_with(&sign(&OTHER_KEY, &claims())).await.status, 200);
+    // A file that is broken removes none.
+    folder.write("keys.json", "no key set");
+    until(async || running.metric(RELOADED).await == Some(2.0)).await;
+    let failed = "keyward_jwks_refreshes_total{issuer=\"main\",outcome=\"malformed\"}";
+    until(async || running.metric(failed).await >= Some(1.0)).await;
+    assert_eq!(running.ask_with(&sign(&OTHER_KEY, &claims())).await.status, 200);
+}
+
 /// A server of key sets that counts how often it was asked.
 async fn counting_issuer() -> (String, Arc<AtomicU64>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
