@@ -1,0 +1,90 @@
+//! `keyward config`.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use keyward_gateway::Config;
+use keyward_gateway::config::DEFAULT_FILE;
+use serde::Serialize;
+
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check a configuration file without running it
+    Check(CheckArgs),
+    /// Print the default configuration, with every setting explained
+    #[command(after_help = "\
+Examples:
+  keyward config default > keyward.toml")]
+    Default,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keyward config check keyward.toml
+  keyward config check keyward.toml --json
+
+It reads the file and those that it names, asks nobody, and says in which line and column something is
+wrong. Exit code 0: it can be used. 1: it cannot. 2: it cannot be read.")]
+pub(crate) struct CheckArgs {
+    /// The configuration file
+    file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
+    match command {
+        ConfigCommand::Check(args) => check(&args),
+        ConfigCommand::Default => {
+            let mut output = Output::stdout();
+            output.octets(DEFAULT_FILE.as_bytes())?;
+            output.flush()?;
+            Ok(Exit::Yes)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    file: String,
+    sound: bool,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: Option<&'a str>,
+}
+
+fn check(args: &CheckArgs) -> Result<Exit, Failure> {
+    let file = args.file.display().to_string();
+    // A file that cannot be read is no bad configuration: nobody can tell.
+    File::open(&args.file).map_err(|cause| Failure::File { path: file.clone(), cause })?;
+    let mut output = Output::stdout();
+    let exit = match Config::load(&args.file) {
+        Ok(config) => {
+            if args.json {
+                output.json(&Report { file, sound: true, line: None, column: None, message: None })?;
+            } else {
+                let names: Vec<&str> = config.issuers.iter().map(|issuer| &*issuer.policy.name).collect();
+                output.line(format_args!("{file}: it can be used; issuers: {}", names.join(", ")))?;
+            }
+            Exit::Yes
+        }
+        Err(error) => {
+            if args.json {
+                let (line, column) = error.place().map(|place| (place.line, place.column)).unzip();
+                let message = Some(error.message());
+                output.json(&Report { file, sound: false, line, column, message })?;
+            } else {
+                output.line(&error)?;
+            }
+            Exit::No
+        }
+    };
+    output.flush()?;
+    Ok(exit)
+}

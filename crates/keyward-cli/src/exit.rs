@@ -1,0 +1,91 @@
+//! How a command ends: what it came to, or why it could not run.
+
+use std::io;
+use std::process::ExitCode;
+
+use keyward::SettingsError;
+use keyward::fetch::FetchError;
+use keyward_gateway::{ConfigError, RunError};
+
+use crate::token::request::RequestError;
+
+/// What a command came to. The numbers are part of the command line's promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: yes.
+    Yes,
+    /// 1: no. Something was rejected or found.
+    No,
+    /// 2: nobody can tell, or the command could not run.
+    Undecided,
+    /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h).
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Yes => 0,
+            Exit::No => 1,
+            Exit::Undecided => 2,
+            Exit::Usage => 64,
+        })
+    }
+}
+
+/// Why a command could not run, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Fetch(#[from] FetchError),
+    #[error("{path}: {cause}")]
+    File { path: String, cause: io::Error },
+    #[error("{0}")]
+    Gateway(#[from] RunError),
+    #[error("cannot make an HTTP client: {0}")]
+    HttpClient(reqwest::Error),
+    #[error("cannot read standard input: {0}")]
+    Input(io::Error),
+    #[error("the configuration has no issuer {wanted:?}; it has {known}")]
+    IssuerNotConfigured { wanted: String, known: String },
+    #[error("the configuration has several issuers: choose one with --issuer-name, of {known}")]
+    IssuerNotNamed { known: String },
+    #[error("a development key could not be made: {0}")]
+    Key(#[from] keyward_jose::SigningKeyError),
+    #[error("cannot listen on {address}: {cause}")]
+    Listen { address: std::net::SocketAddr, cause: io::Error },
+    #[error("cannot write: {0}")]
+    Output(io::Error),
+    #[error("{0}")]
+    Request(#[from] RequestError),
+    #[error("the runtime cannot start: {0}")]
+    Runtime(io::Error),
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
+    #[error("a token could not be signed: {0}")]
+    Sign(#[from] keyward_jose::SignError),
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+    #[error("there is no token on standard input")]
+    TokenMissing,
+    #[error("there is more than one line on standard input; `keyward token verify` takes many tokens")]
+    TokensSeveral,
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Failure {
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            _ => Exit::Undecided,
+        }
+    }
+
+    /// Whether whoever reads our output went away: nobody is left to be told.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

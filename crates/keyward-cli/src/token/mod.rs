@@ -1,0 +1,31 @@
+//! `keyward token`.
+
+mod explanation;
+mod inspect;
+mod judge;
+mod lines;
+mod policy;
+pub(crate) mod request;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::exit::{Exit, Failure};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// A verdict for each token on standard input
+    Verify(verify::VerifyArgs),
+    /// What a token says, for a person
+    Inspect(inspect::InspectArgs),
+    /// Fetch an access token with client credentials
+    Request(request::RequestArgs),
+}
+
+pub(crate) fn run(command: TokenCommand) -> Result<Exit, Failure> {
+    match command {
+        TokenCommand::Inspect(args) => inspect::run(&args),
+        TokenCommand::Request(args) => request::run(&args),
+        TokenCommand::Verify(args) => verify::run(&args),
+    }
+}

@@ -1,0 +1,137 @@
+//! What tokens are held against, as the command line says it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use keyward::{Algorithm, IssuerSettings, UnixTime};
+use keyward_gateway::Config;
+
+use crate::exit::Failure;
+use crate::place::{self, Place};
+use crate::time::parse_rfc3339;
+
+/// Where the keys are, and what a token must say.
+#[derive(Args, Debug)]
+pub(crate) struct PolicyArgs {
+    /// The JWK Set: a file, or an address by https (by http on this machine)
+    #[arg(long, value_name = "FILE_OR_URL", conflicts_with = "config", help_heading = "Keys")]
+    jwks: Option<Place>,
+    /// Take keys and policy of an issuer of this gateway configuration
+    #[arg(long, value_name = "FILE", help_heading = "Keys")]
+    config: Option<PathBuf>,
+    /// The issuer's name in the configuration; needed where it has several
+    #[arg(long, value_name = "NAME", requires = "config", help_heading = "Keys")]
+    issuer_name: Option<String>,
+    /// What `iss` must be, to the letter. Without it, --jwks accepts any issuer
+    #[arg(long, value_name = "ISSUER", value_parser = place::issuer, conflicts_with = "config",
+          help_heading = "Policy")]
+    issuer: Option<Box<str>>,
+    /// An audience of which `aud` must name one; may be given several times
+    #[arg(long, value_name = "AUDIENCE", help_heading = "Policy")]
+    audience: Vec<String>,
+    /// A type of which `typ` must be one; may be given several times [default: at+jwt and JWT]
+    #[arg(long = "type", value_name = "TYPE", help_heading = "Policy")]
+    token_type: Vec<String>,
+    /// Decide as of this time instead of now
+    #[arg(long, value_name = "RFC3339", value_parser = parse_rfc3339, help_heading = "Policy")]
+    at: Option<UnixTime>,
+    /// By how much the issuer's clock may differ [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Policy")]
+    leeway: Option<Duration>,
+    /// The algorithms that tokens may use [default: every asymmetric one]
+    #[arg(long, value_name = "ALG,...", value_delimiter = ',', value_parser = algorithm,
+          help_heading = "Policy")]
+    algorithms: Vec<Algorithm>,
+}
+
+/// A policy that was made of the command line and the configuration.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) settings: IssuerSettings,
+    pub(crate) naming: Naming,
+    pub(crate) at: Option<UnixTime>,
+}
+
+/// What `iss` is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Nothing: whoever holds a key of the set may call itself what it likes.
+    AnyIssuer,
+    /// The issuer of the settings.
+    Issuer,
+}
+
+impl PolicyArgs {
+    /// The policy, with keys from `--jwks` or `--config`; none where neither is given.
+    pub(crate) fn resolve(&self) -> Result<Option<Policy>, Failure> {
+        let (mut settings, naming) = match (&self.jwks, &self.config) {
+            (Some(jwks), _) => self.of_jwks(jwks),
+            (None, Some(config)) => {
+                (choose(Config::load(config)?.issuers, self.issuer_name.as_deref())?, Naming::Issuer)
+            }
+            (None, None) => return Ok(None),
+        };
+        let policy = &mut settings.policy;
+        let boxed = |texts: &[String]| texts.iter().map(|text| text.as_str().into()).collect();
+        if !self.audience.is_empty() {
+            policy.audiences = boxed(&self.audience);
+        }
+        if !self.token_type.is_empty() {
+            policy.token_types = boxed(&self.token_type);
+        }
+        if let Some(leeway) = self.leeway {
+            policy.leeway = leeway;
+        }
+        if !self.algorithms.is_empty() {
+            policy.algorithms = self.algorithms.iter().copied().collect();
+        }
+        settings.check()?;
+        Ok(Some(Policy { settings, naming, at: self.at }))
+    }
+
+    /// As [`PolicyArgs::resolve`], where keys are needed.
+    pub(crate) fn resolve_or_usage(&self) -> Result<Policy, Failure> {
+        let missing = "no keys to verify with: give --jwks FILE_OR_URL, or --config FILE";
+        self.resolve()?.ok_or_else(|| Failure::Usage(missing.to_owned()))
+    }
+
+    /// The time that was asked for.
+    pub(crate) fn at(&self) -> Option<UnixTime> {
+        self.at
+    }
+
+    /// What was given that means nothing without keys.
+    pub(crate) fn has_demands(&self) -> bool {
+        self.issuer.is_some()
+            || self.leeway.is_some()
+            || !(self.audience.is_empty() && self.token_type.is_empty() && self.algorithms.is_empty())
+    }
+
+    fn of_jwks(&self, jwks: &Place) -> (IssuerSettings, Naming) {
+        let mut settings = IssuerSettings::discover(self.issuer.as_deref().unwrap_or_default());
+        settings.source = Some(jwks.clone().into());
+        let naming = if self.issuer.is_some() { Naming::Issuer } else { Naming::AnyIssuer };
+        (settings, naming)
+    }
+}
+
+fn choose(issuers: Vec<IssuerSettings>, wanted: Option<&str>) -> Result<IssuerSettings, Failure> {
+    let known = issuers.iter().map(|issuer| &*issuer.policy.name).collect::<Vec<_>>().join(", ");
+    let several = issuers.len() > 1;
+    let is_wanted = |issuer: &IssuerSettings| wanted.is_none_or(|wanted| *issuer.policy.name == *wanted);
+    match (issuers.into_iter().find(is_wanted), wanted) {
+        (Some(_), None) if several => Err(Failure::IssuerNotNamed { known }),
+        (Some(issuer), _) => Ok(issuer),
+        (None, wanted) => {
+            Err(Failure::IssuerNotConfigured { wanted: wanted.unwrap_or_default().to_owned(), known })
+        }
+    }
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    Algorithm::from_name(name).ok_or_else(|| {
+        let known: Vec<_> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+        format!("there is no such algorithm; known are {}", known.join(", "))
+    })
+}

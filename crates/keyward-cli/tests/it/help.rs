@@ -1,0 +1,64 @@
+//! What the command says about itself, and how it takes nonsense.
+
+use crate::support::*;
+
+#[test]
+fn help_of_every_command() {
+    for arguments in [
+        &[][..],
+        &["up"],
+        &["gateway"],
+        &["token"],
+        &["token", "verify"],
+        &["token", "inspect"],
+        &["token", "request"],
+        &["keys"],
+        &["keys", "check"],
+        &["config"],
+        &["config", "check"],
+        &["config", "default"],
+        &["completions"],
+        &["man"],
+    ] {
+        let run = keyward(&[arguments, &["--help"]].concat(), "");
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{arguments:?}");
+        let name = [&["help"][..], arguments].concat().join("_");
+        insta::assert_snapshot!(name, run.stdout);
+    }
+}
+
+#[test]
+fn wrong_usage_is_64_and_says_what_is_wrong() {
+    for (arguments, words) in [
+        (&[][..], "Usage"),
+        (&["nonsense"], "unrecognized subcommand"),
+        (&["token", "verify"], "--jwks"),
+        (&["token", "verify", "--jwks", "a", "--config", "b"], "cannot be used with"),
+        (&["token", "verify", "--jwks", "a", "--at", "tomorrow"], "RFC 3339"),
+        (&["token", "verify", "--jwks", "a", "--algorithms", "none"], "no such algorithm"),
+        (&["token", "verify", "--jwks", "http://["], "invalid"),
+        (&["token", "inspect", "--audience", "api"], "--jwks"),
+        (&["token", "request", "--client-id", "a"], "--client-secret-file"),
+        (&["keys", "check"], "<FILE_OR_URL>"),
+        (&["gateway"], "--config"),
+        (&["completions", "csh"], "invalid value"),
+    ] {
+        let run = keyward(arguments, "");
+        assert_eq!(run.code, 64, "{arguments:?}: {}", run.stderr);
+        assert_eq!(run.stdout, "", "{arguments:?}");
+        assert!(run.stderr.contains(words), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn the_version_and_what_is_made_of_the_command_line() {
+    let run = keyward(&["--version"], "");
+    assert_eq!((run.code, run.stdout.as_str()), (0, concat!("keyward ", env!("CARGO_PKG_VERSION"), "\n")));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(keyward(&["completions", shell], "").stdout.contains("keyward"));
+    }
+    assert!(keyward(&["man"], "").stdout.contains(".TH keyward 1"));
+    let folder = Folder::new();
+    assert_eq!(keyward(&["man", "--out", &folder.path("man")], "").code, 0);
+    assert!(std::fs::read_to_string(folder.path("man/keyward-token-verify.1")).unwrap().contains("payload"));
+}
