@@ -18,11 +18,11 @@ use crate::{config, gateway, keys, manual, reference, token, up};
 
 const AFTER_HELP: &str = "\
 Examples:
-  keyward up                                        try it: an issuer, a gateway and a service on this machine
-  keyward gateway --config keyward.toml             answer nginx, Traefik or Caddy
-  keyward token verify --jwks keys.json < tokens    a verdict for each token
-  keyward token inspect < token                     what a token says, for a person
-  keyward keys check https://idp.example/jwks       which keys can be used, and why the others cannot
+  keyward up                                      try it on this machine
+  keyward gateway --config keyward.toml           answer nginx, Traefik or Caddy
+  keyward token verify --jwks keys.json < tokens  a verdict for each token
+  keyward token inspect < token                   what a token says
+  keyward keys check https://idp.example/jwks     which keys can be used
 
 Exit codes:
   0   yes
@@ -30,8 +30,8 @@ Exit codes:
   2   nobody can tell, or the command could not run
   64  the command line makes no sense
 
-Results go to stdout, everything else to stderr. Secrets are read from files or standard input, never from
-arguments.";
+Results go to stdout, everything else to stderr. Secrets are read from files or
+standard input, never from arguments.";
 
 /// Verify OAuth 2.0 and OpenID Connect tokens, and keep verifying while their provider fails
 #[derive(Debug, Parser)]

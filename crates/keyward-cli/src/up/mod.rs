@@ -131,9 +131,12 @@ async fn serve(args: &UpArgs) -> Result<(), Failure> {
         running.wait_until_ready().await;
         print(&running, args.json)
     };
+    let answer = async {
+        gateway.serve(end).await;
+        Ok(())
+    };
     // The gateway has to serve before it can say that it is ready.
-    let ((), announced) = tokio::join!(gateway.serve(end), announce);
-    announced?;
+    tokio::try_join!(answer, announce)?;
     serving_requests.abort();
     serving_tokens.abort();
     Ok(())
