@@ -1,7 +1,7 @@
 //! The `keyward` command: it parses arguments, wires the other crates, and prints.
 //!
-//! Results go to stdout, everything else to stderr, and all of it through [`output`]. What a command came
-//! to is an [`exit::Exit`]; why it could not run is an [`exit::Failure`].
+//! Results go to stdout, everything else to stderr, and all of it through `output`. What a command came
+//! to is an `exit::Exit`; why it could not run is an `exit::Failure`.
 
 mod cli;
 mod config;

@@ -47,7 +47,7 @@ pub(crate) fn is_object(text: &[u8]) -> bool {
 
 /// The names seen so far in one object.
 ///
-/// Objects of tokens are small, so a scan beats hashing; past [`SCAN`] names it sorts and
+/// Objects of tokens are small, so a scan beats hashing; past 24 names it sorts and
 /// searches, so that a hostile object of thousands of members stays cheap.
 #[derive(Debug, Default)]
 pub struct MemberNames<'de> {

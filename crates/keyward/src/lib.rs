@@ -45,7 +45,7 @@ pub use issuer_settings::{HmacSecret, IssuerSettings, KeySource, SettingsError};
 pub use keyward_jose::{Algorithm, AlgorithmSet};
 pub use keyward_verify::key_set::{KeySetSettings, KeySetState};
 pub use keyward_verify::{
-    ClaimRule, ClaimTest, Claims, MonoTime, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
+    ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
 };
 pub use layer::{VerifyLayer, VerifyService};
 pub use status::{IssuerStatus, KeyStatus, SkippedKeyStatus};

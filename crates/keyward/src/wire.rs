@@ -95,15 +95,13 @@ pub enum BearerToken<'a> {
     Several,
 }
 
-/// The bearer token of `Authorization` (RFC 6750 §2.1). Another scheme counts as no token.
+/// The bearer token of `Authorization` (RFC 6750 §2.1). Another scheme counts as no token; more than one field,
+/// whatever its scheme, as several: who comes behind us may read the other one (RFC 9110 §5.3).
 pub fn bearer_token(headers: &HeaderMap) -> BearerToken<'_> {
-    let mut tokens = headers
-        .get_all(http::header::AUTHORIZATION)
-        .iter()
-        .filter_map(|value| strip_bearer(value.as_bytes()));
-    match (tokens.next(), tokens.next()) {
+    let mut fields = headers.get_all(http::header::AUTHORIZATION).iter();
+    match (fields.next(), fields.next()) {
         (None, _) => BearerToken::Absent,
-        (Some(token), None) => BearerToken::One(token),
+        (Some(field), None) => strip_bearer(field.as_bytes()).map_or(BearerToken::Absent, BearerToken::One),
         (Some(_), Some(_)) => BearerToken::Several,
     }
 }
@@ -156,7 +154,7 @@ mod tests {
             (&["Bearer abc"], BearerToken::One(b"abc")),
             (&["bEARER   abc"], BearerToken::One(b"abc")),
             (&["Bearer"], BearerToken::One(b"")),
-            (&["Basic YTpi", "Bearer abc"], BearerToken::One(b"abc")),
+            (&["Basic YTpi", "Bearer abc"], BearerToken::Several),
             (&["Bearer abc", "Bearer abc"], BearerToken::Several),
         ] {
             assert_eq!(bearer_token(&headers(values)), token, "{values:?}");

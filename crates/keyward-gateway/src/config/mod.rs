@@ -1,4 +1,4 @@
-//! The configuration: written ([`raw`]), then resolved here, then used.
+//! The configuration: written (`raw`), then resolved here, then used.
 
 mod error;
 mod issuers;
@@ -204,7 +204,7 @@ impl Source<'_> {
             connections: self.number(raw.connections, 10_000, 1..=Semaphore::MAX_PERMITS)?,
             // hyper takes no less.
             head_octets: self.number(raw.head_octets, 64 * 1024, 8 * 1024..=usize::MAX)?,
-            head_timeout: time(raw.head_timeout, 10)?,
+            head_timeout: time(raw.head_timeout, 75)?,
             drain_timeout: time(raw.drain_timeout, 30)?,
         })
     }
