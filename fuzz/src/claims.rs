@@ -28,7 +28,7 @@ fn is_claims_set(tree: &Value) -> bool {
     let each =
         |names: &[&str], is: fn(&Value) -> bool| names.iter().all(|name| tree.get(name).is_none_or(is));
     tree.is_object()
-        && each(&["iss", "sub"], Value::is_string)
+        && each(&["iss", "sub", "azp"], Value::is_string)
         && each(&["aud", "scope", "scp"], |value| texts(value).is_some())
         && each(&["exp", "nbf", "iat"], |value| {
             value.as_f64().is_some_and(|seconds| (-LAST_DATE..LAST_DATE + 1.0).contains(&seconds))
@@ -49,6 +49,7 @@ fn claims_say_what_the_json_says(claims: &Claims, data: &[u8], tree: &Value) {
     assert_eq!(claims.json().as_bytes(), data);
     assert_eq!(claims.issuer(), tree["iss"].as_str());
     assert_eq!(claims.subject(), tree["sub"].as_str());
+    assert_eq!(claims.authorized_party(), tree["azp"].as_str());
     assert_eq!(claims.audiences().collect::<Vec<_>>(), texts(&tree["aud"]).unwrap_or_default());
     assert_eq!(claims.pointer(""), Some(tree));
 

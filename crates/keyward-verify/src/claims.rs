@@ -25,6 +25,7 @@ pub struct Claims {
 struct Registered {
     issuer: Option<Span>,
     subject: Option<Span>,
+    authorized_party: Option<Span>,
     audiences: SmallVec<[Span; 2]>,
     expires_at: Option<UnixTime>,
     not_before: Option<UnixTime>,
@@ -75,6 +76,11 @@ impl Claims {
     /// `sub`.
     pub fn subject(&self) -> Option<&str> {
         self.registered.subject.as_ref().map(|span| span.of(&self.json))
+    }
+
+    /// `azp`: the client that the token was issued to (OpenID Connect Core §2).
+    pub fn authorized_party(&self) -> Option<&str> {
+        self.registered.authorized_party.as_ref().map(|span| span.of(&self.json))
     }
 
     /// `aud`, be it a string or an array of strings.
@@ -163,6 +169,7 @@ impl Registered {
         Ok(Self {
             issuer: raw.issuer.map(span),
             subject: raw.subject.map(span),
+            authorized_party: raw.authorized_party.map(span),
             audiences: raw.audiences.0.into_iter().map(span).collect(),
             expires_at: raw.expires_at.map(|date| date.floor()),
             not_before: raw.not_before.map(|date| date.ceil()),
@@ -201,6 +208,7 @@ impl Span {
 struct RawClaims<'a> {
     issuer: Option<Cow<'a, str>>,
     subject: Option<Cow<'a, str>>,
+    authorized_party: Option<Cow<'a, str>>,
     audiences: OneOrMany<'a>,
     expires_at: Option<NumericDate>,
     not_before: Option<NumericDate>,
@@ -231,6 +239,7 @@ impl<'de> Visitor<'de> for RawClaimsVisitor {
             match name.as_ref() {
                 "iss" => claims.issuer = Some(members.next_value::<Text<'de>>()?.0),
                 "sub" => claims.subject = Some(members.next_value::<Text<'de>>()?.0),
+                "azp" => claims.authorized_party = Some(members.next_value::<Text<'de>>()?.0),
                 "aud" => claims.audiences = members.next_value()?,
                 "exp" => claims.expires_at = Some(members.next_value()?),
                 "nbf" => claims.not_before = Some(members.next_value()?),
@@ -351,12 +360,13 @@ mod tests {
     #[test]
     fn picks_out_the_registered_claims() {
         let claims = parse(
-            r#"{"iss":"https:\/\/idp.example","sub":"alice","aud":["a","b"],"exp":1700000000,
+            r#"{"iss":"https:\/\/idp.example","sub":"alice","azp":"shop","aud":["a","b"],"exp":1700000000,
                 "nbf":1600000000.5,"iat":16e8,"scope":"read  write","scp":["admin"],"x":{"y":[1]}}"#,
         )
         .expect("sound claims");
         assert_eq!(claims.issuer(), Some("https://idp.example"));
         assert_eq!(claims.subject(), Some("alice"));
+        assert_eq!(claims.authorized_party(), Some("shop"));
         assert_eq!(claims.audiences().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(claims.expires_at(), Some(UnixTime(1_700_000_000)));
         assert_eq!(claims.not_before(), Some(UnixTime(1_600_000_001)));
@@ -386,6 +396,7 @@ mod tests {
             r#"{"iss":7}"#,
             r#"{"iss":null}"#,
             r#"{"sub":1}"#,
+            r#"{"azp":1}"#,
             r#"{"aud":7}"#,
             r#"{"aud":[7]}"#,
             r#"{"aud":{}}"#,

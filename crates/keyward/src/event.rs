@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::time::Duration;
 
-use keyward_verify::key_set::{NoUsableKey, Refreshed};
+use keyward_verify::Now;
+use keyward_verify::key_set::{NoUsableKey, PublishedKeys, Refreshed};
 
 use crate::fetch::FetchError;
 
@@ -74,6 +75,24 @@ pub(crate) struct NoObserver;
 
 impl Observer for NoObserver {
     fn observe(&self, _issuer: &str, _event: &Event<'_>) {}
+}
+
+/// Writes to the log what there is to verify with after a fetch: `jwks_cache`, or `cache_fallback` where the
+/// fetch was due and the keys are those of an earlier one.
+pub(crate) fn log_cache(issuer: &str, published: &PublishedKeys, now: Now) {
+    let current = published.current();
+    let Some(set) = current.as_ref() else {
+        return;
+    };
+    let (state, keys_cached) = (published.state(now.mono).label(), set.keys().len());
+    let age_s = now.wall.saturating_since(set.fetch_started().wall).as_secs();
+    let usable_for_s = set.usable_until().saturating_since(now.mono).as_secs();
+    if now.mono < set.fresh_until() {
+        tracing::info!(event = "jwks_cache", issuer, state, keys_cached, age_s, usable_for_s, "keys cached");
+    } else {
+        let event = "cache_fallback";
+        tracing::warn!(event, issuer, state, keys_cached, age_s, usable_for_s, "older keys serve meanwhile");
+    }
 }
 
 /// Writes the event to the log.

@@ -249,14 +249,17 @@ impl IssuerSettings {
         policy
     }
 
-    /// Whether the same keys come from the same place, kept the same way: then a new configuration goes on
-    /// with the keys of the old one.
-    pub(crate) fn has_same_keys(&self, other: &Self) -> bool {
+    /// Whether the same public keys come from the same place: then a new configuration goes on with the set of
+    /// the old one.
+    pub(crate) fn has_same_place(&self, other: &Self) -> bool {
+        self.policy.issuer == other.policy.issuer && self.source.is_some() && self.source == other.source
+    }
+
+    /// Whether the keys are also kept the same way: then it goes on with the task that keeps them.
+    pub(crate) fn keeps_alike(&self, other: &Self) -> bool {
         let of = |settings: &Self| {
             (
-                settings.policy.issuer.clone(),
                 settings.policy.name.clone(),
-                settings.source.clone(),
                 settings.hmac_secret.clone(),
                 settings.policy.algorithms,
                 settings.key_set.clone(),
@@ -264,6 +267,6 @@ impl IssuerSettings {
                 settings.extra_anchors.clone(),
             )
         };
-        of(self) == of(other)
+        self.has_same_place(other) && of(self) == of(other)
     }
 }

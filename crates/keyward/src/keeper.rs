@@ -94,6 +94,12 @@ impl Keeper {
         &self.settings
     }
 
+    /// Whether one with these settings would do all as this one does.
+    pub(crate) fn keeps_alike(&self, settings: &IssuerSettings, snapshot: Option<&Snapshot>) -> bool {
+        let path = |snapshot: Option<&Snapshot>| snapshot.map(|snapshot| snapshot.path().to_owned());
+        self.settings.keeps_alike(settings) && path(self.shared.snapshot.as_ref()) == path(snapshot)
+    }
+
     /// Fetches now: somebody has told that the keys may have changed.
     pub(crate) fn refresh(&self) {
         self.shared.machine().refresh(self.shared.clock.now());
@@ -191,6 +197,8 @@ impl Shared {
                 self.tell(&Event::RefreshFailed { error: &error, failures, retry_in });
             }
         }
+        let published = Arc::clone(self.machine().published());
+        event::log_cache(&self.name, &published, now);
     }
 
     /// Tells the machine what came of a fetch, and wakes who waits for it.
@@ -212,6 +220,10 @@ impl Shared {
         let Some(snapshot) = &self.snapshot else {
             return;
         };
+        if self.machine().published().current().is_some() {
+            // A predecessor's keys, which are as young as any on the disk.
+            return;
+        }
         let refused = |reason: &dyn std::error::Error| {
             self.tell(&Event::SnapshotRefused { path: snapshot.path(), reason });
         };

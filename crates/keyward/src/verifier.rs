@@ -291,8 +291,11 @@ impl VerifierBuilder {
     }
 
     fn prepare(&self, settings: &IssuerSettings) -> Result<Prepared, SettingsError> {
-        let running = self.previous.iter().flat_map(|previous| &previous.inner.keepers);
-        if let Some(keeper) = running.into_iter().find(|keeper| keeper.settings().has_same_keys(settings)) {
+        let kept = self.snapshots.as_ref().zip(settings.source.as_ref());
+        let snapshot = kept.map(|(folder, place)| Snapshot::new(folder, &settings.policy.issuer, place));
+        let mut running = self.previous.iter().flat_map(|previous| &previous.inner.keepers);
+        let predecessor = running.find(|keeper| keeper.settings().has_same_place(settings));
+        if let Some(keeper) = predecessor.filter(|keeper| keeper.keeps_alike(settings, snapshot.as_ref())) {
             // A file is mostly why a configuration is read again.
             if matches!(settings.source, Some(KeySource::File(_))) {
                 keeper.refresh();
@@ -300,10 +303,13 @@ impl VerifierBuilder {
             return Ok(Prepared::Running(Arc::clone(keeper)));
         }
         let fixed = settings.hmac_key()?.map(|key| LiveKey::fixed(key, self.clock.now().wall));
+        let fixed = fixed.into_iter().collect();
         let source = Source::new(settings)?;
-        let kept = self.snapshots.as_ref().zip(settings.source.as_ref());
-        let snapshot = kept.map(|(folder, place)| Snapshot::new(folder, &settings.policy.issuer, place));
-        let published = Arc::new(PublishedKeys::new(fixed.into_iter().collect()));
+        let published = Arc::new(match predecessor {
+            // Kept in another way, and from the same place: the provider may be down just now.
+            Some(keeper) => keeper.published().succeeded_by(fixed),
+            None => PublishedKeys::new(fixed),
+        });
         Ok(Prepared::New(Box::new(NewKeeper { settings: settings.clone(), published, source, snapshot })))
     }
 }

@@ -51,6 +51,12 @@ impl PublishedKeys {
         Self { set: ArcSwapOption::empty(), fixed: fixed.into_iter().map(Arc::new).collect() }
     }
 
+    /// The set of these keys, for whoever goes on keeping it, beside other keys that are in no set.
+    #[must_use]
+    pub fn succeeded_by(&self, fixed: Vec<LiveKey>) -> Self {
+        Self { set: ArcSwapOption::new(self.set.load_full()), ..Self::new(fixed) }
+    }
+
     /// The set as it is now.
     pub fn current(&self) -> Guard<Option<Arc<KeySet>>> {
         self.set.load()

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use keyward::{IssuerSettings, KeySetSettings, Reason, Verifier};
 
-use crate::support::{
-    Bench, JWKS, KEYS, Outcome, Provider, Reply, discover, outcome, pass, patiently, until,
-};
+use crate::support::{Bench, JWKS, KEYS, Outcome, Provider, Reply, discover, outcome, pass, patiently};
 
 fn reload(old: &Bench, settings: IssuerSettings) -> Bench {
     let verifier =
@@ -46,7 +44,7 @@ async fn a_verdict_of_the_old_configuration_is_not_taken_over() {
 }
 
 #[tokio::test]
-async fn other_keys_or_another_way_to_keep_them_start_anew() {
+async fn keys_from_another_place_start_anew() {
     let provider = Provider::start(&KEYS[..1]).await;
     provider.set("/elsewhere", Reply::ok(crate::support::jwks(&KEYS[1..2])));
     let old = Bench::ready(discover(&provider)).await;
@@ -59,12 +57,25 @@ async fn other_keys_or_another_way_to_keep_them_start_anew() {
         Outcome::Reject(Reason::UnknownKid)
     );
     assert_eq!(new.outcome(&new.token(&KEYS[1], &provider.issuer())).await, Outcome::Accept);
+}
 
+/// Promise 3: what an operator changes about the keeping removes no key while the provider is down.
+#[tokio::test]
+async fn another_way_to_keep_the_keys_goes_on_with_them_and_fetches_again() {
+    let provider = Provider::start(&KEYS[..1]).await;
+    let old = Bench::ready(discover(&provider)).await;
+    provider.set(JWKS, Reply::status(500));
     let key_set = KeySetSettings { stale_limit: Duration::from_secs(600), ..KeySetSettings::default() };
-    let hits = provider.hits(JWKS);
-    let other_limits = reload(&old, IssuerSettings { key_set, ..discover(&provider) });
-    until(|| other_limits.status().usable).await;
-    assert_eq!(provider.hits(JWKS), hits + 1);
+    let new = reload(&old, IssuerSettings { key_set, ..discover(&provider) });
+    drop(old);
+    assert_eq!(new.outcome_at_once(&new.token(&KEYS[0], &provider.issuer())), Outcome::Accept);
+    provider.hit(JWKS, 2).await;
+    assert_eq!(new.outcome_at_once(&new.token(&KEYS[0], &provider.issuer())), Outcome::Accept);
+    provider.publish(&KEYS[1..2]);
+    pass(Duration::from_secs(31)).await;
+    new.seen("refreshed", 2).await;
+    let removed = new.token(&KEYS[0], &provider.issuer());
+    assert_ne!(new.outcome(&removed).await, Outcome::Accept);
 }
 
 #[tokio::test]
