@@ -147,7 +147,7 @@ impl Question<'_> {
         self.id.of(&self.live.requirements).unwrap_or_default()
     }
 
-    /// Nothing of the token is in the line but its `kid`, and that only where its issuer published it.
+    /// Nothing of the token is in the line but its `kid`, and that only where an issuer publishes it.
     fn log_refusal(&self, reason: Reason) {
         let correlation_id = self.correlation_id.to_str().unwrap_or_default();
         let route = self.id.number(&self.live.routes);
