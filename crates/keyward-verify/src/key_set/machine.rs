@@ -39,7 +39,11 @@ pub struct KeySetMachine {
 #[derive(Clone, Copy, Debug)]
 enum Fetch {
     Due(MonoTime),
-    UnderWay { started: Now },
+    /// `again`: somebody has told since it began that the keys may have changed.
+    UnderWay {
+        started: Now,
+        again: bool,
+    },
 }
 
 /// What to do next.
@@ -191,7 +195,7 @@ impl KeySetMachine {
     pub fn poll(&mut self, now: Now) -> Step {
         match self.fetch {
             Fetch::Due(at) if at <= now.mono => {
-                self.fetch = Fetch::UnderWay { started: now };
+                self.fetch = Fetch::UnderWay { started: now, again: false };
                 Step::Fetch
             }
             Fetch::Due(at) => Step::Wait(at),
@@ -201,11 +205,25 @@ impl KeySetMachine {
 
     /// Takes in what came of the fetch.
     pub fn fetched(&mut self, now: Now, result: Result<Fetched, RetryAt>) -> Refresh {
-        let Fetch::UnderWay { started } = self.fetch else {
+        let Fetch::UnderWay { started, again } = self.fetch else {
             // Nobody asked for this one: it changes nothing.
             return Refresh::Failed;
         };
         let wanted = std::mem::take(&mut self.wanted);
+        let refresh = self.take_result(now, started, wanted, result);
+        if again {
+            self.fetch = Fetch::Due(now.mono);
+        }
+        refresh
+    }
+
+    fn take_result(
+        &mut self,
+        now: Now,
+        started: Now,
+        wanted: Vec<u64>,
+        result: Result<Fetched, RetryAt>,
+    ) -> Refresh {
         match result {
             Ok(Fetched { set, .. }) if set.keys().is_empty() => {
                 self.schedule_retry(now, None);
@@ -227,11 +245,13 @@ impl KeySetMachine {
         }
     }
 
-    /// Makes the next fetch due at once, such as when the place it comes from is known to have changed.
+    /// Makes the next fetch due at once, such as when the place it comes from is known to have changed. Where one
+    /// is under way it may have come too early, and another follows it.
     pub fn refresh(&mut self, now: Now) {
-        if let Fetch::Due(at) = self.fetch {
-            self.fetch = Fetch::Due(at.min(now.mono));
-        }
+        self.fetch = match self.fetch {
+            Fetch::Due(at) => Fetch::Due(at.min(now.mono)),
+            Fetch::UnderWay { started, .. } => Fetch::UnderWay { started, again: true },
+        };
     }
 
     /// Asks for a key that the current set does not hold.

@@ -98,6 +98,21 @@ fn a_kid_of_a_token_issued_long_before_the_fetch_is_unknown_at_once() {
     }
 }
 
+/// Such as a file of keys that was written while the last one of it was being read.
+#[test]
+fn a_change_that_is_told_of_during_a_fetch_is_fetched_after_it() {
+    let mut machine = machine(START);
+    assert_eq!(machine.poll(START), Step::Fetch);
+    machine.refresh(START);
+    assert!(matches!(machine.poll(START), Step::Wait(_)), "one at a time");
+    machine.fetched(START, Ok(answer(&[published(0)])));
+    assert_eq!(machine.poll(START), Step::Fetch);
+    machine.fetched(START, Ok(answer(&[published(1)])));
+    assert!(matches!(machine.poll(START), Step::Wait(_)));
+    machine.refresh(later(START, SECOND));
+    assert_eq!(machine.poll(later(START, SECOND)), Step::Fetch);
+}
+
 /// A copy out of a cache before the provider knows of no key that was published since it was made.
 #[test]
 fn a_cached_copy_of_the_set_makes_no_younger_key_unknown() {
