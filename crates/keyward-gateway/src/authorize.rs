@@ -59,7 +59,7 @@ impl Authorizer {
     }
 
     fn decide<B>(&self, request: &Request<B>, correlation_id: &HeaderValue) -> Step {
-        let arrived = self.clock.now().mono;
+        let arrived = self.clock.mono();
         let live = self.live.load();
         let found = Original::of(request, live.needs).and_then(|original| live.routes.find(&original));
         let (id, route) = match found {
@@ -97,7 +97,7 @@ impl Authorizer {
     }
 
     fn conclude(&self, question: &Question<'_>, verdict: Verdict, arrived: MonoTime) -> Answer {
-        let took = self.clock.now().mono.saturating_since(arrived);
+        let took = self.clock.mono().saturating_since(arrived);
         self.metrics.verdict(verdict.reason(), took.as_secs_f64());
         match verdict {
             Verdict::Accept(verified) => pass(question.live, question.route, Some(&verified)),

@@ -17,13 +17,14 @@ const LENGTH_LIMIT: usize = 128;
 /// Makes ids that no two requests share: a random start for the process, and a count.
 #[derive(Debug)]
 pub(crate) struct CorrelationIds {
-    start: u64,
+    /// 16 hexadecimal digits.
+    start: [u8; 16],
     count: AtomicU64,
 }
 
 impl CorrelationIds {
     pub(crate) fn new() -> Self {
-        Self { start: entropy::seed(), count: AtomicU64::new(0) }
+        Self { start: hex(entropy::seed()), count: AtomicU64::new(0) }
     }
 
     /// The request's own id, where it has a sound one; otherwise a new one.
@@ -34,20 +35,21 @@ impl CorrelationIds {
 
     fn make(&self) -> HeaderValue {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let count: [u8; 8] = hex(count << 32);
         let mut text = [0; 24];
-        write_hex(self.start, text.split_at_mut(16).0);
-        write_hex(count << 32, text.split_at_mut(16).1);
+        let (start, rest) = text.split_at_mut(16);
+        start.copy_from_slice(&self.start);
+        rest.copy_from_slice(&count);
         HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("unknown"))
     }
 }
 
-/// The highest digits first, as many as there is room for.
-fn write_hex(mut number: u64, text: &mut [u8]) {
-    for digit in text {
-        let [nibble] = [(number >> 60) as u8];
-        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-        number <<= 4;
-    }
+/// The highest `DIGITS` hexadecimal digits.
+fn hex<const DIGITS: usize>(number: u64) -> [u8; DIGITS] {
+    std::array::from_fn(|place| {
+        let nibble = (number << (4 * place) >> 60) as u8;
+        if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+    })
 }
 
 /// It goes into logs and JSON as it is.

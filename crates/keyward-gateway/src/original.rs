@@ -41,20 +41,13 @@ pub enum Unclear {
     OddMethod,
 }
 
-/// The two families of headers by which proxies tell.
-struct Family {
-    method: &'static str,
-    host: &'static str,
-    uri: &'static str,
+/// What a proxy's headers say of the original request.
+#[derive(Default)]
+struct Told<'a> {
+    method: Option<&'a str>,
+    host: Option<&'a str>,
+    uri: Option<&'a str>,
 }
-
-/// What Traefik and Caddy send.
-const FORWARDED: Family =
-    Family { method: "x-forwarded-method", host: "x-forwarded-host", uri: "x-forwarded-uri" };
-
-/// What nginx's configurations send.
-const ORIGINAL: Family =
-    Family { method: "x-original-method", host: "x-original-host", uri: "x-original-uri" };
 
 impl<'a> Original<'a> {
     /// The request that `request` asks about; itself, where no proxy says otherwise.
@@ -62,10 +55,7 @@ impl<'a> Original<'a> {
     /// # Errors
     /// [`Unclear`], where a route could be chosen by somebody who should not.
     pub fn of<B>(request: &'a Request<B>, needs: Needs) -> Result<Self, Unclear> {
-        let headers = request.headers();
-        let uri = told(headers, |family| family.uri)?;
-        let method = told(headers, |family| family.method)?;
-        let host = told(headers, |family| family.host)?;
+        let Told { method, host, uri } = Told::read(request.headers())?;
         let (method, host, target) = if uri.is_some() || method.is_some() {
             let missing = (needs.path && uri.is_none())
                 || (needs.method && method.is_none())
@@ -111,19 +101,27 @@ fn own_host<B>(request: &Request<B>) -> Result<Option<&str>, Unclear> {
     Ok(said)
 }
 
-/// What the headers of both families say; an error where they disagree or one comes twice.
-fn told(headers: &HeaderMap, name: fn(&Family) -> &'static str) -> Result<Option<&str>, Unclear> {
-    let mut said = None;
-    for family in [&FORWARDED, &ORIGINAL] {
-        for value in headers.get_all(name(family)) {
+impl<'a> Told<'a> {
+    /// Reads the two families of headers by which proxies tell: Traefik's and Caddy's, and that of nginx's
+    /// configurations. An error where they disagree or one comes twice with another value.
+    fn read(headers: &'a HeaderMap) -> Result<Self, Unclear> {
+        let mut told = Self::default();
+        // One pass over all headers costs less than to look each of these up.
+        for (name, value) in headers {
+            let said = match name.as_str() {
+                "x-forwarded-method" | "x-original-method" => &mut told.method,
+                "x-forwarded-host" | "x-original-host" => &mut told.host,
+                "x-forwarded-uri" | "x-original-uri" => &mut told.uri,
+                _ => continue,
+            };
             let value = value.to_str().map_err(|_| Unclear::Contradiction)?;
             if said.is_some_and(|said| said != value) {
                 return Err(Unclear::Contradiction);
             }
-            said = Some(value);
+            *said = Some(value);
         }
+        Ok(told)
     }
-    Ok(said)
 }
 
 /// A method that means itself only, whatever the service makes of small letters.
