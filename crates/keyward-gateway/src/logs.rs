@@ -1,5 +1,7 @@
 //! Log lines: on stderr, as JSON objects or for a person.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -15,7 +17,11 @@ pub(crate) fn set_up(format: LogFormat, level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let lines = fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let lines = fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     // An error only says that there is a subscriber already, as in tests.
     let _ = match format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).finish().try_init(),

@@ -111,6 +111,10 @@ impl Metrics {
         let cache_octets = gauge("verdict_cache_octets", "Memory of remembered verdicts, in octets");
         let config_reloads = Family::default();
         own.register("config_reloads", "Changes of the configuration, by outcome", config_reloads.clone());
+        for outcome in ["reloaded", "refused"] {
+            // From the start on: a rate needs a zero to rise from.
+            drop(config_reloads.get_or_create(&Outcome { outcome }));
+        }
         let refreshes = Family::default();
         own.register("jwks_refreshes", "Fetches of key sets, by issuer and outcome", refreshes.clone());
         let issuers = Mutex::new(IssuerGauges::register(own));
@@ -208,6 +212,15 @@ impl Drop for OpenConnection {
 }
 
 impl IssuerGauges {
+    /// Gives each family a sample.
+    fn show_all(&self) {
+        let Self { age, usable_for, usable, failures, keys, snapshot } = self;
+        for gauge in [age, usable_for, usable, failures, snapshot] {
+            drop(gauge.get_or_create(&Issuer { issuer: String::new() }));
+        }
+        drop(keys.get_or_create(&IssuerState { issuer: String::new(), state: "usable" }));
+    }
+
     fn register(registry: &mut Registry) -> Self {
         let gauges = Self::default();
         let Self { age, usable_for, usable, failures, keys, snapshot } = &gauges;
@@ -264,6 +277,10 @@ impl Observer for Metrics {
 /// The name, kind and help of every metric, in the order of the reference: what `# HELP` and `# TYPE` say.
 pub fn metric_names(namespace: &str) -> String {
     let metrics = Metrics::new(namespace);
+    // A family without a sample is left out of the text.
+    metrics.issuers.lock().unwrap_or_else(PoisonError::into_inner).show_all();
+    let sample = IssuerOutcome { issuer: String::new(), outcome: "refreshed" };
+    drop(metrics.refreshes.get_or_create(&sample));
     let mut text = String::new();
     let _ = text::encode(&mut text, &metrics.registry);
     text.lines().filter(|line| line.starts_with("# HELP") || line.starts_with("# TYPE")).fold(

@@ -103,8 +103,8 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
                 event = "jwks_refreshed",
                 issuer,
                 key_count = refreshed.key_count,
-                added = ?refreshed.added,
-                removed = ?refreshed.removed,
+                added = kids(&refreshed.added),
+                removed = kids(&refreshed.removed),
                 skipped,
                 took_ms = millis(*took),
                 "keys refreshed"
@@ -156,6 +156,11 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
             );
         }
     }
+}
+
+/// Key ids for a field of a line, which is flat: separated by commas, `-` for a key without one.
+fn kids(kids: &[Option<String>]) -> String {
+    kids.iter().map(|kid| kid.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(",")
 }
 
 fn millis(duration: Duration) -> u64 {
