@@ -1,0 +1,93 @@
+//! What can be wrong with an endpoint.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Time;
+
+/// The endpoints of an issuer. Each has a port of its own, so that a fault of the connection concerns one alone.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// Every one below.
+    All,
+    /// `/.well-known/openid-configuration`, at the issuer's own address.
+    Discovery,
+    /// The JWK Set.
+    Jwks,
+    /// The token endpoint (RFC 6749 §3.2).
+    Token,
+    /// The introspection endpoint (RFC 7662 §2).
+    Introspection,
+}
+
+/// What an endpoint does in place of answering well. An endpoint has one fault at a time.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fault {
+    /// The port is closed; connections that are open are cut.
+    Refuse,
+    /// Connections are accepted, and nothing is ever said on them: no TLS, no HTTP. Open ones fall silent.
+    Hang,
+    /// Status and headers are sent, and then nothing more.
+    HangAfterHead,
+    /// The answer comes after this.
+    Delay(Time),
+    /// The right answer, an octet a second after its head.
+    Drip,
+    /// The connection is closed in the middle of the body.
+    CloseMidway,
+    /// The right headers and this status.
+    Status {
+        /// Such as 401, 403, 404, 429, 500 or 503.
+        code: u16,
+        /// `Retry-After`, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
+    },
+    /// An HTML page with 200, as a captive portal or a maintenance page answers.
+    Html,
+    /// The right answer, cut in the middle, with a `Content-Length` that fits the cut.
+    TruncatedJson,
+    /// The right answer as `text/plain`.
+    WrongContentType,
+    /// A body of 50 MB that begins like a JWK Set.
+    Oversized,
+    /// A small gzip body, sent with `Content-Encoding: gzip`, that unpacks to 1 GB, to whoever asks or not.
+    GzipBomb,
+    /// 302 to somewhere else.
+    Redirect(RedirectTo),
+    /// TLS with a certificate that nobody should accept. Where the issuer is reached by http it is `Refuse`.
+    Tls(Certificate),
+    /// Fails with 503 each time but one in so many: 2 is every other.
+    Flap(u32),
+}
+
+/// Where a redirect leads.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum RedirectTo {
+    /// To another host, which answers well: `localhost` where the issuer is at an address, and the reverse.
+    OtherHost,
+    /// To the same by http.
+    Http,
+    /// To a link-local address, 169.254.13.37.
+    LinkLocal,
+    /// To the metadata service of a cloud, 169.254.169.254.
+    Metadata,
+    /// To itself, for ever.
+    Itself,
+    /// To this address.
+    Url(String),
+}
+
+/// A certificate that nobody should accept.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Certificate {
+    /// Its time is over.
+    Expired,
+    /// It is for another name.
+    WrongName,
+    /// Nobody knows who issued it.
+    Untrusted,
+}
