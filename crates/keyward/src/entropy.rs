@@ -13,3 +13,11 @@ pub fn seed() -> u64 {
     let _ = rand::fill(&mut octets);
     u64::from_ne_bytes(octets)
 }
+
+/// The seed for the `place`th of those that share one: unlike the others, and the same each time (SplitMix64).
+pub(crate) fn derived(seed: u64, place: u64) -> u64 {
+    let mut word = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ (word >> 31)
+}

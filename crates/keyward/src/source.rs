@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_jose::{JwkSet, JwkSetLimits};
@@ -10,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use url::Url;
 
 use crate::discovery;
-use crate::fetch::{Document, FetchError, Fetcher, shown};
+use crate::fetch::{Document, FetchError, Fetcher, Transport, shown};
 use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 
 /// A place to fetch one issuer's set from.
@@ -36,13 +37,21 @@ impl Source {
     /// # Errors
     /// [`SettingsError::HttpClient`].
     pub fn new(settings: &IssuerSettings) -> Result<Option<Self>, SettingsError> {
-        let Some(place) = settings.source.clone() else {
-            return Ok(None);
-        };
         let limit = JwkSetLimits::default().octets;
         let fetcher = Fetcher::new(settings.fetch_timeout, limit, &settings.extra_anchors)
             .map_err(|cause| SettingsError::HttpClient { issuer: settings.policy.name.to_string(), cause })?;
-        Ok(Some(Self { issuer: settings.policy.issuer.clone(), place, fetcher }))
+        Ok(Self::with_fetcher(settings, fetcher))
+    }
+
+    /// The same by another way than this machine's network.
+    pub fn with_transport(settings: &IssuerSettings, transport: Arc<dyn Transport>) -> Option<Self> {
+        let limit = JwkSetLimits::default().octets;
+        Self::with_fetcher(settings, Fetcher::with_transport(transport, settings.fetch_timeout, limit))
+    }
+
+    fn with_fetcher(settings: &IssuerSettings, fetcher: Fetcher) -> Option<Self> {
+        let place = settings.source.clone()?;
+        Some(Self { issuer: settings.policy.issuer.clone(), place, fetcher })
     }
 
     /// Fetches the set, discovery included: a provider may move its keys at any time.

@@ -13,6 +13,7 @@ use keyward_verify::{
 
 use crate::clock::{Clock, SystemClock};
 use crate::event::{NoObserver, Observer};
+use crate::fetch::Transport;
 use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 use crate::keeper::{Keeper, NewKeeper, Surroundings};
 use crate::snapshot::Snapshot;
@@ -56,6 +57,8 @@ pub struct VerifierBuilder {
     cache_octets: u64,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
+    transport: Option<Arc<dyn Transport>>,
+    seed: Option<u64>,
     previous: Option<Verifier>,
 }
 
@@ -70,6 +73,8 @@ impl Verifier {
             cache_octets: DEFAULT_CACHE_OCTETS,
             clock: Arc::new(SystemClock::new()),
             observer: Arc::new(NoObserver),
+            transport: None,
+            seed: None,
             previous: None,
         }
     }
@@ -222,6 +227,22 @@ impl VerifierBuilder {
         self
     }
 
+    /// Another way to reach providers than this machine's network, for all issuers whose keys are fetched. What
+    /// may be fetched, and how much of it, stays as it is; the issuers' extra trust anchors are left to it.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Jitter and hashes from this instead of the machine's randomness, so that a test runs twice alike. Whoever
+    /// knows it can choose tokens that collide in the memory of verdicts.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Goes on with the keys of `previous`, for each issuer whose keys come from the same place.
     /// Remembered verdicts are not taken over: they were made under another configuration.
     #[must_use]
@@ -247,11 +268,15 @@ impl VerifierBuilder {
             .collect::<Result<Vec<_>, SettingsError>>()?;
         let surroundings =
             Surroundings { clock: Arc::clone(&self.clock), observer: Arc::clone(&self.observer) };
+        let seed = self.seed.unwrap_or_else(entropy::seed);
         let keepers: Vec<_> = prepared
             .into_iter()
-            .map(|prepared| match prepared {
+            .zip(1..)
+            .map(|(prepared, place)| match prepared {
                 Prepared::Running(keeper) => keeper,
-                Prepared::New(new) => Arc::new(Keeper::start(*new, surroundings.clone(), entropy::seed())),
+                Prepared::New(new) => {
+                    Arc::new(Keeper::start(*new, surroundings.clone(), entropy::derived(seed, place)))
+                }
             })
             .collect();
         let issuers = self
@@ -269,7 +294,7 @@ impl VerifierBuilder {
                 issuers,
                 keepers,
                 requirements: self.requirements,
-                cache: VerdictCache::new(self.cache_octets, entropy::seed()),
+                cache: VerdictCache::new(self.cache_octets, entropy::derived(seed, 0)),
             }),
         })
     }
@@ -304,7 +329,10 @@ impl VerifierBuilder {
         }
         let fixed = settings.hmac_key()?.map(|key| LiveKey::fixed(key, self.clock.now().wall));
         let fixed = fixed.into_iter().collect();
-        let source = Source::new(settings)?;
+        let source = match &self.transport {
+            Some(transport) => Source::with_transport(settings, Arc::clone(transport)),
+            None => Source::new(settings)?,
+        };
         let published = Arc::new(match predecessor {
             // Kept in another way, and from the same place: the provider may be down just now.
             Some(keeper) => keeper.published().succeeded_by(fixed),

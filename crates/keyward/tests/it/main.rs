@@ -22,3 +22,4 @@ mod snapshots;
 mod support;
 mod tls;
 mod unknown_kid;
+mod virtual_time;

@@ -1,0 +1,146 @@
+//! Why a fetch failed.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use keyward_jose::JwkSetError;
+use url::Url;
+
+/// Why a fetch failed. Nothing of the answer's body is in it, and addresses are without user, password, query
+/// and fragment, where credentials stand.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The connection could not be made, or broke.
+    #[error("the connection to {url} failed: {cause}")]
+    Connect {
+        /// What was asked.
+        url: Url,
+        /// The innermost cause.
+        cause: String,
+    },
+    /// The discovery document could not be read.
+    #[error("the discovery document at {url} is no JSON object with issuer and jwks_uri")]
+    DiscoveryMalformed {
+        /// What was asked.
+        url: Url,
+    },
+    /// The name could not be resolved.
+    #[error("cannot resolve the host of {url}: {cause}")]
+    Dns {
+        /// What was asked.
+        url: Url,
+        /// The innermost cause.
+        cause: String,
+    },
+    /// A local file could not be read.
+    #[error("cannot read {path}: {cause}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// An address that is neither https nor on this machine.
+    #[error("{url} is refused: keys are fetched by https, or by http from loopback")]
+    InsecureAddress {
+        /// Which address.
+        url: Url,
+    },
+    /// The discovery document is another issuer's: its `issuer` must match to the letter (OpenID Connect
+    /// Discovery §4.3, RFC 8414 §3.3).
+    #[error("{url} answers for issuer {found:?}, and {expected:?} is configured")]
+    IssuerMismatch {
+        /// What was asked.
+        url: Url,
+        /// The issuer that is configured.
+        expected: String,
+        /// The issuer that the document names.
+        found: String,
+    },
+    /// The answer is no JWK Set.
+    #[error("the answer of {place} is no JWK Set: {cause}")]
+    JwkSet {
+        /// The address or file.
+        place: String,
+        /// Why not.
+        cause: JwkSetError,
+    },
+    /// A redirect led to another host or scheme, or there were too many.
+    #[error("{url} redirects to another place, or too often")]
+    RedirectRefused {
+        /// What was asked.
+        url: Url,
+    },
+    /// A status other than 200.
+    #[error("{url} answers {status}")]
+    Status {
+        /// What was asked.
+        url: Url,
+        /// What it answered.
+        status: StatusCode,
+        /// `Retry-After`, where the answer had it; a date counts from the answer's own `Date`.
+        retry_after: Option<Duration>,
+    },
+    /// The answer did not come, or not all of it, within the time.
+    #[error("{url} did not answer within the time")]
+    Timeout {
+        /// What was asked.
+        url: Url,
+    },
+    /// The TLS handshake failed.
+    #[error("no TLS connection to {url}: {cause}")]
+    Tls {
+        /// What was asked.
+        url: Url,
+        /// The innermost cause.
+        cause: String,
+    },
+    /// The body is longer than the limit.
+    #[error("the answer of {url} is over the limit of {limit} octets")]
+    TooLarge {
+        /// What was asked.
+        url: Url,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl FetchError {
+    /// The label in metrics and logs.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "connect",
+            Self::DiscoveryMalformed { .. } => "discovery_malformed",
+            Self::Dns { .. } => "dns",
+            Self::File { .. } => "file",
+            Self::InsecureAddress { .. } => "insecure_address",
+            Self::IssuerMismatch { .. } => "issuer_mismatch",
+            Self::JwkSet { .. } => "malformed",
+            Self::RedirectRefused { .. } => "redirect_refused",
+            Self::Status { .. } => "status",
+            Self::Timeout { .. } => "timeout",
+            Self::Tls { .. } => "tls",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+
+    /// How long the provider asked to be left alone.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// An address as errors show it: without user and password, query and fragment, where credentials stand.
+pub(crate) fn shown(url: &Url) -> Url {
+    let mut shown = url.clone();
+    // They fail where an address has no host, and then it has no user either.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown
+}
