@@ -63,6 +63,19 @@ pub enum Event<'a> {
     },
 }
 
+impl Event<'_> {
+    /// What it is logged as.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::RefreshFailed { .. } | Self::RefreshRefused { .. } => "jwks_refresh_failed",
+            Self::Refreshed { .. } => "jwks_refreshed",
+            Self::SnapshotRefused { .. } => "snapshot_refused",
+            Self::SnapshotUsed { .. } => "cache_fallback",
+            Self::SnapshotWriteFailed { .. } => "snapshot_write_failed",
+        }
+    }
+}
+
 /// Whoever wants to know of events, such as a counter.
 pub trait Observer: Send + Sync + Debug {
     /// Called at each event, on the task that refreshes the issuer's keys. It must not block.
@@ -97,10 +110,11 @@ pub(crate) fn log_cache(issuer: &str, published: &PublishedKeys, now: Now) {
 
 /// Writes the event to the log.
 pub(crate) fn log(issuer: &str, event: &Event<'_>) {
+    let label = event.label();
     match event {
         Event::Refreshed { refreshed, skipped, took } => {
             tracing::info!(
-                event = "jwks_refreshed",
+                event = label,
                 issuer,
                 key_count = refreshed.key_count,
                 added = kids(&refreshed.added),
@@ -112,7 +126,7 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
         }
         Event::RefreshFailed { error, failures, retry_in } => {
             tracing::warn!(
-                event = "jwks_refresh_failed",
+                event = label,
                 issuer,
                 cause = error.label(),
                 failures,
@@ -122,7 +136,7 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
         }
         Event::RefreshRefused { no_usable_key, failures, retry_in } => {
             tracing::warn!(
-                event = "jwks_refresh_failed",
+                event = label,
                 issuer,
                 cause = "no_usable_key",
                 failures,
@@ -132,7 +146,7 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
         }
         Event::SnapshotUsed { key_count, age } => {
             tracing::warn!(
-                event = "cache_fallback",
+                event = label,
                 issuer,
                 keys_cached = key_count,
                 age_s = age.as_secs(),
@@ -141,7 +155,7 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
         }
         Event::SnapshotRefused { path, reason } => {
             tracing::warn!(
-                event = "snapshot_refused",
+                event = label,
                 issuer,
                 path = %path.display(),
                 "keys on the disk are not used: {reason}"
@@ -149,7 +163,7 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
         }
         Event::SnapshotWriteFailed { path, error } => {
             tracing::error!(
-                event = "snapshot_write_failed",
+                event = label,
                 issuer,
                 path = %path.display(),
                 "a restart during an outage will find no keys, or old ones: {error}"
