@@ -5,13 +5,14 @@ use std::fmt::{self, Display};
 
 use clap::{Args, Subcommand};
 use keyward::IssuerSettings;
+use keyward::address::AllowedHost;
 use keyward::source::Source;
 use keyward_jose::{JwkSet, SkippedJwk, VerificationKey};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Printable};
-use crate::place::Place;
+use crate::place::{self, Place};
 use crate::runtime;
 
 #[derive(Debug, Subcommand)]
@@ -26,6 +27,7 @@ Examples:
   keyward keys check keys.json
   keyward keys check https://idp.example/jwks
   keyward keys check --issuer https://idp.example/realms/main --json
+  keyward keys check --issuer https://accounts.google.com --allow-host www.googleapis.com
 
 Exit code 0: every key can be used. 1: one cannot, or there is none. 2: there is no JWK Set to look at.")]
 pub(crate) struct CheckArgs {
@@ -35,6 +37,9 @@ pub(crate) struct CheckArgs {
     /// The issuer; its discovery document names the JWK Set
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
+    /// A host that the issuer may name its keys on beside its own; may be given several times
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<AllowedHost>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -43,7 +48,10 @@ pub(crate) struct CheckArgs {
 pub(crate) fn run(command: KeysCommand) -> Result<Exit, Failure> {
     let KeysCommand::Check(args) = command;
     let mut settings = IssuerSettings::discover(args.issuer.as_deref().unwrap_or_default());
+    settings.allowed_hosts = args.allow_host;
+    settings.allowed_hosts.extend(args.issuer.as_deref().and_then(place::issuer_host));
     if let Some(place) = args.place {
+        settings.allowed_hosts.extend(place.host());
         settings.source = Some(place.into());
     }
     settings.check()?;

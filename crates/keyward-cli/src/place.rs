@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use keyward::KeySource;
+use keyward::address::AllowedHost;
 use url::Url;
 
 /// A JWK Set's place. What begins with `http://` or `https://` is an address, all else a file.
@@ -23,6 +24,21 @@ impl FromStr for Place {
             .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
         if is_address { Url::parse(text).map(Self::Url) } else { Ok(Self::File(text.into())) }
     }
+}
+
+impl Place {
+    /// The host of an address: who types it means it, whatever it resolves to.
+    pub(crate) fn host(&self) -> Option<AllowedHost> {
+        match self {
+            Self::File(_) => None,
+            Self::Url(url) => AllowedHost::of(url),
+        }
+    }
+}
+
+/// The host of an issuer on the command line, likewise.
+pub(crate) fn issuer_host(issuer: &str) -> Option<AllowedHost> {
+    AllowedHost::of(&Url::parse(issuer).ok()?)
 }
 
 impl From<Place> for KeySource {

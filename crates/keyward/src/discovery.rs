@@ -28,10 +28,13 @@ pub async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Metadata, Fetch
     Ok(metadata)
 }
 
-/// The issuer's `jwks_uri`.
-pub(crate) async fn jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<Url, FetchError> {
+/// The address of the issuer's metadata, and the `jwks_uri` that they name.
+pub(crate) async fn jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<(Url, Url), FetchError> {
     let (url, metadata) = find(fetcher, issuer).await?;
-    metadata.jwks_uri.ok_or_else(|| FetchError::DiscoveryMalformed { url: shown(&url) })
+    match metadata.jwks_uri {
+        Some(jwks_uri) => Ok((url, jwks_uri)),
+        None => Err(FetchError::DiscoveryMalformed { url: shown(&url) }),
+    }
 }
 
 async fn find(fetcher: &Fetcher, issuer: &str) -> Result<(Url, Metadata), FetchError> {

@@ -9,7 +9,7 @@ use keyward_verify::key_set::KeySetSettings;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::address;
+use crate::address::{self, AddressClass, AllowedHost};
 use crate::fetch::shown;
 
 /// One issuer: its name and policy, where its keys are, and how they are kept.
@@ -27,6 +27,10 @@ pub struct IssuerSettings {
     pub fetch_timeout: Duration,
     /// Trust anchors for its TLS beside the system's, in PEM.
     pub extra_anchors: Vec<u8>,
+    /// Hosts that its discovery document and its redirects may lead to, whatever address they have. They do not
+    /// have to name the hosts of `issuer` and of a `jwks_uri` that stands here, unless these resolve to addresses
+    /// that are refused. http stays refused. Whoever runs such a host can publish the issuer's keys.
+    pub allowed_hosts: Vec<AllowedHost>,
 }
 
 /// Where an issuer's public keys are.
@@ -81,6 +85,16 @@ pub enum SettingsError {
     /// Two issuers have the same `issuer` or the same name.
     #[error("two issuers are called {0:?}")]
     DuplicateIssuer(String),
+    /// An address that no provider has, and that is not allowed either.
+    #[error("issuer {issuer:?}: {address} is refused: that is {class}, and not among the allowed hosts")]
+    ForbiddenAddress {
+        /// Our name for the issuer.
+        issuer: String,
+        /// Which address.
+        address: String,
+        /// What it is.
+        class: AddressClass,
+    },
     /// The HTTP client could not be made, mostly because of the extra trust anchors.
     #[error("issuer {issuer:?}: no HTTP client can be made: {cause}")]
     HttpClient {
@@ -154,6 +168,7 @@ impl IssuerSettings {
             key_set: KeySetSettings::default(),
             fetch_timeout: Duration::from_secs(5),
             extra_anchors: Vec::new(),
+            allowed_hosts: Vec::new(),
         }
     }
 
@@ -168,6 +183,13 @@ impl IssuerSettings {
     #[must_use]
     pub fn audience(mut self, audience: &str) -> Self {
         self.policy.audiences.push(audience.into());
+        self
+    }
+
+    /// One more host that its discovery document and its redirects may lead to.
+    #[must_use]
+    pub fn allow_host(mut self, host: AllowedHost) -> Self {
+        self.allowed_hosts.push(host);
         self
     }
 
@@ -204,10 +226,22 @@ impl IssuerSettings {
             None if self.hmac_secret.is_none() => return Err(SettingsError::NoKeys { issuer }),
             None => return Ok(()),
         };
-        match address {
-            Some(url) if address::is_acceptable(&url) => Ok(()),
-            Some(url) => Err(SettingsError::InsecureAddress { issuer, address: shown(&url).into() }),
-            None => Err(SettingsError::InsecureAddress { issuer, address: self.policy.issuer.to_string() }),
+        let url = match address {
+            Some(url) if address::is_acceptable(&url) => url,
+            Some(url) => return Err(SettingsError::InsecureAddress { issuer, address: shown(&url).into() }),
+            None => {
+                return Err(SettingsError::InsecureAddress {
+                    issuer,
+                    address: self.policy.issuer.to_string(),
+                });
+            }
+        };
+        let is_allowed = address::is_loopback(&url) || AllowedHost::any_covers(&self.allowed_hosts, &url);
+        match address::named_class(&url).filter(|_| !is_allowed) {
+            Some(class) => {
+                Err(SettingsError::ForbiddenAddress { issuer, address: shown(&url).into(), class })
+            }
+            None => Ok(()),
         }
     }
 
@@ -265,6 +299,7 @@ impl IssuerSettings {
                 settings.key_set.clone(),
                 settings.fetch_timeout,
                 settings.extra_anchors.clone(),
+                settings.allowed_hosts.clone(),
             )
         };
         self.has_same_place(other) && of(self) == of(other)

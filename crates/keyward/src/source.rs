@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use url::Url;
 
 use crate::discovery;
-use crate::fetch::{Document, FetchError, Fetcher, Transport, shown};
+use crate::fetch::{Document, FetchError, Fetcher, NetworkTransport, Transport, shown};
 use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 
 /// A place to fetch one issuer's set from.
@@ -37,20 +37,20 @@ impl Source {
     /// # Errors
     /// [`SettingsError::HttpClient`].
     pub fn new(settings: &IssuerSettings) -> Result<Option<Self>, SettingsError> {
-        let limit = JwkSetLimits::default().octets;
-        let fetcher = Fetcher::new(settings.fetch_timeout, limit, &settings.extra_anchors)
+        if settings.source.is_none() {
+            return Ok(None);
+        }
+        let transport = NetworkTransport::new(&settings.extra_anchors, &settings.allowed_hosts)
             .map_err(|cause| SettingsError::HttpClient { issuer: settings.policy.name.to_string(), cause })?;
-        Ok(Self::with_fetcher(settings, fetcher))
+        Ok(Self::with_transport(settings, Arc::new(transport)))
     }
 
     /// The same by another way than this machine's network.
     pub fn with_transport(settings: &IssuerSettings, transport: Arc<dyn Transport>) -> Option<Self> {
-        let limit = JwkSetLimits::default().octets;
-        Self::with_fetcher(settings, Fetcher::with_transport(transport, settings.fetch_timeout, limit))
-    }
-
-    fn with_fetcher(settings: &IssuerSettings, fetcher: Fetcher) -> Option<Self> {
         let place = settings.source.clone()?;
+        let limit = JwkSetLimits::default().octets;
+        let fetcher =
+            Fetcher::with_transport(transport, settings.fetch_timeout, limit, &settings.allowed_hosts);
         Some(Self { issuer: settings.policy.issuer.clone(), place, fetcher })
     }
 
@@ -82,8 +82,8 @@ impl Source {
     }
 
     async fn fetch_discovered(&self) -> Result<(Url, Document), FetchError> {
-        let url = discovery::jwks_uri(&self.fetcher, &self.issuer).await?;
-        let document = self.fetcher.get(&url).await?;
+        let (named, url) = discovery::jwks_uri(&self.fetcher, &self.issuer).await?;
+        let document = self.fetcher.get_named_by(&named, &url).await?;
         Ok((url, document))
     }
 

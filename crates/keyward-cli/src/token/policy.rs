@@ -111,6 +111,7 @@ impl PolicyArgs {
     fn of_jwks(&self, jwks: &Place) -> (IssuerSettings, Naming) {
         let mut settings = IssuerSettings::discover(self.issuer.as_deref().unwrap_or_default());
         settings.source = Some(jwks.clone().into());
+        settings.allowed_hosts.extend(jwks.host());
         let naming = if self.issuer.is_some() { Naming::Issuer } else { Naming::AnyIssuer };
         (settings, naming)
     }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Printable};
+use crate::place::issuer_host;
 use crate::runtime;
 
 /// For the whole exchange with one endpoint: DNS, connection, TLS and body.
@@ -136,7 +137,9 @@ impl RequestArgs {
             (Some(endpoint), _) => Ok(endpoint.clone()),
             (None, issuer) => {
                 let issuer = issuer.as_deref().unwrap_or_default();
-                let fetcher = Fetcher::new(TIMEOUT, ANSWER_LIMIT, &[]).map_err(Failure::HttpClient)?;
+                let allowed: Vec<_> = issuer_host(issuer).into_iter().collect();
+                let fetcher =
+                    Fetcher::new(TIMEOUT, ANSWER_LIMIT, &[], &allowed).map_err(Failure::HttpClient)?;
                 let metadata = discovery::discover(&fetcher, issuer).await?;
                 let missing = || RequestError::NoTokenEndpoint { issuer: issuer.to_owned() };
                 Ok(metadata.token_endpoint.ok_or_else(missing)?)

@@ -53,3 +53,23 @@ fn exit_codes() {
         assert!(run.stderr.contains(place), "{}", run.stderr);
     }
 }
+
+#[test]
+fn an_allowed_host_is_a_host() {
+    for host in ["https://www.googleapis.com", "*.googleapis.com", ""] {
+        let run = keyward(&["keys", "check", "--issuer", "https://idp.example", "--allow-host", host], "");
+        assert_eq!((run.code, run.stdout.as_str()), (64, ""), "{host}");
+        assert!(run.stderr.contains("keys.example"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn what_is_typed_is_meant() {
+    // Nothing is at either, and that is what it says: it was asked.
+    for place in ["https://127.0.0.1:1/jwks", "https://localhost:1/jwks", "https://[::ffff:127.0.0.1]:1/jwks"]
+    {
+        let run = keyward(&["keys", "check", place], "");
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{place}");
+        assert!(run.stderr.contains("the connection to"), "{}", run.stderr);
+    }
+}

@@ -6,6 +6,8 @@ use http::StatusCode;
 use keyward_jose::JwkSetError;
 use url::Url;
 
+use crate::address::{AddressClass, AllowedHost};
+
 /// Why a fetch failed. Nothing of the answer's body is in it, and addresses are without user, password, query
 /// and fragment, where credentials stand.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,25 @@ pub enum FetchError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// The host is, or resolves to, what no provider is: loopback, a cloud's metadata, and the like.
+    #[error("{url} is refused: {address} is {class}; allow_hosts = [{:?}] would allow it", host(url))]
+    ForbiddenAddress {
+        /// Which address.
+        url: Url,
+        /// What it names, or one of those that it resolves to.
+        address: String,
+        /// What that is.
+        class: AddressClass,
+    },
+    /// The issuer's discovery document names an address on another host than the issuer's own.
+    #[error(
+        "{url} is refused: it is on another host than the issuer; allow_hosts = [{:?}] would allow it",
+        host(url)
+    )]
+    ForeignHost {
+        /// The address that the document names.
+        url: Url,
+    },
     /// An address that is neither https nor on this machine.
     #[error("{url} is refused: keys are fetched by https, or by http from loopback")]
     InsecureAddress {
@@ -66,11 +87,13 @@ pub enum FetchError {
         /// Why not.
         cause: JwkSetError,
     },
-    /// A redirect led to another host or scheme, or there were too many.
-    #[error("{url} redirects to another place, or too often")]
+    /// A redirect led to another host, port or scheme.
+    #[error("{url} redirects to another place{}", advice(allowance))]
     RedirectRefused {
         /// What was asked.
         url: Url,
+        /// The host that it would take to be allowed; none where that would not help.
+        allowance: Option<String>,
     },
     /// A status other than 200.
     #[error("{url} answers {status}")]
@@ -104,6 +127,12 @@ pub enum FetchError {
         /// The limit.
         limit: usize,
     },
+    /// One redirect followed on another.
+    #[error("{url} redirects too often")]
+    TooManyRedirects {
+        /// What was asked.
+        url: Url,
+    },
 }
 
 impl FetchError {
@@ -114,6 +143,8 @@ impl FetchError {
             Self::DiscoveryMalformed { .. } => "discovery_malformed",
             Self::Dns { .. } => "dns",
             Self::File { .. } => "file",
+            Self::ForbiddenAddress { .. } => "forbidden_address",
+            Self::ForeignHost { .. } => "foreign_host",
             Self::InsecureAddress { .. } => "insecure_address",
             Self::IssuerMismatch { .. } => "issuer_mismatch",
             Self::JwkSet { .. } => "malformed",
@@ -122,6 +153,7 @@ impl FetchError {
             Self::Timeout { .. } => "timeout",
             Self::Tls { .. } => "tls",
             Self::TooLarge { .. } => "too_large",
+            Self::TooManyRedirects { .. } => "too_many_redirects",
         }
     }
 
@@ -132,6 +164,15 @@ impl FetchError {
             _ => None,
         }
     }
+}
+
+/// The host of an address, as `allow_hosts` has it.
+pub(super) fn host(url: &Url) -> String {
+    AllowedHost::of(url).map(|host| host.to_string()).unwrap_or_default()
+}
+
+fn advice(allowance: &Option<String>) -> String {
+    allowance.as_ref().map(|host| format!("; allow_hosts = [{host:?}] would allow it")).unwrap_or_default()
 }
 
 /// An address as errors show it: without user and password, query and fragment, where credentials stand.

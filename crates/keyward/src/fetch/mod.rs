@@ -8,14 +8,17 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use url::Url;
 
-use crate::address;
+use crate::address::{self, AllowedHost};
 
 mod error;
 mod headers;
+mod network;
+mod resolver;
 mod transport;
 
 pub use error::FetchError;
 pub(crate) use error::shown;
+pub use network::NetworkTransport;
 pub use transport::{Body, Exchange, Transport};
 
 /// Fetches documents for one issuer, whose connections all its fetches share.
@@ -24,6 +27,7 @@ pub struct Fetcher {
     transport: Arc<dyn Transport>,
     timeout: Duration,
     body_limit: usize,
+    allowed_hosts: Arc<[AllowedHost]>,
 }
 
 /// A document as it came.
@@ -42,19 +46,30 @@ const REDIRECT_LIMIT: usize = 3;
 
 impl Fetcher {
     /// Gives each fetch `timeout` in all, DNS, connection, TLS and body included, reads `body_limit` octets at
-    /// most, and trusts the system's anchors and those in `extra_anchors` (PEM). It uses no proxy: what may only
-    /// be fetched from this machine must not leave it because of a variable in the environment.
+    /// most, and trusts the system's anchors and those in `extra_anchors` (PEM). To `allowed_hosts` a provider
+    /// may lead us whatever else stands against it, but for http. It uses no proxy: what may only be fetched
+    /// from this machine must not leave it because of a variable in the environment.
     ///
     /// # Errors
     /// What the TLS library says of the anchors.
-    pub fn new(timeout: Duration, body_limit: usize, extra_anchors: &[u8]) -> Result<Self, reqwest::Error> {
-        let transport = Arc::new(transport::NetworkTransport::new(extra_anchors)?);
-        Ok(Self::with_transport(transport, timeout, body_limit))
+    pub fn new(
+        timeout: Duration,
+        body_limit: usize,
+        extra_anchors: &[u8],
+        allowed_hosts: &[AllowedHost],
+    ) -> Result<Self, reqwest::Error> {
+        let transport = Arc::new(NetworkTransport::new(extra_anchors, allowed_hosts)?);
+        Ok(Self::with_transport(transport, timeout, body_limit, allowed_hosts))
     }
 
     /// The same by another way than this machine's network.
-    pub fn with_transport(transport: Arc<dyn Transport>, timeout: Duration, body_limit: usize) -> Self {
-        Self { transport, timeout, body_limit }
+    pub fn with_transport(
+        transport: Arc<dyn Transport>,
+        timeout: Duration,
+        body_limit: usize,
+        allowed_hosts: &[AllowedHost],
+    ) -> Self {
+        Self { transport, timeout, body_limit, allowed_hosts: allowed_hosts.into() }
     }
 
     /// How long one fetch may take.
@@ -67,28 +82,77 @@ impl Fetcher {
         self.body_limit
     }
 
-    /// Fetches one document.
+    /// Fetches one document, from an address that the operator named.
     ///
     /// # Errors
     /// [`FetchError`]; the body is read no further than the limit.
     pub async fn get(&self, url: &Url) -> Result<Document, FetchError> {
-        let fetching = tokio::time::timeout(self.timeout, self.follow(url));
+        self.get_named_by(url, url).await
+    }
+
+    /// Fetches one document, from an address that was found at `named`, which the operator named.
+    pub(crate) async fn get_named_by(&self, named: &Url, url: &Url) -> Result<Document, FetchError> {
+        let fetching = tokio::time::timeout(self.timeout, self.follow(named, url));
         fetching.await.unwrap_or_else(|_| Err(FetchError::Timeout { url: shown(url) }))
     }
 
-    async fn follow(&self, url: &Url) -> Result<Document, FetchError> {
+    async fn follow(&self, named: &Url, url: &Url) -> Result<Document, FetchError> {
+        self.check(named, url)?;
+        if named.host() != url.host() && !self.is_allowed(url) {
+            return Err(FetchError::ForeignHost { url: shown(url) });
+        }
         let mut place = url.clone();
         for _ in 0..=REDIRECT_LIMIT {
-            if !address::is_acceptable(&place) {
-                return Err(FetchError::InsecureAddress { url: shown(&place) });
-            }
             let response = self.transport.get(&place).await?;
-            match redirect_target(&place, &response) {
-                Some(target) => place = target?,
-                None => return self.read(&place, response).await,
-            }
+            let Some(location) = location(&response) else {
+                return self.read(&place, response).await;
+            };
+            place = self.redirected(&place, location)?;
+            self.check(named, &place)?;
         }
-        Err(FetchError::RedirectRefused { url: shown(url) })
+        Err(FetchError::TooManyRedirects { url: shown(url) })
+    }
+
+    /// Whether `url` may be asked at all. What its name resolves to is checked when it is.
+    fn check(&self, named: &Url, url: &Url) -> Result<(), FetchError> {
+        let falls = named.scheme() == "https" && url.scheme() != "https";
+        if falls || !address::is_acceptable(url) {
+            return Err(FetchError::InsecureAddress { url: shown(url) });
+        }
+        // Who names this machine in so many words means it.
+        let is_meant = || address::is_loopback(named) && address::is_loopback(url);
+        match address::named_class(url) {
+            Some(class) if !self.is_allowed(url) && !is_meant() => {
+                Err(FetchError::ForbiddenAddress { url: shown(url), address: error::host(url), class })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_allowed(&self, url: &Url) -> bool {
+        AllowedHost::any_covers(&self.allowed_hosts, url)
+    }
+
+    /// Where a redirect leads: nowhere else than where it came from, or to a host that is allowed.
+    fn redirected(&self, place: &Url, location: Option<&str>) -> Result<Url, FetchError> {
+        let refused = |allowance| FetchError::RedirectRefused { url: shown(place), allowance };
+        let Some(mut target) = location.and_then(|location| place.join(location).ok()) else {
+            return Err(refused(None));
+        };
+        if address::is_same_origin(place, &target) {
+            // They fail where an address has no host, and this one has the same as the other.
+            let _ = target.set_username(place.username());
+            let _ = target.set_password(place.password());
+            return Ok(target);
+        }
+        let falls = place.scheme() == "https" && target.scheme() != "https";
+        if falls || !address::is_acceptable(&target) {
+            Err(refused(None))
+        } else if self.is_allowed(&target) {
+            Ok(target)
+        } else {
+            Err(refused(Some(error::host(&target))))
+        }
     }
 
     async fn read(&self, url: &Url, response: Response<Body>) -> Result<Document, FetchError> {
@@ -115,20 +179,12 @@ impl Fetcher {
     }
 }
 
-/// Where an answer leads: nowhere else, mostly. Only the place that was asked may be led to.
-fn redirect_target(place: &Url, response: &Response<Body>) -> Option<Result<Url, FetchError>> {
+/// `Location` of an answer that redirects (RFC 9110 §15.4); nothing within where it cannot be read.
+fn location(response: &Response<Body>) -> Option<Option<&str>> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    let location = response.headers().get(LOCATION)?;
-    let target = location.to_str().ok().and_then(|location| place.join(location).ok());
-    let target = target.filter(|target| address::is_same_origin(place, target)).map(|mut target| {
-        // They fail where an address has no host, and this one has the same as the other.
-        let _ = target.set_username(place.username());
-        let _ = target.set_password(place.password());
-        target
-    });
-    Some(target.ok_or_else(|| FetchError::RedirectRefused { url: shown(place) }))
+    response.headers().get(LOCATION).map(|location| location.to_str().ok())
 }
 
 /// How long the body will be (RFC 9110 §8.6), where the answer says so.

@@ -10,7 +10,7 @@ use url::Url;
 use crate::support::{KEYS, Provider, Reply, patiently};
 
 fn fetcher() -> Fetcher {
-    Fetcher::new(Duration::from_secs(5), 1024, b"").unwrap()
+    Fetcher::new(Duration::from_secs(5), 1024, b"", &[]).unwrap()
 }
 
 async fn get(url: &str) -> Result<Document, FetchError> {
@@ -32,9 +32,9 @@ async fn a_redirect_within_the_same_origin_is_followed_three_times() {
     for hops in 0..=3 {
         assert_eq!(get(&provider.url(&format!("/{hops}"))).await.unwrap().body, b"here");
     }
-    assert_eq!(label(&provider.url("/4")).await, "redirect_refused");
+    assert_eq!(label(&provider.url("/4")).await, "too_many_redirects");
     provider.set("/loop", Reply::redirect("/loop"));
-    assert_eq!(label(&provider.url("/loop")).await, "redirect_refused");
+    assert_eq!(label(&provider.url("/loop")).await, "too_many_redirects");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod races;
 mod reload;
 mod secrets;
 mod snapshots;
+mod ssrf;
 mod support;
 mod tls;
 mod unknown_kid;

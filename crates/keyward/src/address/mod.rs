@@ -2,6 +2,12 @@
 
 use url::{Host, Url};
 
+mod allowed_host;
+mod class;
+
+pub use allowed_host::{AllowedHost, NoHost};
+pub use class::AddressClass;
+
 /// Whether keys may be fetched from `url`, or a secret sent there: by https, or by http from this very machine.
 pub fn is_acceptable(url: &Url) -> bool {
     match url.scheme() {
@@ -18,9 +24,24 @@ pub(crate) fn is_same_origin(first: &Url, next: &Url) -> bool {
         && first.port_or_known_default() == next.port_or_known_default()
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// The class of the address that `url` itself names; a name is resolved later, but for those of this machine.
+pub(crate) fn named_class(url: &Url) -> Option<AddressClass> {
+    match url.host()? {
+        Host::Domain(name) => is_local_name(name).then_some(AddressClass::Loopback),
+        Host::Ipv4(address) => AddressClass::of(address.into()),
+        Host::Ipv6(address) => AddressClass::of(address.into()),
+    }
+}
+
+/// Whether a name means this very machine (RFC 6761 §6.3).
+pub(crate) fn is_local_name(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Whether the host is this very machine, in so many words: an IPv4 address inside of another one is none.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => is_local_name(name),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
