@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keyward::address::{AllowedHost, NoHost};
 use keyward::{Algorithm, AlgorithmSet, HmacSecret, IssuerSettings, KeySource};
 use toml::Spanned;
 use url::Url;
@@ -24,22 +25,8 @@ impl Source<'_> {
         if raw.name.get_ref().is_empty() {
             return Err(self.error(&raw.name.span(), "an issuer needs a name"));
         }
-        settings.source = match (&raw.jwks_uri, &raw.jwks_file) {
-            (Some(uri), None) => Some(KeySource::JwksUri(
-                Url::parse(uri.get_ref())
-                    .map_err(|error| self.error(&uri.span(), format!("this is no URL: {error}")))?,
-            )),
-            (None, Some(file)) => {
-                self.read(file)?;
-                Some(KeySource::File(self.folder.join(file.get_ref())))
-            }
-            (None, None) if raw.discovery == Some(false) => None,
-            (None, None) if raw.hmac_secret_file.is_some() && !is_address(raw.issuer.get_ref()) => None,
-            (None, None) => Some(KeySource::Discovery),
-            (Some(_), Some(file)) => {
-                return Err(self.error(&file.span(), "jwks_uri and jwks_file exclude each other"));
-            }
-        };
+        settings.source = self.key_source(&raw)?;
+        settings.allowed_hosts = self.hosts(&raw.allow_hosts)?;
         if let Some(file) = &raw.hmac_secret_file {
             settings.hmac_secret = Some(HmacSecret::new(first_line(self.read(file)?)));
         }
@@ -82,6 +69,37 @@ impl Source<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    fn key_source(&mut self, raw: &RawIssuer) -> Result<Option<KeySource>, ConfigError> {
+        let discovery = raw.discovery.as_ref().filter(|discovery| *discovery.get_ref());
+        if let Some(discovery) = discovery.filter(|_| raw.jwks_uri.is_some() || raw.jwks_file.is_some()) {
+            let why = "discovery excludes jwks_uri and jwks_file, which say where the keys are";
+            return Err(self.error(&discovery.span(), why));
+        }
+        Ok(match (&raw.jwks_uri, &raw.jwks_file) {
+            (Some(uri), None) => Some(KeySource::JwksUri(
+                Url::parse(uri.get_ref())
+                    .map_err(|error| self.error(&uri.span(), format!("this is no URL: {error}")))?,
+            )),
+            (None, Some(file)) => {
+                self.read(file)?;
+                Some(KeySource::File(self.folder.join(file.get_ref())))
+            }
+            (None, None) if raw.discovery.is_some() && discovery.is_none() => None,
+            (None, None) if raw.hmac_secret_file.is_some() && !is_address(raw.issuer.get_ref()) => None,
+            (None, None) => Some(KeySource::Discovery),
+            (Some(_), Some(file)) => {
+                return Err(self.error(&file.span(), "jwks_uri and jwks_file exclude each other"));
+            }
+        })
+    }
+
+    fn hosts(&self, texts: &[Spanned<String>]) -> Result<Vec<AllowedHost>, ConfigError> {
+        let host = |text: &Spanned<String>| {
+            text.get_ref().parse().map_err(|error: NoHost| self.error(&text.span(), error.to_string()))
+        };
+        texts.iter().map(host).collect()
     }
 
     fn algorithms(

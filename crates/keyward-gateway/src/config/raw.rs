@@ -92,7 +92,7 @@ pub(super) struct RawSnapshot {
 pub(super) struct RawIssuer {
     pub(super) name: Spanned<String>,
     pub(super) issuer: Spanned<String>,
-    pub(super) discovery: Option<bool>,
+    pub(super) discovery: Option<Spanned<bool>>,
     pub(super) jwks_uri: Option<Spanned<String>>,
     pub(super) jwks_file: Option<Spanned<PathBuf>>,
     pub(super) hmac_secret_file: Option<Spanned<PathBuf>>,
@@ -103,6 +103,8 @@ pub(super) struct RawIssuer {
     pub(super) leeway: Option<Time>,
     pub(super) token_octets: Option<Spanned<usize>>,
     pub(super) ca_file: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) allow_hosts: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) key_set: RawKeySet,
 }

@@ -91,6 +91,21 @@ fn an_issuer_with_a_secret_alone_fetches_nothing_and_takes_no_other_algorithm() 
 }
 
 #[test]
+fn to_say_where_the_keys_are_and_that_there_is_no_discovery_is_no_contradiction() {
+    let config = folder().parse(&format!("{ISSUER}discovery = false\njwks_file = \"keys.json\"")).unwrap();
+    assert!(matches!(config.issuers[0].source, Some(KeySource::File(_))));
+}
+
+#[test]
+fn an_allowed_host_is_allowed_for_its_issuer() {
+    let text = format!("{ISSUER}jwks_uri = \"https://169.254.1.1/keys\"\nallow_hosts = [\"169.254.1.1\"]\n");
+    let other = "[[issuer]]\nname = \"other\"\nissuer = \"https://other.example\"\n";
+    let config = folder().parse(&format!("{text}{other}")).unwrap();
+    assert_eq!(config.issuers[0].allowed_hosts, ["169.254.1.1".parse().unwrap()]);
+    assert_eq!(config.issuers[1].allowed_hosts, []);
+}
+
+#[test]
 fn files_are_found_beside_the_configuration_and_watched() {
     let folder = folder();
     let text = format!(
@@ -168,6 +183,13 @@ const ERRORS: &[(&str, &str)] = &[
     ("I[[issuer]]\nname = «\"main\"\nissuer = \"https://b.example\"", "two issuers"),
     ("I[[issuer]]\nname = \"b\"\nissuer = «\"https://idp.example/realms/main\"", "two issuers"),
     ("Ijwks_uri = \"https://idp.example/k\"\njwks_file = «\"keys.json\"", "exclude each other"),
+    ("Idiscovery = «true\njwks_uri = \"https://idp.example/k\"", "discovery excludes jwks_uri"),
+    ("Idiscovery = «true\njwks_file = \"keys.json\"", "discovery excludes jwks_uri"),
+    ("Ijwks_uri = «\"https://169.254.169.254/keys\"", "that is a cloud's metadata address"),
+    ("Iallow_hosts = [\"a.example\", «\"https://b.example\"]", "this is no host; write one such as"),
+    ("Iallow_hosts = [«\"*.example\"]", "this is no host"),
+    ("Iallow_hosts = [«\"10.0.0.0/8\"]", "this is no host"),
+    ("Iallow_hosts = «\"a.example\"", "invalid type: string \"a.example\", expected a sequence"),
     ("Ijwks_file = «\"missing.json\"", "missing.json cannot be read"),
     ("Ihmac_secret_file = «\"missing\"", "missing cannot be read"),
     ("Ihmac_secret_file = «\"short\"", "HMAC secret cannot be used"),
