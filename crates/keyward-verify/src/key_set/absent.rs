@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::MonoTime;
 
 /// Remembers the hashes of absent key ids for a while, as many as [`AbsentKids::LIMIT`]; the oldest go
-/// first. To forget one early costs a fetch out of the budget, no more.
+/// first. To forget one early costs a fetch out of the burst, no more.
 #[derive(Clone, Debug)]
 pub(super) struct AbsentKids {
     memory: Duration,

@@ -40,22 +40,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_at_once_then_one_per_ten_seconds() {
-        let second = |s: u64| MonoTime(s * 1_000_000_000);
-        let mut budget = Budget::new(4, Duration::from_secs(10));
-        let now = second(1000);
+    fn four_at_once_then_one_per_second() {
+        let millis = |ms: u64| MonoTime(ms * 1_000_000);
+        let mut budget = Budget::new(4, Duration::from_secs(1));
+        let now = millis(100_000);
         assert_eq!((0..10).filter(|_| budget.take(now)).count(), 4);
-        assert_eq!(budget.next(now), second(1010));
-        assert!(!budget.take(second(1009)));
-        assert!(budget.take(second(1010)));
-        assert!(!budget.take(second(1019)));
-        assert!(budget.take(second(1020)));
-        assert_eq!((0..10).filter(|_| budget.take(second(9000))).count(), 4);
+        assert_eq!(budget.next(now), millis(101_000));
+        assert!(!budget.take(millis(100_999)));
+        assert!(budget.take(millis(101_000)));
+        assert!(!budget.take(millis(101_999)));
+        assert!(budget.take(millis(102_000)));
+        assert_eq!((0..10).filter(|_| budget.take(millis(900_000))).count(), 4);
     }
 
     #[test]
     fn an_empty_budget_gives_nothing() {
-        let mut budget = Budget::new(0, Duration::from_secs(10));
+        let mut budget = Budget::new(0, Duration::from_secs(1));
         assert!(!budget.take(MonoTime(1)));
         assert_eq!(budget.next(MonoTime(1)), MonoTime::NEVER);
     }

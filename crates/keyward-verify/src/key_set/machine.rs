@@ -31,6 +31,10 @@ pub struct KeySetMachine {
     jitter: Jitter,
     fetch: Fetch,
     failures: u32,
+    /// When the last fetch began.
+    began: MonoTime,
+    /// For how long the last good set was fresh, or the next one will be.
+    ttl: Duration,
     budget: Budget,
     absent: AbsentKids,
     wanted: Vec<u64>,
@@ -142,6 +146,8 @@ impl KeySetMachine {
             jitter: Jitter::new(seed),
             fetch: Fetch::Due(now.mono),
             failures: 0,
+            began: MonoTime(0),
+            ttl: settings.ttl,
             wanted: Vec::new(),
             settings,
             published,
@@ -196,6 +202,7 @@ impl KeySetMachine {
         match self.fetch {
             Fetch::Due(at) if at <= now.mono => {
                 self.fetch = Fetch::UnderWay { started: now, again: false };
+                self.began = now.mono;
                 Step::Fetch
             }
             Fetch::Due(at) => Step::Wait(at),
@@ -262,20 +269,23 @@ impl KeySetMachine {
             // The provider is down and is asked at the refresher's own pace.
             Fetch::Due(at) if self.failures > 0 && at > now.mono => Answer::Refused(Reason::KeysUnavailable),
             Fetch::Due(at) if at <= now.mono => self.wait_for(wanted),
-            Fetch::Due(_) if self.absent.contains(now.mono, wanted.kid_hash) => {
-                Answer::Refused(Reason::KeyRefreshLimited)
-            }
-            Fetch::Due(_) if self.budget.take(now.mono) => {
-                self.fetch = Fetch::Due(now.mono);
-                self.wait_for(wanted)
-            }
             Fetch::Due(at) => {
-                // Somebody still wants a key: fetch as soon as the budget allows, unasked, and out of it.
-                let next = self.budget.next(now.mono);
-                if next < at && self.budget.take(next) {
+                let paid = self.budget.next(now.mono);
+                let next = if self.absent.contains(now.mono, wanted.kid_hash) {
+                    // It was just looked for, and may have been published since: again, but never by the burst.
+                    paid.max(self.began.saturating_add(self.settings.kid_refill))
+                } else {
+                    paid
+                };
+                // Where that is later than now it is done unasked, because somebody still wants a key.
+                if next < at && self.budget.take(paid) {
                     self.fetch = Fetch::Due(next);
                 }
-                Answer::Refused(Reason::KeyRefreshLimited)
+                if next <= now.mono {
+                    self.wait_for(wanted)
+                } else {
+                    Answer::Refused(Reason::KeyRefreshLimited)
+                }
             }
         }
     }
@@ -298,6 +308,7 @@ impl KeySetMachine {
         let refreshed = self.replace(set, Source::Fetched, as_of, fresh_until, usable_until);
         let ahead = self.jitter.between(ttl * 7 / 10, ttl * 8 / 10);
         self.failures = 0;
+        self.ttl = ttl;
         self.fetch = Fetch::Due(started.mono.saturating_add(ahead).max(now.mono));
         refreshed
     }
@@ -345,17 +356,21 @@ impl KeySetMachine {
         refreshed
     }
 
-    /// Exponential back-off with full jitter; after the last retry a rest, then all over again.
+    /// Exponential back-off with full jitter; after the last retry a rest, then all over again. None lasts longer
+    /// than a set is fresh, so that a provider that works again is noticed as soon as one that changes its keys.
     fn schedule_retry(&mut self, now: Now, retry_at: RetryAt) {
         let round = self.settings.retries.saturating_add(1);
         let attempt = self.failures % round;
         self.failures = self.failures.saturating_add(1);
-        let delay = if attempt < self.settings.retries {
-            let longest = self.settings.retry_base * 2_u32.saturating_pow(attempt.min(16));
-            self.jitter.between(Duration::ZERO, longest)
+        let is_rest = attempt == self.settings.retries;
+        let longest = if is_rest {
+            self.settings.retry_rest
         } else {
-            self.jitter.between(self.settings.retry_rest / 2, self.settings.retry_rest)
-        };
+            self.settings.retry_base.saturating_mul(2_u32.saturating_pow(attempt.min(16)))
+        }
+        .min(self.ttl);
+        let shortest = if is_rest { longest / 2 } else { Duration::ZERO };
+        let delay = self.jitter.between(shortest, longest);
         // What a provider asks must not outlast its keys, which have a fifth of their time left or more.
         let asked = retry_at.unwrap_or_default().min(self.settings.stale_limit / 10);
         self.fetch = Fetch::Due(now.mono.saturating_add(delay.max(asked)));

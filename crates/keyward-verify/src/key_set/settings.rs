@@ -15,15 +15,17 @@ pub struct KeySetSettings {
     pub stale_limit: Duration,
     /// How many times a failed refresh is tried again before it rests. Default 3.
     pub retries: u32,
-    /// The longest wait before the first retry; each further one doubles it. Default 500 ms.
+    /// The longest wait before the first retry; each further one doubles it, up to the TTL. Default 500 ms.
     pub retry_base: Duration,
-    /// The longest rest after the last retry. Default 30 s.
+    /// The longest rest after the last retry, where the TTL in force is not shorter. Default 30 s.
     pub retry_rest: Duration,
     /// How many fetches unknown key ids may cause at once. Default 4.
     pub kid_burst: u32,
-    /// The time after which they may cause one more. Default 10 s.
+    /// The time after which they may cause one more. Default 1 s: under a flood of junk, a new key is found within
+    /// this and the time that a fetch takes.
     pub kid_refill: Duration,
-    /// How long a key id that a fetch did not find causes no other fetch. Default 30 s.
+    /// How long a key id that a fetch did not find has no part in the burst: it is looked for again after
+    /// `kid_refill`, no sooner. Default 2 s.
     pub absent_memory: Duration,
 }
 
@@ -37,8 +39,8 @@ impl Default for KeySetSettings {
             retry_base: Duration::from_millis(500),
             retry_rest: Duration::from_secs(30),
             kid_burst: 4,
-            kid_refill: Duration::from_secs(10),
-            absent_memory: Duration::from_secs(30),
+            kid_refill: Duration::from_secs(1),
+            absent_memory: Duration::from_secs(2),
         }
     }
 }

@@ -140,7 +140,7 @@ fn settings() -> impl Strategy<Value = KeySetSettings> {
     prop_oneof![
         4 => Just(default.clone()),
         1 => Just(KeySetSettings { kid_burst: 0, retries: 0, ..default.clone() }),
-        1 => Just(KeySetSettings { kid_burst: 1, kid_refill: seconds(1), ..default.clone() }),
+        1 => Just(KeySetSettings { kid_burst: 1, kid_refill: seconds(10), absent_memory: seconds(30), ..default.clone() }),
         1 => Just(KeySetSettings { ttl: seconds(3600), retries: 7, ..default.clone() }),
         1 => Just(KeySetSettings { ttl: seconds(5), min_ttl: seconds(2), stale_limit: seconds(20), ..default }),
     ]
@@ -161,11 +161,13 @@ struct Model {
     current: Option<Current>,
     under_way: Option<Now>,
     failures: u32,
+    /// For how long the last good set was fresh.
+    ttl: Duration,
     /// Wants that were told to wait for a fetch that has not begun, and those that the one under way serves.
     waiting: Vec<usize>,
-    /// Until when each want may cause no fetch.
+    /// Until when each want has no part in the burst.
     absent: BTreeMap<usize, MonoTime>,
-    /// When wants brought a fetch forward, to when; each is one fetch that they caused.
+    /// When fetches were paid for that wants brought forward; each is one that they caused.
     caused: Vec<MonoTime>,
     /// When fetches began.
     began: Vec<MonoTime>,
@@ -206,9 +208,12 @@ impl Model {
         if since { Outcome::Reject(reason) } else { Outcome::NeedsKey }
     }
 
-    /// How many fetches wants may yet cause now: a bucket that starts full, filled as time passes.
-    fn budget(&self) -> u128 {
+    /// When wants may cause the next fetch: a bucket that starts full, filled as time passes.
+    fn next_paid(&self) -> MonoTime {
         let (burst, refill) = (u128::from(self.settings.kid_burst), self.settings.kid_refill.as_nanos());
+        if burst == 0 {
+            return MonoTime::NEVER;
+        }
         let full = burst * refill;
         let (mut level, mut at) = (full, MonoTime(0));
         for caused in &self.caused {
@@ -216,7 +221,9 @@ impl Model {
             at = (*caused).max(at);
             level = level.saturating_sub(refill);
         }
-        full.min(level + self.now.mono.saturating_since(at).as_nanos()) / refill
+        // With a whole one in it before `at`, and one to spare then, it had one for as long as that took to fill.
+        let next = (u128::from(at.0) + refill).saturating_sub(level);
+        self.now.mono.max(MonoTime(next as u64))
     }
 }
 
@@ -234,6 +241,7 @@ impl Run {
         let published = Arc::new(PublishedKeys::new(Vec::new()));
         let machine = KeySetMachine::new(settings.clone(), published, START, seed);
         let model = Model {
+            ttl: settings.ttl,
             settings,
             now: START,
             current: None,
@@ -375,7 +383,7 @@ impl Run {
     }
 
     fn refreshed(&mut self, started: Now, set: SetOf, waiting: Vec<usize>) {
-        let Model { settings, now, absent, failures, current, .. } = &mut self.model;
+        let Model { settings, now, absent, failures, current, ttl: in_force, .. } = &mut self.model;
         let ttl = set.max_age.unwrap_or(settings.ttl).clamp(settings.min_ttl, settings.stale_limit);
         let next = self.machine.next_fetch().expect("none is under way");
         assert!(next >= now.mono.max(started.mono.saturating_add(ttl * 7 / 10)));
@@ -388,6 +396,7 @@ impl Run {
             }
         }
         *failures = 0;
+        *in_force = ttl;
         *current = Some(Current {
             entries: set.entries,
             source: Source::Fetched,
@@ -398,12 +407,12 @@ impl Run {
     }
 
     fn failed(&mut self, retry_at: Option<Duration>) {
-        let Model { settings, now, failures, .. } = &mut self.model;
+        let Model { settings, now, failures, ttl, .. } = &mut self.model;
         let attempt = *failures % (settings.retries + 1);
         let (least, most) = if attempt == settings.retries {
-            (settings.retry_rest / 2, settings.retry_rest)
+            (settings.retry_rest.min(*ttl) / 2, settings.retry_rest.min(*ttl))
         } else {
-            (Duration::ZERO, settings.retry_base * (1 << attempt))
+            (Duration::ZERO, (settings.retry_base * (1 << attempt)).min(*ttl))
         };
         // A provider may ask us to wait, and never for so long that its own keys die of it.
         let asked = retry_at.unwrap_or_default().min(settings.stale_limit / 10);
@@ -451,20 +460,25 @@ impl Run {
         } else if self.model.failures > 0 {
             let expected = Answer::Refused(Reason::KeysUnavailable);
             assert_eq!((answer, next), (expected, due), "nobody waits for a provider in back-off");
-        } else if self.model.absent.get(&want).is_some_and(|until| *until > now.mono) {
-            let expected = Answer::Refused(Reason::KeyRefreshLimited);
-            assert_eq!((answer, next), (expected, due), "it was just looked for");
-        } else if self.model.budget() > 0 {
-            assert_eq!((answer, next), (Answer::Wait, now.mono), "there is budget");
-            self.model.waiting.push(want);
         } else {
-            assert_eq!(answer, Answer::Refused(Reason::KeyRefreshLimited));
-            let refill = now.mono.saturating_add(self.model.settings.kid_refill);
-            assert!(self.model.settings.kid_burst == 0 || next <= refill, "it is looked for unasked");
-            assert!(next > now.mono && next <= due);
-        }
-        if next < due {
-            self.model.caused.push(next);
+            let paid = self.model.next_paid();
+            let is_absent = self.model.absent.get(&want).is_some_and(|until| *until > now.mono);
+            let refill = self.model.settings.kid_refill;
+            let soonest = match self.model.began.last() {
+                Some(began) if is_absent => paid.max(began.saturating_add(refill)),
+                _ => paid,
+            };
+            assert_eq!(next, due.min(soonest), "it is looked for as soon as that is paid for, unasked");
+            assert!(self.model.settings.kid_burst == 0 || next <= now.mono.saturating_add(refill));
+            if soonest <= now.mono {
+                assert_eq!(answer, Answer::Wait);
+                self.model.waiting.push(want);
+            } else {
+                assert_eq!(answer, Answer::Refused(Reason::KeyRefreshLimited));
+            }
+            if next < due {
+                self.model.caused.push(paid);
+            }
         }
     }
 
@@ -540,7 +554,8 @@ impl Run {
         for_each_window(began, |since, until, count| {
             let elapsed = until.saturating_since(since).as_nanos();
             let scheduled = 1 + elapsed / (settings.min_ttl * 7 / 10).as_nanos();
-            let rests = elapsed / (settings.retry_rest / 2).as_nanos();
+            let rest = settings.retry_rest.min(settings.min_ttl).min(settings.ttl);
+            let rests = elapsed / (rest / 2).as_nanos();
             // Each of these begins at most one round of a first attempt and its retries.
             let rounds = 1 + scheduled + allowed(since, until) + rests;
             assert!(count <= rounds * u128::from(settings.retries + 1), "{count} fetches");
@@ -594,8 +609,8 @@ fn a_flood_of_unknown_kids_costs_the_budget_and_no_more() {
             machine.fetched(now, Ok(answer(&[own_jwk(&KEYS[0])])));
         }
     }
-    assert!((360..=364).contains(&fetches), "{fetches} fetches in an hour");
-    assert!(refused >= 108_000 - 3 * fetches, "{refused} of 108000 refused");
+    assert!((3600..=3604).contains(&fetches), "{fetches} fetches in an hour");
+    assert!(refused >= 108_000 - 5 * fetches, "{refused} of 108000 refused");
 }
 
 /// One want that came when the budget was spent is looked for later, once.
@@ -614,9 +629,9 @@ fn a_fetch_that_was_put_off_comes_out_of_the_budget() {
     }
     for _ in 0..5 {
         assert_eq!(want(&mut machine, now), Answer::Refused(Reason::KeyRefreshLimited));
-        assert_eq!(machine.next_fetch(), Some(later(now, seconds(10)).mono));
+        assert_eq!(machine.next_fetch(), Some(later(now, SECOND).mono));
     }
-    now = later(now, seconds(10));
+    now = later(now, SECOND);
     fetch(&mut machine, now, &[own_jwk(&KEYS[0])]);
     assert_eq!(want(&mut machine, now), Answer::Refused(Reason::KeyRefreshLimited), "that was the one");
 }
@@ -633,6 +648,39 @@ fn a_long_retry_after_does_not_outlast_the_keys() {
     let again = machine.next_fetch().unwrap();
     assert!(again >= due.saturating_add(seconds(60)), "it is heeded all the same");
     assert_eq!(machine.published().state(again), KeySetState::Stale);
+}
+
+/// Where keys are fresh for two seconds, a provider that works again is noticed within two.
+#[test]
+fn no_pause_is_longer_than_the_ttl_in_force() {
+    let short =
+        KeySetSettings { ttl: seconds(2), min_ttl: seconds(2), retries: 5, ..KeySetSettings::default() };
+    let published = Arc::new(PublishedKeys::new(Vec::new()));
+    let mut machine = KeySetMachine::new(short, published, START, 7);
+    let fail_at = |machine: &mut KeySetMachine, now: Now| {
+        assert_eq!(machine.poll(now), Step::Fetch);
+        machine.fetched(now, Err(None));
+        machine.next_fetch().unwrap().saturating_since(now.mono)
+    };
+    let mut now = START;
+    for failure in 0..40 {
+        let pause = fail_at(&mut machine, now);
+        assert!(pause <= seconds(2), "{pause:?} after failure {failure}");
+        now = later(now, seconds(2));
+    }
+    // The provider's `max-age` is the TTL in force.
+    assert_eq!(machine.poll(now), Step::Fetch);
+    let lasting = Fetched { max_age: Some(seconds(600)), ..answer(&[own_jwk(&KEYS[0])]) };
+    machine.fetched(now, Ok(lasting));
+    now = later(now, seconds(600));
+    let pauses: Vec<_> = (0..6)
+        .map(|_| {
+            let pause = fail_at(&mut machine, now);
+            now = later(now, seconds(60));
+            pause
+        })
+        .collect();
+    assert!(pauses[5] >= seconds(15) && pauses[5] <= seconds(30), "{pauses:?}");
 }
 
 /// The last good set of an earlier process never takes the place of one that this process fetched.

@@ -10,6 +10,7 @@
 )]
 
 mod decisions;
+mod flood;
 mod key_set_model;
 mod rotation;
 mod support;
