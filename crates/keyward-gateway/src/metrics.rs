@@ -265,6 +265,7 @@ impl IssuerGauges {
 impl Observer for Metrics {
     fn observe(&self, issuer: &str, event: &Event<'_>) {
         let outcome = match event {
+            Event::RefreshCrashed { .. } => "crashed",
             Event::Refreshed { .. } => "refreshed",
             Event::RefreshFailed { error, .. } => error.label(),
             Event::RefreshRefused { .. } => "no_usable_key",

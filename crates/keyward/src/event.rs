@@ -22,6 +22,14 @@ pub enum Event<'a> {
         /// How long the fetch took.
         took: Duration,
     },
+    /// The task that refreshes the keys panicked, which is a mistake of ours. It is started again; what was there
+    /// still serves. Logged as `jwks_refresh_crashed`.
+    RefreshCrashed {
+        /// How many fetches have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
     /// A fetch failed; what was there still serves. Logged as `jwks_refresh_failed`.
     RefreshFailed {
         /// Why.
@@ -67,6 +75,7 @@ impl Event<'_> {
     /// What it is logged as.
     pub const fn label(&self) -> &'static str {
         match self {
+            Self::RefreshCrashed { .. } => "jwks_refresh_crashed",
             Self::RefreshFailed { .. } | Self::RefreshRefused { .. } => "jwks_refresh_failed",
             Self::Refreshed { .. } => "jwks_refreshed",
             Self::SnapshotRefused { .. } => "snapshot_refused",
@@ -122,6 +131,15 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
                 skipped,
                 took_ms = millis(*took),
                 "keys refreshed"
+            );
+        }
+        Event::RefreshCrashed { failures, retry_in } => {
+            tracing::error!(
+                event = label,
+                issuer,
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "keys not refreshed: the task panicked, and is started again"
             );
         }
         Event::RefreshFailed { error, failures, retry_in } => {

@@ -1,12 +1,13 @@
 //! Keeps one issuer's keys: drives its machine, does its I/O, and wakes who waits for a key.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keyward_verify::key_set::{Answer, KeySetMachine, PublishedKeys, Refresh, Step};
 use keyward_verify::{MonoTime, Now, Reason, UnixTime, WantedKey};
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::{self, Clock};
 use crate::event::{self, Event, Observer};
@@ -17,6 +18,9 @@ use crate::source::{FetchedText, Source};
 
 /// How many requests may wait for one issuer's fetch. More are answered at once.
 const WAITING_LIMIT: usize = 1024;
+
+/// How long the refreshes rest after they crashed, so that a mistake of ours does not keep a core busy.
+const CRASH_REST: Duration = Duration::from_secs(1);
 
 /// The task that keeps one issuer's keys. It ends when this is dropped.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub(crate) struct Keeper {
 struct Shared {
     name: Box<str>,
     clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observer>,
+    observer: Mutex<Arc<dyn Observer>>,
     machine: Mutex<KeySetMachine>,
     snapshot: Option<Snapshot>,
     unsaved: Mutex<Unsaved>,
@@ -76,7 +80,7 @@ impl Keeper {
         let shared = Arc::new(Shared {
             name: settings.policy.name.clone(),
             clock,
-            observer,
+            observer: Mutex::new(observer),
             machine: Mutex::new(machine),
             snapshot,
             unsaved: Mutex::default(),
@@ -85,7 +89,7 @@ impl Keeper {
             waiting: Semaphore::new(WAITING_LIMIT),
         });
         shared.restore(now);
-        let task = source.map(|source| tokio::spawn(Arc::clone(&shared).run(source)));
+        let task = source.map(|source| tokio::spawn(Arc::clone(&shared).supervise(source)));
         Self { settings, shared, task }
     }
 
@@ -98,6 +102,11 @@ impl Keeper {
     pub(crate) fn keeps_alike(&self, settings: &IssuerSettings, snapshot: Option<&Snapshot>) -> bool {
         let path = |snapshot: Option<&Snapshot>| snapshot.map(|snapshot| snapshot.path().to_owned());
         self.settings.keeps_alike(settings) && path(self.shared.snapshot.as_ref()) == path(snapshot)
+    }
+
+    /// Tells this one from now on.
+    pub(crate) fn observed_by(&self, observer: &Arc<dyn Observer>) {
+        *self.shared.observer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(observer);
     }
 
     /// Fetches now: somebody has told that the keys may have changed.
@@ -156,7 +165,32 @@ impl Drop for Keeper {
 }
 
 impl Shared {
-    async fn run(self: Arc<Self>, source: Source) {
+    /// Refreshes the keys for ever. A panic in that must not be the end of them: it counts as a failed fetch.
+    async fn supervise(self: Arc<Self>, source: Source) {
+        let source = Arc::new(source);
+        // What is in it ends with it.
+        let mut refreshing = JoinSet::new();
+        loop {
+            refreshing.spawn(Arc::clone(&self).run(Arc::clone(&source)));
+            match refreshing.join_next().await {
+                Some(Err(error)) if error.is_panic() => self.crashed(),
+                // The runtime goes down.
+                _ => return,
+            }
+            tokio::time::sleep(CRASH_REST).await;
+        }
+    }
+
+    fn crashed(&self) {
+        let crashed = || {
+            let (_, failures, retry_in) = self.hand_in(self.clock.now(), Err(None));
+            self.tell(&Event::RefreshCrashed { failures, retry_in: retry_in.max(CRASH_REST) });
+        };
+        // Whatever crashed may do so again; the panic itself was told by the panic hook.
+        let _ = catch_unwind(AssertUnwindSafe(crashed));
+    }
+
+    async fn run(self: Arc<Self>, source: Arc<Source>) {
         loop {
             let step = self.machine().poll(self.clock.now());
             match step {
@@ -181,8 +215,8 @@ impl Shared {
                 match refresh {
                     Refresh::Refreshed(refreshed) => {
                         let took = now.mono.saturating_since(started.mono);
-                        self.tell(&Event::Refreshed { refreshed: &refreshed, skipped, took });
                         self.save(text, started.wall);
+                        self.tell(&Event::Refreshed { refreshed: &refreshed, skipped, took });
                     }
                     Refresh::Refused(no_usable_key) => self.tell(&Event::RefreshRefused {
                         no_usable_key: &no_usable_key,
@@ -260,11 +294,15 @@ impl Shared {
 
     fn write_unsaved(&self) {
         while let Some((text, fetched_at)) = self.next_unsaved() {
-            if let Some(snapshot) = &self.snapshot
-                && let Err(error) = snapshot.write(&text, fetched_at)
-            {
-                self.tell(&Event::SnapshotWriteFailed { path: snapshot.path(), error: &error });
-            }
+            let write = || {
+                if let Some(snapshot) = &self.snapshot
+                    && let Err(error) = snapshot.write(&text, fetched_at)
+                {
+                    self.tell(&Event::SnapshotWriteFailed { path: snapshot.path(), error: &error });
+                }
+            };
+            // Else nobody would write again, for somebody is writing.
+            let _ = catch_unwind(AssertUnwindSafe(write));
         }
     }
 
@@ -281,7 +319,8 @@ impl Shared {
 
     fn tell(&self, event: &Event<'_>) {
         event::log(&self.name, event);
-        self.observer.observe(&self.name, event);
+        let observer = Arc::clone(&self.observer.lock().unwrap_or_else(PoisonError::into_inner));
+        observer.observe(&self.name, event);
     }
 
     fn machine(&self) -> MutexGuard<'_, KeySetMachine> {

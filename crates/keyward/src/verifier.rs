@@ -38,6 +38,7 @@ pub struct Verifier {
 #[derive(Debug)]
 struct Inner {
     clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
     issuers: Vec<Issuer>,
     keepers: Vec<Arc<Keeper>>,
     requirements: Vec<Requirement>,
@@ -56,7 +57,7 @@ pub struct VerifierBuilder {
     snapshots: Option<PathBuf>,
     cache_octets: u64,
     clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observer>,
+    observer: Option<Arc<dyn Observer>>,
     transport: Option<Arc<dyn Transport>>,
     seed: Option<u64>,
     previous: Option<Verifier>,
@@ -72,7 +73,7 @@ impl Verifier {
             snapshots: None,
             cache_octets: DEFAULT_CACHE_OCTETS,
             clock: Arc::new(SystemClock::new()),
-            observer: Arc::new(NoObserver),
+            observer: None,
             transport: None,
             seed: None,
             previous: None,
@@ -220,10 +221,10 @@ impl VerifierBuilder {
         self
     }
 
-    /// Who is told of what happens to keys.
+    /// Who is told of what happens to keys; nobody, or whom the previous verifier told.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = observer;
+        self.observer = Some(observer);
         self
     }
 
@@ -266,14 +267,20 @@ impl VerifierBuilder {
             .iter()
             .map(|settings| self.prepare(settings))
             .collect::<Result<Vec<_>, SettingsError>>()?;
-        let surroundings =
-            Surroundings { clock: Arc::clone(&self.clock), observer: Arc::clone(&self.observer) };
+        let observer = self.observer.clone().unwrap_or_else(|| match &self.previous {
+            Some(previous) => Arc::clone(&previous.inner.observer),
+            None => Arc::new(NoObserver),
+        });
+        let surroundings = Surroundings { clock: Arc::clone(&self.clock), observer: Arc::clone(&observer) };
         let seed = self.seed.unwrap_or_else(entropy::seed);
         let keepers: Vec<_> = prepared
             .into_iter()
             .zip(1..)
             .map(|(prepared, place)| match prepared {
-                Prepared::Running(keeper) => keeper,
+                Prepared::Running(keeper) => {
+                    keeper.observed_by(&observer);
+                    keeper
+                }
                 Prepared::New(new) => {
                     Arc::new(Keeper::start(*new, surroundings.clone(), entropy::derived(seed, place)))
                 }
@@ -291,6 +298,7 @@ impl VerifierBuilder {
         Ok(Verifier {
             inner: Arc::new(Inner {
                 clock: self.clock,
+                observer,
                 issuers,
                 keepers,
                 requirements: self.requirements,

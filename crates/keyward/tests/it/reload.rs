@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use keyward::{IssuerSettings, KeySetSettings, Reason, Verifier};
 
-use crate::support::{Bench, JWKS, KEYS, Outcome, Provider, Reply, discover, outcome, pass, patiently};
+use crate::support::{
+    Bench, JWKS, KEYS, Outcome, Provider, Record, Reply, discover, outcome, pass, patiently,
+};
 
 fn reload(old: &Bench, settings: IssuerSettings) -> Bench {
     let verifier =
@@ -41,6 +43,23 @@ async fn a_verdict_of_the_old_configuration_is_not_taken_over() {
     assert_eq!(new.verifier.cache_size(), (0, 0));
     assert_eq!(new.outcome_at_once(&token), Outcome::Reject(Reason::WrongAudience));
     assert_eq!(old.outcome_at_once(&token), Outcome::Accept);
+}
+
+#[tokio::test]
+async fn who_is_told_changes_with_the_configuration() {
+    let provider = Provider::start(&KEYS[..1]).await;
+    let old = Bench::ready(discover(&provider)).await;
+    let record = Record::new();
+    let builder = Verifier::builder().issuer(discover(&provider)).observer(record.clone());
+    let new = builder.previous(&old.verifier).start().unwrap();
+    pass(Duration::from_secs(301)).await;
+    record.seen("idp", "refreshed", 1).await;
+    assert_eq!(old.record.events("idp"), ["refreshed"]);
+    // Where none is named, it stays the same.
+    let newer = Verifier::builder().issuer(discover(&provider)).previous(&new).start().unwrap();
+    pass(Duration::from_secs(301)).await;
+    record.seen("idp", "refreshed", 2).await;
+    drop(newer);
 }
 
 #[tokio::test]

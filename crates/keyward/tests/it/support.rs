@@ -286,6 +286,7 @@ impl Observer for Record {
     fn observe(&self, issuer: &str, event: &Event<'_>) {
         let word = match event {
             Event::Refreshed { .. } => "refreshed".to_owned(),
+            Event::RefreshCrashed { .. } => "crashed".to_owned(),
             Event::RefreshFailed { error, .. } => format!("failed: {}", error.label()),
             Event::RefreshRefused { .. } => "failed: no_usable_key".to_owned(),
             Event::SnapshotUsed { .. } => "snapshot used".to_owned(),
