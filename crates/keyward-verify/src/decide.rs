@@ -17,18 +17,21 @@ use crate::{Claims, Issuer, MonoTime, Now, Reason, Requirement, UnixTime, Verdic
 pub enum Decision {
     /// It is decided.
     Decided(Verdict),
-    /// All checks that need no key passed, and the issuer's set does not hold the key: hand this to
-    /// [`KeySetMachine::want`](crate::key_set::KeySetMachine::want).
+    /// All checks that need no key passed, and the issuer's set does not hold the key, or is past its limit:
+    /// hand this to [`KeySetMachine::want`](crate::key_set::KeySetMachine::want).
     NeedsKey(WantedKey),
 }
 
-/// A key that a token names and that its issuer's set does not hold.
+/// A key that a token names and that its issuer's set does not hold, or holds past the stale limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WantedKey {
     /// The issuer's place in the list.
     pub issuer: usize,
     /// A hash that stands for the `kid`, which is a stranger's text of any length.
     pub kid_hash: u64,
+    /// What to say where no fetch brings it in time: [`Reason::KeysUnavailable`] or
+    /// [`Reason::KeysStaleLimit`].
+    pub otherwise: Reason,
 }
 
 /// Decides on `token`: pure, and without waiting.
@@ -138,19 +141,21 @@ fn find_issuer<'a>(
 pub(crate) enum NoKey {
     /// No key of the set is the token's; this is the reason, if the set is recent enough to say so.
     Absent(Reason),
+    /// The set is past the stale limit. It can tell nothing; the next one can.
+    Expired,
     Reason(Reason),
 }
 
 impl NoKey {
     /// What it comes to, where the set could, or could not, know the token's key.
     pub(crate) fn stop(self, place: usize, jws: &Jws<'_>, could_know: bool) -> Stop {
-        match self {
-            Self::Reason(reason) => Stop::Reason(reason),
-            Self::Absent(reason) if could_know => Stop::Reason(reason),
-            Self::Absent(_) => {
-                Stop::NeedsKey(WantedKey { issuer: place, kid_hash: hash_kid(jws.header().kid()) })
-            }
-        }
+        let otherwise = match self {
+            Self::Reason(reason) => return Stop::Reason(reason),
+            Self::Absent(reason) if could_know => return Stop::Reason(reason),
+            Self::Absent(_) => Reason::KeysUnavailable,
+            Self::Expired => Reason::KeysStaleLimit,
+        };
+        Stop::NeedsKey(WantedKey { issuer: place, kid_hash: hash_kid(jws.header().kid()), otherwise })
     }
 }
 
@@ -172,7 +177,7 @@ pub(crate) fn find_key(
     }
     let set = set.ok_or(NoKey::Absent(Reason::KeysUnavailable))?;
     if now.mono >= set.usable_until() {
-        return Err(NoKey::Reason(Reason::KeysStaleLimit));
+        return Err(NoKey::Expired);
     }
     match header.kid() {
         Some(kid) => match try_keys(now, jws, set.named(kid)) {

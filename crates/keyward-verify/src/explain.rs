@@ -89,7 +89,7 @@ pub fn explain(
     let signature = find_key(now, issuer, set, &jws).map_err(|no_key| {
         match no_key.stop(0, &jws, could_know(now, arrived, issuer, set, issued_at)) {
             Stop::Reason(reason) => reason,
-            Stop::NeedsKey(_) => Reason::KeysUnavailable,
+            Stop::NeedsKey(wanted) => wanted.otherwise,
         }
     });
     outcomes.push((Check::Signature, Outcome::of(signature)));

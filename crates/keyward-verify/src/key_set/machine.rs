@@ -8,7 +8,7 @@ use keyward_jose::{JwkSet, SkippedJwk};
 use super::absent::AbsentKids;
 use super::budget::Budget;
 use super::jitter::Jitter;
-use super::{KeySet, KeySetSettings, LiveKey, PublishedKeys, Source};
+use super::{KeySet, KeySetSettings, KeySetState, LiveKey, PublishedKeys, Source};
 use crate::decide::hash_kid;
 use crate::{MonoTime, Now, Reason, UnixTime, WantedKey};
 
@@ -261,9 +261,12 @@ impl KeySetMachine {
         };
     }
 
-    /// Asks for a key that the current set does not hold.
+    /// Asks for a key that the current set does not hold, or holds past the stale limit.
     pub fn want(&mut self, now: Now, wanted: WantedKey) -> Answer {
+        let is_expired = self.published.state(now.mono) == KeySetState::Expired;
         match self.fetch {
+            // Good tokens all come by here now: none is held up for a provider that is known to fail.
+            _ if is_expired && self.failures > 0 => Answer::Refused(Reason::KeysStaleLimit),
             // Its answer may lack a key that was published a moment ago; then the caller wants it again.
             Fetch::UnderWay { .. } => Answer::Wait,
             // The provider is down and is asked at the refresher's own pace.

@@ -8,7 +8,7 @@ use keyward_verify::key_set::{
     Answer, Fetched, KeySetMachine, KeySetSettings, KeySetState, LiveKey, PublishedKeys, Refresh, Source,
     Step,
 };
-use keyward_verify::{Issuer, MonoTime, Now, Reason, UnixTime, VerdictCache, WantedKey};
+use keyward_verify::{Decision, Issuer, MonoTime, Now, Reason, UnixTime, VerdictCache, WantedKey};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -187,7 +187,7 @@ impl Model {
     fn outcome(&self, (key, kid): Entry, arrived: MonoTime) -> Outcome {
         let Some(current) = &self.current else { return Outcome::NeedsKey };
         if self.now.mono >= current.usable_until {
-            return Outcome::Undecided(Reason::KeysStaleLimit);
+            return Outcome::NeedsKey;
         }
         let nameless = KIDS.len() - 1;
         let holds = |kid| current.entries.contains(&(key, kid));
@@ -449,6 +449,15 @@ impl Run {
         let now = self.model.now;
         let due = self.machine.next_fetch();
         let answer = self.machine.want(now, WANTS[want]);
+        if self.model.failures > 0 && self.model.state() == KeySetState::Expired {
+            let expected = Answer::Refused(Reason::KeysStaleLimit);
+            assert_eq!(
+                (answer, self.machine.next_fetch()),
+                (expected, due),
+                "nobody waits for one that fails"
+            );
+            return;
+        }
         let Some(due) = due else {
             assert_eq!(answer, Answer::Wait, "a fetch is under way");
             return;
@@ -486,6 +495,13 @@ impl Run {
         let now = self.model.now;
         let arrived = MonoTime(now.mono.0.saturating_sub(ago.as_nanos() as u64));
         let decision = judge(now, arrived, &self.issuer, &TOKENS[entry.0][entry.1]);
+        if let Decision::NeedsKey(wanted) = decision {
+            let is_expired = self.model.state() == KeySetState::Expired;
+            assert_eq!(wanted.otherwise == Reason::KeysStaleLimit, is_expired);
+            let planned = self.machine.next_fetch();
+            let is_coming = planned.is_none_or(|due| due <= now.mono);
+            assert!(!is_expired || is_coming || self.model.failures > 0, "an expired set has a fetch coming");
+        }
         assert_eq!(outcome(&decision), self.model.outcome(entry, arrived));
         if outcome(&decision) == Outcome::Accept {
             self.cache.insert(0, TOKENS[entry.0][entry.1].as_bytes(), accepted(decision));
@@ -602,7 +618,10 @@ fn a_flood_of_unknown_kids_costs_the_budget_and_no_more() {
         let now = later(START, Duration::from_millis(tenth * 100));
         for want in 0..3 {
             let kid_hash = tenth * 3 + want;
-            refused += u32::from(machine.want(now, WantedKey { issuer: 0, kid_hash }) != Answer::Wait);
+            refused += u32::from(
+                machine.want(now, WantedKey { issuer: 0, kid_hash, otherwise: Reason::KeysUnavailable })
+                    != Answer::Wait,
+            );
         }
         if machine.poll(now) == Step::Fetch {
             fetches += 1;
@@ -621,7 +640,7 @@ fn a_fetch_that_was_put_off_comes_out_of_the_budget() {
     let mut kid_hash = 0;
     let mut want = |machine: &mut KeySetMachine, now| {
         kid_hash += 1;
-        machine.want(now, WantedKey { issuer: 0, kid_hash })
+        machine.want(now, WantedKey { issuer: 0, kid_hash, otherwise: Reason::KeysUnavailable })
     };
     for _ in 0..4 {
         assert_eq!(want(&mut machine, now), Answer::Wait);
@@ -706,7 +725,8 @@ fn a_snapshot_serves_until_its_own_date_says_and_then_nothing_does() {
         let last = Now { mono: MonoTime(later(START, seconds(served)).mono.0 - 1), ..START };
         assert_eq!(outcome_now(last, &issuer, &token), Outcome::Accept, "{age} s old");
         let past = later(START, seconds(served));
-        assert_eq!(outcome_now(past, &issuer, &token), Outcome::Undecided(Reason::KeysStaleLimit));
+        let want = wanted(judge(past, past.mono, &issuer, &token));
+        assert_eq!(want.otherwise, Reason::KeysStaleLimit);
     }
 }
 

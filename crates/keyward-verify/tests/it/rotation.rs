@@ -98,6 +98,42 @@ fn a_kid_of_a_token_issued_long_before_the_fetch_is_unknown_at_once() {
     }
 }
 
+/// The machine was suspended for a day: the set is past its limit, and nobody has asked for the next one yet.
+#[test]
+fn the_first_token_after_a_long_sleep_waits_for_the_fetch_that_is_due() {
+    let mut machine = machine_with(START, &[published(0)]);
+    let issuer = issuer_of(&machine);
+    let now = later(START, seconds(86_400));
+    let token = token(0, now.wall);
+    let want = wanted(judge(now, now.mono, &issuer, &token));
+    assert_eq!(machine.want(now, want), Answer::Wait, "due");
+    assert_eq!(machine.poll(now), Step::Fetch);
+    assert_eq!(machine.want(now, want), Answer::Wait, "under way");
+    assert_eq!(want.otherwise, Reason::KeysStaleLimit, "where that takes too long");
+    machine.fetched(now, Ok(answer(&[published(0)])));
+    assert_eq!(outcome_now(now, &issuer, &token), Outcome::Accept);
+}
+
+/// A provider that fails past the stale limit holds nobody up, not even while it is asked again.
+#[test]
+fn past_the_stale_limit_nobody_waits_for_a_provider_that_fails() {
+    let mut machine = machine_with(START, &[published(0)]);
+    let issuer = issuer_of(&machine);
+    let now = later(START, seconds(86_400));
+    let token = token(0, now.wall);
+    let want = wanted(judge(now, now.mono, &issuer, &token));
+    assert_eq!(machine.poll(now), Step::Fetch);
+    machine.fetched(now, Err(None));
+    let refused = Answer::Refused(Reason::KeysStaleLimit);
+    assert_eq!(machine.want(now, want), refused, "it rests");
+    let again = Now { mono: machine.next_fetch().unwrap(), ..now };
+    assert_eq!(machine.want(again, want), refused, "due");
+    assert_eq!(machine.poll(again), Step::Fetch);
+    assert_eq!(machine.want(again, want), refused, "under way");
+    machine.fetched(again, Ok(answer(&[published(0)])));
+    assert_eq!(outcome_now(again, &issuer, &token), Outcome::Accept);
+}
+
 /// Such as a file of keys that was written while the last one of it was being read.
 #[test]
 fn a_change_that_is_told_of_during_a_fetch_is_fetched_after_it() {

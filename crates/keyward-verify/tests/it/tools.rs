@@ -2,7 +2,7 @@
 
 use keyward_jose::{DecodeBuffer, Signer};
 use keyward_verify::{
-    Check, Outcome as Found, Reason, Requirement, Stop, dangerous_decide_for_any_issuer,
+    Check, Now, Outcome as Found, Reason, Requirement, Stop, dangerous_decide_for_any_issuer,
     dangerous_verify_signature_only, explain,
 };
 use serde_json::Value;
@@ -63,10 +63,11 @@ fn the_signature_alone_needs_a_key_of_the_set() {
 fn an_explanation_leaves_no_check_out() {
     let machine = machine_with(START, &[own_jwk(&KEYS[0])]);
     let issuer = issuer_of(&machine);
-    let explain = |token: &str| {
+    let explain_at = |now: Now, token: &str| {
         let mut buffer = DecodeBuffer::new();
-        explain(START, START.mono, &issuer, &Requirement::default(), token.as_bytes(), &mut buffer)
+        explain(now, now.mono, &issuer, &Requirement::default(), token.as_bytes(), &mut buffer)
     };
+    let explain = |token: &str| explain_at(START, token);
     let bad = with(with(good_claims(), "iss", "https://other.example"), "exp", 1);
     assert_eq!(
         explain(&sign_as(&KEYS[1], KEYS[0].kid(), &bad)),
@@ -80,5 +81,9 @@ fn an_explanation_leaves_no_check_out() {
             (Check::Signature, Found::No(Reason::InvalidSignature)),
         ]
     );
+    let good = sign(&KEYS[0], &with(good_claims(), "exp", START.wall.0 + 100_000));
+    let late = later(START, seconds(86_400));
+    let (check, found) = explain_at(late, &good)[6];
+    assert_eq!((check, found), (Check::Signature, Found::No(Reason::KeysStaleLimit)));
     assert_eq!(explain("a.b"), [(Check::Form, Found::No(Reason::MalformedToken))]);
 }
