@@ -22,6 +22,9 @@ use crate::{identity, token};
 /// The reason's label, for whoever looks at headers only.
 const REASON_HEADER: HeaderName = HeaderName::from_static("x-keyward-reason");
 
+/// What stands there where the request is not known well enough for a verdict.
+const UNCLEAR: &str = "request_unclear";
+
 /// Answers whether requests may pass.
 #[derive(Debug)]
 pub(crate) struct Authorizer {
@@ -111,15 +114,18 @@ impl Authorizer {
     fn unclear(&self, live: &Live, unclear: Unclear, correlation_id: &HeaderValue) -> Answer {
         self.metrics.unclear_request();
         let id = correlation_id.to_str().unwrap_or_default();
-        tracing::warn!(event = "request_unclear", correlation_id = id, "refused with 400: {unclear}");
+        tracing::warn!(event = UNCLEAR, correlation_id = id, "refused with 400: {unclear}");
         let body = serde_json::json!({
             "error": "invalid_request",
+            "reason": UNCLEAR,
             "description": unclear.to_string(),
             "correlation_id": id,
         });
         let mut answer = json(StatusCode::BAD_REQUEST, body.to_string());
-        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        identity::add(live.routes.identity_headers(), &[], None, answer.headers_mut());
+        let headers = answer.headers_mut();
+        headers.insert(REASON_HEADER, HeaderValue::from_static(UNCLEAR));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        identity::add(live.routes.identity_headers(), &[], None, headers);
         answer
     }
 }

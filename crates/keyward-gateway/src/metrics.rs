@@ -248,9 +248,12 @@ impl IssuerGauges {
     fn set(&self, status: &IssuerStatus) {
         let label = Issuer { issuer: status.name.clone() };
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        if let (Some(age), Some(usable_for)) = (status.age_seconds, status.usable_for_seconds) {
+        if let Some(age) = status.age_seconds {
             self.age.get_or_create(&label).set(signed(age));
-            self.usable_for.get_or_create(&label).set(signed(usable_for));
+        }
+        // Where nothing was ever fetched it is 0, so that an alert on it fires. A secret has no such time.
+        if status.state != "fixed" {
+            self.usable_for.get_or_create(&label).set(signed(status.usable_for_seconds.unwrap_or(0)));
         }
         self.usable.get_or_create(&label).set(i64::from(status.usable));
         self.failures.get_or_create(&label).set(i64::from(status.failures));

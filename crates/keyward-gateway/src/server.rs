@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,17 +143,27 @@ impl Gateway {
         self.authorizer.answer(request).await
     }
 
-    /// Serves until `shutdown`, then says so on `/readyz`, takes no new connections, and lets open requests
-    /// end within the drain timeout.
+    /// Serves until `shutdown`, then says so on `/readyz`, takes no new connections once the grace is over, and
+    /// lets open requests end within the drain timeout.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let Self { listener, admin_listener, authorizer, admin, limits, .. } = self;
         let answering_operators = tokio::spawn(serve_admin(admin_listener, Arc::clone(&admin), limits));
         let graceful = GracefulShutdown::new();
-        tokio::select! {
-            () = serve_proxies(&listener, &authorizer, limits, &graceful) => {}
-            () = shutdown => {}
+        {
+            let mut serving = pin!(serve_proxies(&listener, &authorizer, limits, &graceful));
+            tokio::select! {
+                () = &mut serving => {}
+                () = shutdown => {}
+            }
+            admin.drain();
+            if !limits.drain_grace.is_zero() {
+                tracing::info!(
+                    event = "gateway_leaving",
+                    "not ready any more; new connections are still taken"
+                );
+                let _ = tokio::time::timeout(limits.drain_grace, serving).await;
+            }
         }
-        admin.drain();
         drop(listener);
         tracing::info!(event = "gateway_draining", "no new connections; open requests may end");
         if tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {

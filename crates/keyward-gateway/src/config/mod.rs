@@ -60,7 +60,9 @@ pub struct Limits {
     pub head_octets: usize,
     /// How long a client may take to send a request's head.
     pub head_timeout: Duration,
-    /// How long open requests may go on when the gateway is told to end.
+    /// How long new connections are still taken when the gateway is told to end, and says so on `/readyz`.
+    pub drain_grace: Duration,
+    /// How long open requests may go on after that.
     pub drain_timeout: Duration,
 }
 
@@ -205,6 +207,7 @@ impl Source<'_> {
             // hyper takes no less.
             head_octets: self.number(raw.head_octets, 64 * 1024, 8 * 1024..=usize::MAX)?,
             head_timeout: time(raw.head_timeout, 75)?,
+            drain_grace: raw.drain_grace.map_or(Duration::ZERO, |Time(grace)| grace),
             drain_timeout: time(raw.drain_timeout, 30)?,
         })
     }

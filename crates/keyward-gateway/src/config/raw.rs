@@ -41,6 +41,7 @@ pub(super) struct RawLimits {
     pub(super) connections: Option<Spanned<usize>>,
     pub(super) head_octets: Option<Spanned<usize>>,
     pub(super) head_timeout: Option<Spanned<Time>>,
+    pub(super) drain_grace: Option<Time>,
     pub(super) drain_timeout: Option<Spanned<Time>>,
 }
 

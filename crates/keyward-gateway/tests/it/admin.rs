@@ -43,6 +43,12 @@ async fn a_gateway_that_has_asked_nobody_yet_is_starting() {
     let running = folder.start_unready(&config("").replace("jwks_file = \"keys.json\"", &uri)).await;
     assert_eq!(running.readiness().await, (503, "starting".to_owned()));
     assert_eq!(running.operator("/healthz").await.status, 200);
+    // An alert on keys that run out needs a number.
+    let usable_for = running.metric("keyward_jwks_usable_for_seconds{issuer=\"main\"}").await;
+    assert_eq!(
+        (usable_for, running.metric("keyward_jwks_age_seconds{issuer=\"main\"}").await),
+        (Some(0.0), None)
+    );
 }
 
 #[tokio::test]

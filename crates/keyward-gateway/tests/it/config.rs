@@ -37,6 +37,7 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(config.limits.connections, 10_000);
     assert_eq!(config.limits.head_octets, 65_536);
     assert_eq!(config.limits.head_timeout, Duration::from_secs(75));
+    assert_eq!(config.limits.drain_grace, Duration::ZERO);
     assert_eq!(config.limits.drain_timeout, Duration::from_secs(30));
     assert_eq!((config.log_format, config.log_level), (LogFormat::Json, LogLevel::Info));
     assert_eq!(config.verdict_cache_octets, 32 * 1024 * 1024);

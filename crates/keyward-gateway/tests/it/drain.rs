@@ -62,6 +62,22 @@ async fn open_requests_end_while_new_connections_are_refused() {
 }
 
 #[tokio::test]
+async fn a_load_balancer_has_time_to_notice() {
+    let folder = Folder::new();
+    let mut running = folder.start(&config_with("drain_grace = \"60s\"", "")).await;
+    running.stop();
+    until(async || running.readiness().await == (503, "draining".to_owned())).await;
+    // Whoever has not noticed yet is answered as ever.
+    assert_eq!(running.ask_with(&good_token()).await.status, 200);
+    // When the grace is over, the rest is as without it.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::resume();
+    until(async || is_refused(&running).await).await;
+    tokio::time::timeout(SOON, running.ended()).await.expect("nothing is open any more");
+}
+
+#[tokio::test]
 async fn idle_connections_hold_nothing_up() {
     let folder = Folder::new();
     let mut running = folder.start(&config("")).await;

@@ -185,6 +185,8 @@ async fn whoever_does_not_say_what_it_asks_about_is_refused() {
     for more in more {
         let got = running.send(&[&told[..], &[more]].concat()).await;
         assert_eq!(got.status, 400, "{more:?}");
+        assert_eq!(got.header("x-keyward-reason"), Some("request_unclear"));
+        assert_eq!(got.json()["reason"], "request_unclear");
         assert!(got.json()["description"].as_str().unwrap().contains("contradicting"));
         assert_eq!(got.json()["error"], "invalid_request");
         assert_eq!(got.header("cache-control"), Some("no-store"));
