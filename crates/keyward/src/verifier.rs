@@ -229,7 +229,8 @@ impl VerifierBuilder {
     }
 
     /// Another way to reach providers than this machine's network, for all issuers whose keys are fetched. What
-    /// may be fetched, and how much of it, stays as it is; the issuers' extra trust anchors are left to it.
+    /// may be fetched, and how much of it, stays as it is; the issuers' extra trust anchors, and what names may
+    /// resolve to, are left to it. An issuer that goes on with the task of a previous verifier keeps its way.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
