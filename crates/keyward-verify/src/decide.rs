@@ -159,11 +159,24 @@ impl NoKey {
     }
 }
 
-/// The key that verifies the token's signature.
-///
+/// The key that verifies the token's signature, unless the operator denied it.
+pub(crate) fn find_key(
+    now: Now,
+    issuer: &Issuer,
+    set: Option<&KeySet>,
+    jws: &Jws<'_>,
+) -> Result<Arc<LiveKey>, NoKey> {
+    let policy = &issuer.policy;
+    if jws.header().kid().is_some_and(|kid| policy.denies_kid(kid)) {
+        return Err(NoKey::Reason(Reason::Revoked));
+    }
+    let key = find_published_key(now, issuer, set, jws)?;
+    if policy.denies(&key) { Err(NoKey::Reason(Reason::Revoked)) } else { Ok(key) }
+}
+
 /// A token with a `kid` is checked with the keys of that name; where there are none, with those that have
 /// no name. A token without one is checked with every key that serves its algorithm.
-pub(crate) fn find_key(
+fn find_published_key(
     now: Now,
     issuer: &Issuer,
     set: Option<&KeySet>,

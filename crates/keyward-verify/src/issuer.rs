@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyward_jose::{AlgorithmSet, Header, Jws};
 
-use crate::key_set::PublishedKeys;
+use crate::key_set::{LiveKey, PublishedKeys};
 use crate::{Claims, Now, Reason, UnixTime};
 
 /// An issuer and its keys.
@@ -36,11 +36,16 @@ pub struct IssuerPolicy {
     pub leeway: Duration,
     /// The longest token that is looked at, in octets.
     pub token_size_limit: usize,
+    /// The `kid`s of keys that the operator no longer trusts, whatever the issuer publishes. Such a key verifies
+    /// nothing, nor does the same public key where the set holds it under another `kid` or none as well; a
+    /// token that names it is [`Reason::Revoked`]. Default none. A set that no longer holds the `kid` does not
+    /// tell which key that was: deny each of its names.
+    pub denied_kids: Vec<Box<str>>,
 }
 
 impl IssuerPolicy {
     /// The defaults for an issuer: every asymmetric algorithm, `at+jwt` and `JWT`, any audience, 60 s of
-    /// leeway, 16 KiB.
+    /// leeway, 16 KiB, no key denied.
     pub fn new(name: &str, issuer: &str) -> Self {
         Self {
             name: name.into(),
@@ -50,6 +55,7 @@ impl IssuerPolicy {
             audiences: Vec::new(),
             leeway: Duration::from_secs(60),
             token_size_limit: Jws::DEFAULT_SIZE_LIMIT,
+            denied_kids: Vec::new(),
         }
     }
 
@@ -62,6 +68,16 @@ impl IssuerPolicy {
             Some(_) => self.token_types.iter().any(|typ| header.is_type(typ)),
         };
         if accepted { Ok(()) } else { Err(Reason::WrongTokenType) }
+    }
+
+    /// Whether the operator denied keys of this name.
+    pub(crate) fn denies_kid(&self, kid: &str) -> bool {
+        self.denied_kids.iter().any(|denied| **denied == *kid)
+    }
+
+    /// Whether the operator denied this key, by any of its names.
+    pub(crate) fn denies(&self, key: &LiveKey) -> bool {
+        self.denied_kids.iter().any(|denied| key.goes_by(denied))
     }
 
     /// The times between which a token may be accepted: from the first, before the second.

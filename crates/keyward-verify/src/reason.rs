@@ -120,9 +120,9 @@ reasons! {
     /// The proof of possession was used before (RFC 9449 §11.1).
     ProofReplayed = "proof_replayed", Unauthenticated,
         "the proof of possession was used before";
-    /// The token was revoked.
+    /// The token, or the key that signed it, was revoked or denied by configuration.
     Revoked = "revoked", Unauthenticated,
-        "the token was revoked";
+        "the token, or the key that signed it, was revoked";
     /// Tokens came in more than one place, or more than one in the same place (RFC 6750 §2).
     SeveralTokens = "several_tokens", BadRequest,
         "more than one token was sent";

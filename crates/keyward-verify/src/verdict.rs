@@ -97,9 +97,11 @@ impl Verified {
         self.0.valid.end
     }
 
-    /// Whether all that the verdict rests on still holds: the times, and the key.
+    /// Whether all that the verdict rests on still holds: the times, and the key, which a refresh may have put
+    /// beside a denied name of its own.
     pub(crate) fn still_holds(&self, now: Now) -> bool {
-        self.0.valid.contains(&now.wall) && self.0.key.is_usable(now.mono)
+        let Accepted { issuer, key, valid, .. } = &*self.0;
+        valid.contains(&now.wall) && key.is_usable(now.mono) && !issuer.denies(key)
     }
 
     /// Roughly how many octets of memory this takes.

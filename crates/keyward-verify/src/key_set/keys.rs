@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use keyward_jose::{Algorithm, SkippedJwk, VerificationKey};
 
 use crate::{MonoTime, Now, UnixTime};
@@ -15,13 +16,14 @@ use crate::{MonoTime, Now, UnixTime};
 #[derive(Debug)]
 pub struct LiveKey {
     key: VerificationKey,
+    aliases: ArcSwap<Vec<Box<str>>>,
     first_seen: UnixTime,
     usable_until: AtomicU64,
 }
 
 impl LiveKey {
     pub(super) fn new(key: VerificationKey, first_seen: UnixTime, usable_until: MonoTime) -> Self {
-        Self { key, first_seen, usable_until: AtomicU64::new(usable_until.0) }
+        Self { key, aliases: ArcSwap::default(), first_seen, usable_until: AtomicU64::new(usable_until.0) }
     }
 
     /// A key that is no provider's to take back, such as a secret from a file.
@@ -44,6 +46,15 @@ impl LiveKey {
         now.0 < self.usable_until.load(Ordering::Acquire)
     }
 
+    /// Whether its set publishes this public key under `kid`, as this key or as another one.
+    pub(crate) fn goes_by(&self, kid: &str) -> bool {
+        self.key.kid() == Some(kid) || self.aliases.load().iter().any(|alias| **alias == *kid)
+    }
+
+    pub(super) fn set_aliases(&self, aliases: Vec<Box<str>>) {
+        self.aliases.store(Arc::new(aliases));
+    }
+
     pub(super) fn extend(&self, usable_until: MonoTime) {
         self.usable_until.store(usable_until.0, Ordering::Release);
     }
@@ -58,6 +69,14 @@ impl LiveKey {
             && self.key.algorithms() == other.algorithms()
             && self.key.thumbprint() == other.thumbprint()
     }
+}
+
+/// The other kids under which `keys` hold this public key.
+pub(super) fn aliases(key: &VerificationKey, keys: &[VerificationKey]) -> Vec<Box<str>> {
+    let same =
+        |other: &&VerificationKey| key.thumbprint().is_some() && key.thumbprint() == other.thumbprint();
+    let kids = keys.iter().filter(same).filter_map(VerificationKey::kid);
+    kids.filter(|kid| key.kid() != Some(kid)).map(Box::from).collect()
 }
 
 /// Where a set came from.

@@ -8,6 +8,7 @@ use keyward_jose::{JwkSet, SkippedJwk};
 use super::absent::AbsentKids;
 use super::budget::Budget;
 use super::jitter::Jitter;
+use super::keys::aliases;
 use super::{KeySet, KeySetSettings, KeySetState, LiveKey, PublishedKeys, Source};
 use crate::decide::hash_kid;
 use crate::{MonoTime, Now, Reason, UnixTime, WantedKey};
@@ -330,18 +331,24 @@ impl KeySetMachine {
             before.as_ref().map_or_else(Vec::new, |before| before.keys().to_vec());
         let mut refreshed = Refreshed { key_count: set.keys().len(), ..Refreshed::default() };
         let (keys, skipped) = set.into_parts();
+        let aliases: Vec<_> = keys.iter().map(|key| aliases(key, &keys)).collect();
         let keys = keys
             .into_iter()
-            .map(|key| match gone.iter().position(|live| live.is_same(&key)) {
-                Some(place) => {
-                    let live = gone.remove(place);
-                    live.extend(usable_until);
-                    live
-                }
-                None => {
-                    refreshed.added.push(key.kid().map(str::to_owned));
-                    Arc::new(LiveKey::new(key, fetch_started.wall, usable_until))
-                }
+            .zip(aliases)
+            .map(|(key, aliases)| {
+                let live = match gone.iter().position(|live| live.is_same(&key)) {
+                    Some(place) => {
+                        let live = gone.remove(place);
+                        live.extend(usable_until);
+                        live
+                    }
+                    None => {
+                        refreshed.added.push(key.kid().map(str::to_owned));
+                        Arc::new(LiveKey::new(key, fetch_started.wall, usable_until))
+                    }
+                };
+                live.set_aliases(aliases);
+                live
             })
             .collect();
         self.published.publish(KeySet {

@@ -360,6 +360,49 @@ fn without_usable_keys_nothing_is_decided() {
     assert_eq!(scene.outcome(&token(&expired)), reject(Reason::Expired));
 }
 
+/// The operator denies a key by its name, and what is meant is the key.
+#[test]
+fn a_denied_key_verifies_nothing_by_whatever_name() {
+    let deny = |policy: &mut IssuerPolicy| policy.denied_kids = vec!["gone".into(), "leaked".into()];
+    let token = |key: usize, kid| sign_as(&KEYS[key], kid, &good_claims());
+    let named = Scene::new().published(&[jwk(&KEYS[0], Some("leaked")), jwk(&KEYS[1], Some("good"))]);
+    assert_eq!(named.outcome(&token(0, Some("leaked"))), Outcome::Accept);
+    let named = named.policy(deny);
+    for (token, expected) in [
+        (token(0, Some("leaked")), reject(Reason::Revoked)),
+        // Even one of another key, whose signature is not looked at.
+        (token(1, Some("leaked")), reject(Reason::Revoked)),
+        (token(0, None), reject(Reason::Revoked)),
+        (token(0, Some("good")), reject(Reason::InvalidSignature)),
+        (token(1, Some("good")), Outcome::Accept),
+        (token(1, None), Outcome::Accept),
+        // Nobody publishes it, and nobody has to look for it.
+        (token(2, Some("gone")), reject(Reason::Revoked)),
+    ] {
+        assert_eq!(named.outcome(&token), expected);
+    }
+
+    let leaked = jwk(&KEYS[0], Some("leaked"));
+    for (other, kid) in [(Some("again"), Some("again")), (None, Some("any")), (None, None)] {
+        for keys in [[leaked.clone(), jwk(&KEYS[0], other)], [jwk(&KEYS[0], other), leaked.clone()]] {
+            let twice = Scene::new().published(&keys);
+            assert_eq!(twice.outcome(&token(0, kid)), Outcome::Accept);
+            assert_eq!(twice.policy(deny).outcome(&token(0, kid)), reject(Reason::Revoked));
+        }
+    }
+}
+
+/// Two verifiers share the keys for a moment when the configuration changes.
+#[test]
+fn a_key_is_denied_by_a_policy_and_not_in_the_set() {
+    let lenient = Scene::new();
+    let strict = Scene { issuers: lenient.issuers.clone(), ..Scene::new() };
+    let strict = strict.policy(|policy| policy.denied_kids = vec![KEYS[0].kid().unwrap().into()]);
+    let token = token(&good_claims());
+    assert_eq!(strict.outcome(&token), reject(Reason::Revoked));
+    assert_eq!(lenient.outcome(&token), Outcome::Accept);
+}
+
 #[test]
 fn secrets_verify_only_where_they_are_configured() {
     let secret = LocalSigner::from_secret(Algorithm::Hs256, None, SECRET).unwrap();

@@ -16,6 +16,9 @@ use crate::support::*;
 
 const KIDS: [Option<&str>; 4] = [Some("a"), Some("b"), Some("c"), None];
 
+/// The place in [`KIDS`] of the kid that the strict policy denies.
+const DENIED: usize = 0;
+
 /// A key as some set holds it: the place of its material in the pool, and of its name.
 type Entry = (usize, usize);
 
@@ -208,6 +211,20 @@ impl Model {
         if since { Outcome::Reject(reason) } else { Outcome::NeedsKey }
     }
 
+    /// What `decide` says of it where the operator denied [`DENIED`].
+    fn strict_outcome(&self, (key, kid): Entry, arrived: MonoTime) -> Outcome {
+        match self.outcome((key, kid), arrived) {
+            _ if kid == DENIED => Outcome::Reject(Reason::Revoked),
+            Outcome::Accept if self.is_denied(key) => Outcome::Reject(Reason::Revoked),
+            outcome => outcome,
+        }
+    }
+
+    /// Whether the set holds this material under the denied name, whatever else it calls it.
+    fn is_denied(&self, key: usize) -> bool {
+        self.current.as_ref().is_some_and(|current| current.entries.contains(&(key, DENIED)))
+    }
+
     /// When wants may cause the next fetch: a bucket that starts full, filled as time passes.
     fn next_paid(&self) -> MonoTime {
         let (burst, refill) = (u128::from(self.settings.kid_burst), self.settings.kid_refill.as_nanos());
@@ -233,6 +250,8 @@ struct Run {
     issuer: Issuer,
     cache: VerdictCache,
     cached: Vec<Entry>,
+    /// The same issuer and its keys under another policy, which denies [`DENIED`], as after a reload.
+    strict: (Issuer, VerdictCache),
     seen: Vec<Arc<LiveKey>>,
 }
 
@@ -253,7 +272,10 @@ impl Run {
             began: Vec::new(),
         };
         let issuer = issuer_of(&machine);
+        let mut strict = issuer.clone();
+        Arc::make_mut(&mut strict.policy).denied_kids = vec![KIDS[DENIED].unwrap().into()];
         Self {
+            strict: (strict, VerdictCache::new(1 << 20, seed)),
             model,
             machine,
             issuer,
@@ -507,6 +529,12 @@ impl Run {
             self.cache.insert(0, TOKENS[entry.0][entry.1].as_bytes(), accepted(decision));
             self.cached.push(entry);
         }
+        let (issuer, cache) = &self.strict;
+        let decision = judge(now, arrived, issuer, &TOKENS[entry.0][entry.1]);
+        assert_eq!(outcome(&decision), self.model.strict_outcome(entry, arrived));
+        if outcome(&decision) == Outcome::Accept {
+            cache.insert(0, TOKENS[entry.0][entry.1].as_bytes(), accepted(decision));
+        }
     }
 
     /// What holds after every step.
@@ -546,6 +574,10 @@ impl Run {
             if let Some(hit) = self.cache.get(now, 0, TOKENS[entry.0][entry.1].as_bytes()) {
                 let held = entries.iter().any(|(key, kid)| *key == entry.0 && KIDS[*kid] == hit.kid());
                 assert!(held && usable, "a cached verdict outlived its key");
+            }
+            let (_, strict) = &self.strict;
+            if strict.get(now, 0, TOKENS[entry.0][entry.1].as_bytes()).is_some() {
+                assert!(!self.model.is_denied(entry.0), "a cached verdict of a key that is denied");
             }
         }
         match self.machine.next_fetch() {

@@ -60,6 +60,25 @@ fn the_signature_alone_needs_a_key_of_the_set() {
 }
 
 #[test]
+fn a_denied_key_signs_nothing_for_a_tool_either() {
+    let machine = machine_with(START, &[own_jwk(&KEYS[0])]);
+    let mut issuer = issuer_of(&machine);
+    std::sync::Arc::make_mut(&mut issuer.policy).denied_kids = vec![KEYS[0].kid().unwrap().into()];
+    let mut buffer = DecodeBuffer::new();
+    for kid in [KEYS[0].kid(), None] {
+        let token = sign_as(&KEYS[0], kid, &good_claims());
+        let token = token.as_bytes();
+        let any = Requirement::default();
+        let decision = dangerous_decide_for_any_issuer(START, START.mono, &issuer, &any, token, &mut buffer);
+        assert_eq!(outcome(&decision), Outcome::Reject(Reason::Revoked));
+        let explained = explain(START, START.mono, &issuer, &any, token, &mut buffer);
+        assert!(explained.contains(&(Check::Signature, Found::No(Reason::Revoked))));
+        let signed = dangerous_verify_signature_only(START, START.mono, &issuer, token, &mut buffer);
+        assert_eq!(signed.err(), Some(Stop::Reason(Reason::Revoked)));
+    }
+}
+
+#[test]
 fn an_explanation_leaves_no_check_out() {
     let machine = machine_with(START, &[own_jwk(&KEYS[0])]);
     let issuer = issuer_of(&machine);

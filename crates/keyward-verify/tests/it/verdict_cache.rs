@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use keyward_verify::key_set::Step;
-use keyward_verify::{Issuer, MonoTime, Now, UnixTime, VerdictCache, Verified};
+use keyward_verify::{Issuer, MonoTime, Now, Reason, UnixTime, VerdictCache, Verified};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -49,6 +49,21 @@ fn a_verdict_lasts_as_long_as_its_token_by_the_wall_clock() {
         assert_eq!(cache.get(at(seconds), 0, token.as_bytes()).is_some(), held, "{seconds} s");
         assert_eq!(cache.len(), usize::from(held), "what no longer holds is dropped");
     }
+}
+
+/// The provider publishes, under a denied name too, the key that the verdict was made with.
+#[test]
+fn a_verdict_dies_when_its_key_turns_out_to_be_a_denied_one() {
+    let mut machine = machine_with(START, &[own_jwk(&KEYS[0])]);
+    let mut issuer = issuer_of(&machine);
+    std::sync::Arc::make_mut(&mut issuer.policy).denied_kids = vec!["leaked".into()];
+    let (token, verified) = verdict(&issuer, &with(good_claims(), "exp", START.wall.0 + 100_000));
+    let cache = VerdictCache::new(MEBIBYTE, 1);
+    cache.insert(0, token.as_bytes(), verified);
+    assert!(cache.get(START, 0, token.as_bytes()).is_some());
+    let now = next_fetch(&mut machine, START, &[own_jwk(&KEYS[0]), jwk(&KEYS[0], Some("leaked"))]);
+    assert!(cache.get(now, 0, token.as_bytes()).is_none());
+    assert_eq!(outcome_now(now, &issuer, &token), Outcome::Reject(Reason::Revoked));
 }
 
 #[test]
