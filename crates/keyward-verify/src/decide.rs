@@ -175,7 +175,8 @@ pub(crate) fn find_key(
 }
 
 /// A token with a `kid` is checked with the keys of that name; where there are none, with those that have
-/// no name. A token without one is checked with every key that serves its algorithm.
+/// no name. Where the set has the name for a key that cannot be used, nobody can tell. A token without one is
+/// checked with every key that serves its algorithm.
 fn find_published_key(
     now: Now,
     issuer: &Issuer,
@@ -194,8 +195,14 @@ fn find_published_key(
     }
     match header.kid() {
         Some(kid) => match try_keys(now, jws, set.named(kid)) {
-            Err(None) => try_keys(now, jws, set.nameless(header.algorithm()))
-                .map_err(|_| NoKey::Absent(Reason::UnknownKid)),
+            Err(None) => try_keys(now, jws, set.nameless(header.algorithm())).map_err(|_| {
+                if set.skips(kid) {
+                    // The issuer has this key and publishes it badly: another fetch now would bring the same.
+                    NoKey::Reason(Reason::KeysUnavailable)
+                } else {
+                    NoKey::Absent(Reason::UnknownKid)
+                }
+            }),
             tried => tried.map_err(|reason| NoKey::Reason(reason.unwrap_or(Reason::InvalidSignature))),
         },
         None => try_keys(now, jws, set.serving(header.algorithm()))

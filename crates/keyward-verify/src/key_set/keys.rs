@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use keyward_jose::{Algorithm, SkippedJwk, VerificationKey};
+use keyward_jose::{Algorithm, SkippedJwk, UnusableKey, VerificationKey};
 
 use crate::{MonoTime, Now, UnixTime};
 
@@ -156,6 +156,13 @@ impl KeySet {
     /// The keys with this `kid`, in the provider's order.
     pub(crate) fn named<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a Arc<LiveKey>> {
         self.keys.iter().filter(move |live| live.key().kid() == Some(kid))
+    }
+
+    /// Whether a key with this `kid` was skipped that tokens may be signed with: it is the issuer's fault that it
+    /// cannot be used. A key for another purpose, such as encryption, signs nothing.
+    pub(crate) fn skips(&self, kid: &str) -> bool {
+        let signs = |jwk: &&SkippedJwk| jwk.reason != UnusableKey::NotForVerification;
+        self.skipped.iter().filter(signs).any(|jwk| jwk.kid.as_deref() == Some(kid))
     }
 
     /// The keys without a `kid` that serve `algorithm`.

@@ -340,6 +340,38 @@ fn a_key_that_is_not_there_is_wanted_until_a_later_fetch_lacks_it() {
     assert_eq!(scene.outcome(&forged), reject(Reason::InvalidSignature));
 }
 
+/// The issuer publishes the key, and not so that it could be used: no fault of the token's, before a fetch or
+/// after it, and no reason for one.
+#[test]
+fn a_kid_whose_key_was_skipped_is_the_issuers_fault() {
+    let broken = json!({ "kty": "RSA", "kid": "broken", "n": "AQAB", "e": "AQAB" });
+    let encrypting = with(jwk(&KEYS[3], Some("encrypting")), "use", "enc");
+    let scene = |keys: &[Value]| Scene::new().published(keys);
+    let token = |kid| sign_as(&KEYS[1], Some(kid), &good_claims());
+    let unavailable = Outcome::Undecided(Reason::KeysUnavailable);
+    let keys = [own_jwk(&KEYS[0]), broken.clone(), encrypting, unusable_jwk()];
+    let fetched_before = later(START, SECOND);
+    for (now, unknown) in [(START, reject(Reason::UnknownKid)), (fetched_before, Outcome::NeedsKey)] {
+        let scene = Scene { now, arrived: now.mono, ..scene(&keys) };
+        assert_eq!(scene.outcome(&token("broken")), unavailable);
+        assert_eq!(scene.outcome(&token("post-quantum")), unavailable);
+        assert_eq!(scene.outcome(&token("encrypting")), unknown, "no token is signed with it");
+        assert_eq!(scene.outcome(&token("other")), unknown);
+        assert_eq!(scene.outcome(&sign(&KEYS[0], &good_claims())), Outcome::Accept);
+    }
+    // Any key that can be used tells more: one of the same name, or one without a name.
+    let twice = scene(&[broken.clone(), jwk(&KEYS[1], Some("broken"))]);
+    assert_eq!(twice.outcome(&token("broken")), Outcome::Accept);
+    assert_eq!(scene(&[broken.clone(), jwk(&KEYS[1], None)]).outcome(&token("broken")), Outcome::Accept);
+    let other = scene(&[broken.clone(), jwk(&KEYS[0], Some("broken"))]);
+    assert_eq!(other.outcome(&token("broken")), reject(Reason::InvalidSignature));
+    // What no key could mend is told as ever.
+    let unsupported = sign_parts(&KEYS[1], br#"{"alg":"ML-DSA-44","kid":"post-quantum"}"#, b"{}");
+    assert_eq!(scene(&keys).outcome(&unsupported), reject(Reason::UnsupportedAlgorithm));
+    let denied = scene(&keys).policy(|policy| policy.denied_kids = vec!["broken".into()]);
+    assert_eq!(denied.outcome(&token("broken")), reject(Reason::Revoked));
+}
+
 #[test]
 fn without_usable_keys_nothing_is_decided() {
     let empty = Scene::new().keys(&Arc::default());
