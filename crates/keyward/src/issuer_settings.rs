@@ -193,6 +193,13 @@ impl IssuerSettings {
         self
     }
 
+    /// One more key that verifies nothing from now on, whatever the issuer publishes.
+    #[must_use]
+    pub fn deny(mut self, kid: &str) -> Self {
+        self.policy.denied_kids.push(kid.into());
+        self
+    }
+
     /// The only algorithms that its tokens may be signed with.
     #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {

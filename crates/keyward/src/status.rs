@@ -1,7 +1,7 @@
 //! What is known of an issuer's keys, for `/debug/jwks-cache`, `/readyz` and the metrics. No secret is in it.
 
-use keyward_verify::Now;
 use keyward_verify::key_set::{KeySet, LiveKey};
+use keyward_verify::{IssuerPolicy, Now};
 use serde::Serialize;
 
 use crate::keeper::Keeper;
@@ -31,6 +31,8 @@ pub struct IssuerStatus {
     pub next_refresh_seconds: Option<u64>,
     /// How many fetches have failed in a row.
     pub failures: u32,
+    /// The key ids that the operator denies. What is published under them verifies nothing.
+    pub denied_kids: Vec<String>,
     /// The usable keys.
     pub keys: Vec<KeyStatus>,
     /// The keys of the set that cannot be used.
@@ -70,8 +72,8 @@ pub struct SkippedKeyStatus {
 }
 
 impl IssuerStatus {
-    pub(crate) fn of(keeper: &Keeper, now: Now) -> Self {
-        let policy = &keeper.settings().policy;
+    /// `policy` is that of the verifier, which may be younger than its keeper.
+    pub(crate) fn of(keeper: &Keeper, policy: &IssuerPolicy, now: Now) -> Self {
         let published = keeper.published();
         let current = published.current();
         let set: Option<&KeySet> = current.as_deref();
@@ -91,6 +93,7 @@ impl IssuerStatus {
             usable_for_seconds: set.map(|set| until(set.usable_until())),
             next_refresh_seconds: next_fetch.filter(|_| fetches).map(until),
             failures,
+            denied_kids: policy.denied_kids.iter().map(ToString::to_string).collect(),
             keys: keys.map(|live| KeyStatus::of(live)).collect(),
             skipped: set.map_or(&[][..], KeySet::skipped).iter().map(SkippedKeyStatus::of).collect(),
         }

@@ -171,7 +171,8 @@ impl Verifier {
     /// Each issuer's keys, as they are now.
     pub fn status(&self) -> Vec<IssuerStatus> {
         let now = self.inner.clock.now();
-        self.inner.keepers.iter().map(|keeper| IssuerStatus::of(keeper, now)).collect()
+        let kept = self.inner.keepers.iter().zip(&self.inner.issuers);
+        kept.map(|(keeper, issuer)| IssuerStatus::of(keeper, &issuer.policy, now)).collect()
     }
 
     /// How many verdicts are remembered, and how many octets they take.

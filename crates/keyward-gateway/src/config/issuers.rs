@@ -34,6 +34,7 @@ impl Source<'_> {
         if let Some(file) = &raw.hmac_secret_file {
             settings.hmac_key().map_err(|error| self.error(&file.span(), error.to_string()))?;
         }
+        settings.policy.denied_kids = raw.deny.into_iter().map(Into::into).collect();
         settings.policy.audiences = raw.audiences.into_iter().map(Into::into).collect();
         if let Some(types) = raw.token_types {
             if types.get_ref().is_empty() {

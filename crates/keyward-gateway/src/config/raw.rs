@@ -107,6 +107,8 @@ pub(super) struct RawIssuer {
     #[serde(default)]
     pub(super) allow_hosts: Vec<Spanned<String>>,
     #[serde(default)]
+    pub(super) deny: Vec<String>,
+    #[serde(default)]
     pub(super) key_set: RawKeySet,
 }
 

@@ -198,6 +198,39 @@ async fn keys_carry_over_without_a_fetch() {
 }
 
 #[tokio::test]
+async fn a_denied_key_is_refused_at_once_and_taken_back_at_once() {
+    let (uri, asked) = counting_issuer().await;
+    let folder = Folder::new();
+    let text =
+        |rest: &str| config(rest).replace("jwks_file = \"keys.json\"", &format!("jwks_uri = \"{uri}\""));
+    let mut running = folder.start(&text("")).await;
+    let mut reloader = running.reloader.take().unwrap();
+    let token = good_token();
+    assert_eq!(running.ask_with(&token).await.status, 200);
+    let nobody = serde_json::json!([]);
+    for (deny, refused, shown) in [
+        ("deny = [\"main-1\"]", true, serde_json::json!(["main-1"])),
+        ("deny = [\"other\"]", false, serde_json::json!(["other"])),
+        ("deny = [\"other\", \"main-1\"]", true, serde_json::json!(["other", "main-1"])),
+        ("", false, nobody),
+    ] {
+        folder.write("keyward.toml", &text(deny));
+        reloader.reload().unwrap();
+        // One that was accepted a moment ago, and one that was never seen.
+        for token in [&token, &good_token()] {
+            let got = running.ask_with(token).await;
+            let expected = if refused { (401, Some("revoked")) } else { (200, None) };
+            assert_eq!((got.status, got.reason()), expected, "{deny}");
+        }
+        let cache = running.operator("/debug/jwks-cache").await.json();
+        assert_eq!(cache[0]["denied_kids"], shown);
+        // It is published still, and nobody had to ask for that.
+        assert_eq!(cache[0]["keys"][0]["kid"], "main-1");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn an_issuer_that_is_gone_is_gone_from_everywhere() {
     let folder = Folder::new();
     let mut running = folder.start(&config(&other_issuer())).await;
