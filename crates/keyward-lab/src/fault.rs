@@ -91,3 +91,8 @@ pub enum Certificate {
     /// Nobody knows who issued it.
     Untrusted,
 }
+
+impl Endpoint {
+    /// Every one, in the order of their ports.
+    pub const EACH: [Self; 4] = [Self::Discovery, Self::Jwks, Self::Token, Self::Introspection];
+}

@@ -2,8 +2,40 @@
 //!
 //! It shares no code with the verifier: a lab that did could not find its bugs.
 
+mod addresses;
+mod answer;
+mod authority;
+mod body;
+mod client;
+mod clock;
 pub mod command;
+mod connection;
+mod door;
+mod error;
+pub mod exchange;
 pub mod fault;
+mod gate;
+mod issuer;
+mod jws;
+mod key;
+mod lab;
+mod mint;
+mod misbehave;
+mod obey;
+mod opaque;
 pub mod plan;
+mod port;
+mod random;
+mod replay;
+mod rotation;
 pub mod time;
 pub mod token;
+
+pub use addresses::IssuerAddresses;
+pub use authority::CertificateError;
+pub use client::{CLIENT_ID, CLIENT_SECRET};
+pub use error::{CommandError, LabError};
+pub use key::{KeyGeneration, KeyState};
+pub use lab::{Lab, Sockets};
+pub use port::Counts;
+pub use replay::ReplayError;

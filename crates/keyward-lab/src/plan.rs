@@ -1,6 +1,7 @@
 //! What a lab is made of when it starts.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,10 @@ pub struct IssuerPlan {
     /// `aud` of its tokens. Default `api`.
     #[serde(default)]
     pub audience: Option<String>,
+    /// A recording ([`crate::exchange`]) whose answers its discovery and its JWK Set give in their time, with its own
+    /// addresses in place of the provider's. Default: it answers by itself.
+    #[serde(default)]
+    pub replay: Option<PathBuf>,
 }
 
 /// A key.
@@ -53,7 +58,7 @@ pub struct KeyPlan {
 }
 
 /// The signature algorithms of RFC 7518 and RFC 8037 that the lab's keys use.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the RFCs' names")]
 pub enum Algorithm {
     #[default]
@@ -67,4 +72,29 @@ pub enum Algorithm {
     RS256,
     RS384,
     RS512,
+}
+
+impl KeyPlan {
+    /// An ES256 key of this name.
+    pub fn named(kid: impl Into<String>) -> Self {
+        Self { kid: kid.into(), algorithm: Algorithm::default(), nameless: false, wrapper_lifetime: None }
+    }
+}
+
+impl Algorithm {
+    /// The name in `alg`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::EdDSA => "EdDSA",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+        }
+    }
 }

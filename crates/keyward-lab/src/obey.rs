@@ -1,0 +1,211 @@
+//! Commands carried out: tried first, and then all of it or nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::command::{Beside, Command, JwksUri, Rotate};
+use crate::door::Door;
+use crate::error::CommandError;
+use crate::fault::{Endpoint, Fault, RedirectTo};
+use crate::issuer::Issuer;
+use crate::key::{KeyGeneration, KeyRing, LabKey, unwanted};
+use crate::port::{Condition, Line};
+use crate::rotation;
+
+/// The doors of a lab's issuers; none where it is in memory.
+pub(crate) type Doors = BTreeMap<(String, Endpoint), Door>;
+
+/// Rotations more often than this would be nothing else.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+
+/// Carries out a command for an issuer.
+pub(crate) async fn obey(
+    issuer: &Arc<Issuer>,
+    doors: &mut Doors,
+    command: &Command,
+) -> Result<(), CommandError> {
+    let conditions = conditions(issuer, command)?;
+    check(issuer, command)?;
+    let made = Made { keys: generate(issuer, command).await?, beside: beside(issuer, command)? };
+    let mut tried = issuer.told().keys.ring().clone();
+    turn_keys(&mut tried, command, &made)?;
+
+    let opened = open(issuer, doors, &conditions)?;
+    tell(issuer, command, &made)?;
+    for (endpoint, condition) in &conditions {
+        let Some(port) = issuer.port(*endpoint) else { continue };
+        port.turn(condition.clone());
+        if let Some(door) = doors.get_mut(&(issuer.name.clone(), *endpoint))
+            && condition.line() == Line::Cut
+        {
+            door.close(port.number).await;
+        }
+    }
+    for (endpoint, listener) in opened {
+        if let Some(port) = issuer.port(endpoint) {
+            let door = Door::open(listener, Arc::clone(issuer), Arc::clone(port));
+            doors.insert((issuer.name.clone(), endpoint), door);
+        }
+    }
+    Ok(())
+}
+
+/// What was made for a command before anything is changed.
+struct Made {
+    keys: Vec<Arc<LabKey>>,
+    beside: Option<Vec<Value>>,
+}
+
+/// How the endpoints are to be that the command names.
+fn conditions(issuer: &Issuer, command: &Command) -> Result<BTreeMap<Endpoint, Condition>, CommandError> {
+    let mut conditions = BTreeMap::new();
+    for endpoint in command.mend.iter().flat_map(|endpoint| each(*endpoint)) {
+        conditions.insert(*endpoint, Condition::Well);
+    }
+    // `All` comes first, so that one of them can be told something else.
+    for (endpoint, fault) in &command.fault {
+        let fault = checked(issuer, fault)?;
+        for endpoint in each(*endpoint) {
+            conditions.insert(*endpoint, Condition::Faulty(fault.clone()));
+        }
+    }
+    Ok(conditions)
+}
+
+fn each(endpoint: Endpoint) -> &'static [Endpoint] {
+    match endpoint {
+        Endpoint::All => &Endpoint::EACH,
+        Endpoint::Discovery => &[Endpoint::Discovery],
+        Endpoint::Jwks => &[Endpoint::Jwks],
+        Endpoint::Token => &[Endpoint::Token],
+        Endpoint::Introspection => &[Endpoint::Introspection],
+    }
+}
+
+/// The fault as this issuer can have it.
+fn checked(issuer: &Issuer, fault: &Fault) -> Result<Fault, CommandError> {
+    match fault {
+        Fault::Status { code, .. } if !(200..=599).contains(code) => {
+            Err(CommandError::StatusOutOfRange { code: *code })
+        }
+        Fault::Flap(0) => Err(CommandError::NoFlap),
+        Fault::Redirect(RedirectTo::Http) if !issuer.plan.tls => {
+            Err(CommandError::NoRedirectTarget { issuer: issuer.name.clone() })
+        }
+        Fault::Redirect(RedirectTo::Url(url)) => sendable(url).map(|()| fault.clone()),
+        Fault::Tls(_) if !issuer.plan.tls => Ok(Fault::Refuse),
+        _ => Ok(fault.clone()),
+    }
+}
+
+fn check(issuer: &Issuer, command: &Command) -> Result<(), CommandError> {
+    match &command.jwks_uri {
+        Some(JwksUri::Http) if !issuer.plan.tls => {
+            return Err(CommandError::NoRedirectTarget { issuer: issuer.name.clone() });
+        }
+        Some(JwksUri::Url(url)) => sendable(url)?,
+        _ => {}
+    }
+    match command.rotate {
+        Some(Rotate::Every { period, .. }) if period.0 < SHORTEST_PERIOD => Err(CommandError::NoPeriod),
+        _ => Ok(()),
+    }
+}
+
+fn sendable(url: &str) -> Result<(), CommandError> {
+    HeaderValue::from_str(url).map(drop).map_err(|_| CommandError::BadAddress { address: url.to_owned() })
+}
+
+/// The new keys. RSA keys take their time, so that is not done on a worker of the runtime.
+async fn generate(issuer: &Arc<Issuer>, command: &Command) -> Result<Vec<Arc<LabKey>>, CommandError> {
+    if command.generate.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (plans, shared) = (command.generate.clone(), Arc::clone(&issuer.shared));
+    let make = move || {
+        let key = |plan| LabKey::generate(plan, shared.clock.wall(), &shared.stock).map(Arc::new);
+        plans.iter().map(key).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(tokio::task::spawn_blocking(make).await.map_err(|_| KeyGeneration)??)
+}
+
+fn beside(issuer: &Issuer, command: &Command) -> Result<Option<Vec<Value>>, CommandError> {
+    let shared = &issuer.shared;
+    let make = |beside: &Beside| unwanted(beside, &shared.random, shared.clock.wall());
+    command.beside.as_ref().map(|all| all.iter().map(make).collect()).transpose()
+}
+
+fn turn_keys(ring: &mut KeyRing, command: &Command, made: &Made) -> Result<(), CommandError> {
+    for key in &made.keys {
+        ring.add(Arc::clone(key))?;
+    }
+    for name in &command.publish {
+        ring.publish(name)?;
+    }
+    if let Some(name) = &command.sign_with {
+        ring.sign_with(name)?;
+    }
+    for name in &command.withdraw {
+        ring.withdraw(name)?;
+    }
+    for beside in command.beside.iter().flatten() {
+        if let Beside::DuplicateOf(name) = beside {
+            ring.key(name)?;
+        }
+    }
+    if let Some(beside) = &made.beside {
+        ring.beside.clone_from(beside);
+    }
+    if let Some(empty) = command.empty {
+        ring.empty = empty;
+    }
+    command.nodes.as_ref().map_or(Ok(()), |nodes| ring.set_nodes(nodes))
+}
+
+/// Listens again where an endpoint no longer refuses; nowhere if one of them cannot.
+fn open(
+    issuer: &Issuer,
+    doors: &mut Doors,
+    conditions: &BTreeMap<Endpoint, Condition>,
+) -> Result<Vec<(Endpoint, TcpListener)>, CommandError> {
+    let mut opened = Vec::new();
+    for (endpoint, condition) in conditions {
+        let Some(port) = issuer.port(*endpoint).filter(|_| condition.line() != Line::Cut) else { continue };
+        let Some(door) = doors.get_mut(&(issuer.name.clone(), *endpoint)) else { continue };
+        let listener =
+            door.listen(port.number).map_err(|source| CommandError::Listen { port: port.number, source })?;
+        opened.extend(listener.map(|listener| (*endpoint, listener)));
+    }
+    Ok(opened)
+}
+
+/// Everything but the faults, in one moment.
+fn tell(issuer: &Arc<Issuer>, command: &Command, made: &Made) -> Result<(), CommandError> {
+    let mut told = issuer.told();
+    // A rotation may have gone on since it was tried.
+    let mut ring = told.keys.ring().clone();
+    turn_keys(&mut ring, command, made)?;
+    told.keys.replace(ring);
+    if let Some(lag) = command.lag {
+        told.lag = (!lag.by.0.is_zero()).then_some(lag);
+    }
+    if let Some(clock) = command.clock {
+        told.clock = clock;
+    }
+    if let Some(jwks_uri) = &command.jwks_uri {
+        told.jwks_uri = jwks_uri.clone();
+    }
+    if let Some(rotate) = &command.rotate {
+        told.rotation.stop();
+        if let Rotate::Every { period, ahead, overlap } = rotate {
+            let times = (period.0, ahead.0, overlap.0);
+            told.rotation.task = Some(rotation::start(Arc::clone(issuer), told.rotation.number, times));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! The lab over real sockets and in memory, seen by clients that know nothing of it.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests: a panic is how a test fails"
+)]
+
+mod faults;
+mod support;
+mod virtual_time;
