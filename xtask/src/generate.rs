@@ -8,9 +8,10 @@ use std::process::Command;
 use crate::{Failure, command};
 
 /// The pages, by their names in `keyward reference PAGE`.
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("commands", "docs/reference/commands.md"),
     ("configuration", "docs/reference/configuration.md"),
+    ("drills", "docs/reference/drills.md"),
     ("metrics", "docs/reference/metrics.md"),
     ("reasons", "docs/reference/reasons/README.md"),
 ];

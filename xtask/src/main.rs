@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod command;
+mod drill;
 mod fuzz;
 mod generate;
 mod instructions;
@@ -30,6 +31,8 @@ enum Task {
     Test,
     /// Formatting, lints, dependencies, generated pages.
     Check(Selection),
+    /// Every drill, over sockets and in virtual time, on the release build.
+    Drill,
     /// Real identity providers and real proxies, installed, started and put through Keyward.
     Interop(interop::Options),
     /// Ratios to peers measured in one interleaved run. Wants a machine that does nothing else.
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Test => test::run(),
         Task::Check(selection) => check::run(&selection),
+        Task::Drill => drill::run(),
         Task::Interop(options) => run_interop(&options),
         Task::Bench(selection) => bench::run(&selection),
         Task::Instructions(options) => instructions::run(&options),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::ConfigCommand;
+use crate::drill::DrillCommand;
 use crate::exit::{Exit, Failure};
 use crate::gateway::GatewayArgs;
 use crate::keys::KeysCommand;
@@ -14,7 +15,7 @@ use crate::output::tell;
 use crate::reference::ReferenceArgs;
 use crate::token::TokenCommand;
 use crate::up::UpArgs;
-use crate::{config, gateway, keys, manual, reference, token, up};
+use crate::{config, drill, gateway, keys, manual, reference, token, up};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -23,6 +24,7 @@ Examples:
   keyward token verify --jwks keys.json < tokens  a verdict for each token
   keyward token inspect < token                   what a token says
   keyward keys check https://idp.example/jwks     which keys can be used
+  keyward drill run --all                         what an outage would do
 
 Exit codes:
   0   yes
@@ -56,6 +58,9 @@ enum Command {
     /// Check a configuration, or print the default one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Replay incidents: against this gateway, against another, or in virtual time
+    #[command(subcommand)]
+    Drill(DrillCommand),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write one for each command
@@ -96,6 +101,7 @@ impl Command {
         match self {
             Self::Completions(args) => manual::completions(&args),
             Self::Config(command) => config::run(command),
+            Self::Drill(command) => drill::run(command),
             Self::Gateway(args) => gateway::run(&args),
             Self::Keys(command) => keys::run(command),
             Self::Man(args) => manual::man(&args),

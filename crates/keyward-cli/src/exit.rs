@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use keyward::SettingsError;
 use keyward::fetch::FetchError;
+use keyward_drill::error::DrillError;
 use keyward_gateway::{ConfigError, RunError};
+use keyward_lab::LabError;
 
 use crate::token::request::RequestError;
 
@@ -39,6 +41,8 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Config(#[from] ConfigError),
     #[error("{0}")]
+    Drill(#[from] DrillError),
+    #[error("{0}")]
     Fetch(#[from] FetchError),
     #[error("{path}: {cause}")]
     File { path: String, cause: io::Error },
@@ -54,10 +58,14 @@ pub(crate) enum Failure {
     IssuerNotNamed { known: String },
     #[error("a development key could not be made: {0}")]
     Key(#[from] keyward_jose::SigningKeyError),
+    #[error("the lab cannot start: {0}")]
+    Lab(#[from] LabError),
     #[error("cannot listen on {address}: {cause}")]
     Listen { address: std::net::SocketAddr, cause: io::Error },
     #[error("cannot write: {0}")]
     Output(io::Error),
+    #[error("{path}: {error}")]
+    Plan { path: String, error: String },
     #[error("{0}")]
     Request(#[from] RequestError),
     #[error("the runtime cannot start: {0}")]

@@ -5,6 +5,7 @@
 
 mod cli;
 mod config;
+mod drill;
 mod exit;
 mod gateway;
 mod keys;

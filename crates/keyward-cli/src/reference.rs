@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 use keyward::wire;
+use keyward_drill::catalogue;
+use keyward_drill::drill::Runs;
 use keyward_verify::{Reason, Verdict};
 
 use crate::exit::{Exit, Failure};
@@ -19,6 +21,7 @@ pub(crate) struct ReferenceArgs {
 enum Page {
     Commands,
     Configuration,
+    Drills,
     Metrics,
     Reasons,
 }
@@ -30,6 +33,7 @@ pub(crate) fn run(args: &ReferenceArgs) -> Result<Exit, Failure> {
     let page = match args.page {
         Page::Commands => commands(),
         Page::Configuration => configuration(),
+        Page::Drills => drills()?,
         Page::Metrics => metrics(),
         Page::Reasons => reasons(),
     };
@@ -66,6 +70,40 @@ fn configuration() -> String {
          and where.\n\n```toml\n{}```\n",
         keyward_gateway::config::DEFAULT_FILE
     )
+}
+
+fn drills() -> Result<String, Failure> {
+    let mut page = format!(
+        "# Drills\n\n{MADE}\n\n\
+         The drills that come along. `keyward drill show NAME` prints the file of one. [Drill files](drill-files.md) \
+         says how\nthey are written, [Run the drills](../how-to/run-the-drills.md) how they are run.\n"
+    );
+    for (file, drills) in catalogue::files()? {
+        let Some(first) = drills.first() else {
+            continue;
+        };
+        let _ = write!(page, "\n## {file}\n\n**{}.** {}\n", first.title, first.about);
+        let names: Vec<_> =
+            drills.iter().filter_map(|drill| drill.name.strip_prefix(file)?.strip_prefix('-')).collect();
+        let facts = [
+            ("Incidents", first.incidents.join(", ")),
+            ("Phases", first.phases.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>().join("; ")),
+            ("Variants", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+            ("Runs", runs(first.runs).to_owned()),
+        ];
+        let facts = facts.iter().filter(|(_, text)| !text.is_empty());
+        let _ =
+            write!(page, "\n{}", facts.map(|(name, text)| format!("- {name}: {text}\n")).collect::<String>());
+    }
+    Ok(page)
+}
+
+fn runs(runs: Runs) -> &'static str {
+    match runs {
+        Runs::Both => "",
+        Runs::Sockets => "over sockets only",
+        Runs::VirtualTime => "in virtual time only",
+    }
 }
 
 fn metrics() -> String {

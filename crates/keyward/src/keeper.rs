@@ -151,7 +151,7 @@ impl Keeper {
         let wait = clock::until(&*shared.clock, deadline);
         match tokio::time::timeout(wait, returned.changed()).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Reason::KeysUnavailable),
+            Ok(Err(_)) | Err(_) => Err(wanted.otherwise),
         }
     }
 }

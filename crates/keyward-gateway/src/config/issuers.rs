@@ -142,7 +142,6 @@ impl Source<'_> {
         };
         let key_set = &mut settings.key_set;
         key_set.ttl = seconds(&raw.ttl, key_set.ttl)?;
-        key_set.min_ttl = key_set.min_ttl.min(key_set.ttl);
         key_set.stale_limit = seconds(&raw.stale_limit, key_set.stale_limit)?;
         key_set.retries = raw.retries.unwrap_or(key_set.retries);
         settings.fetch_timeout = seconds(&raw.timeout, settings.fetch_timeout)?;

@@ -304,7 +304,7 @@ impl KeySetMachine {
     fn take_set(&mut self, now: Now, started: Now, fetched: Fetched) -> Refreshed {
         let Fetched { set, max_age, age } = fetched;
         let KeySetSettings { ttl, min_ttl, stale_limit, .. } = self.settings;
-        let ttl = max_age.unwrap_or(ttl).max(min_ttl).min(stale_limit);
+        let ttl = max_age.map_or(ttl, |age| age.max(min_ttl.min(ttl))).min(stale_limit);
         let fresh_until = started.mono.saturating_add(ttl);
         let usable_until = started.mono.saturating_add(stale_limit);
         // A cached copy knows of no key that came later, and its keys serve as long as any other's.

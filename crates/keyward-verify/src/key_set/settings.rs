@@ -5,11 +5,11 @@ use std::time::Duration;
 /// The settings of one issuer's key set. The defaults are those of the reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySetSettings {
-    /// How long a fetched set is fresh; it is refreshed in the background at four fifths of it.
+    /// How long a fetched set is fresh; it is refreshed in the background at seven to eight tenths of it.
     /// Default 300 s.
     pub ttl: Duration,
-    /// The shortest time that the provider's `Cache-Control: max-age` may make of it. Default 60 s; the
-    /// longest is the stale limit.
+    /// The shortest time that the provider's `Cache-Control: max-age` may make of it, where the TTL is not shorter
+    /// itself. Default 60 s; the longest is the stale limit.
     pub min_ttl: Duration,
     /// How long after its fetch a set may still verify when no newer one can be had. Default 3600 s.
     pub stale_limit: Duration,

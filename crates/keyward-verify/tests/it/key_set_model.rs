@@ -406,7 +406,8 @@ impl Run {
 
     fn refreshed(&mut self, started: Now, set: SetOf, waiting: Vec<usize>) {
         let Model { settings, now, absent, failures, current, ttl: in_force, .. } = &mut self.model;
-        let ttl = set.max_age.unwrap_or(settings.ttl).clamp(settings.min_ttl, settings.stale_limit);
+        let shortest = settings.min_ttl.min(settings.ttl);
+        let ttl = set.max_age.unwrap_or(settings.ttl).clamp(shortest, settings.stale_limit);
         let next = self.machine.next_fetch().expect("none is under way");
         assert!(next >= now.mono.max(started.mono.saturating_add(ttl * 7 / 10)));
         assert!(next <= now.mono.max(started.mono.saturating_add(ttl * 8 / 10)));

@@ -1,0 +1,32 @@
+//! `keyward drill`.
+
+mod lab;
+mod list;
+mod progress;
+mod run;
+mod table;
+
+use clap::Subcommand;
+
+use crate::exit::{Exit, Failure};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DrillCommand {
+    /// The drills that come along
+    List(list::ListArgs),
+    /// Print a drill's file, to read it or to start one of your own from it
+    Show(list::ShowArgs),
+    /// Run drills: against this gateway, against another, or in virtual time
+    Run(run::RunArgs),
+    /// Start the provider that misbehaves on command, by itself
+    Lab(lab::LabArgs),
+}
+
+pub(crate) fn run(command: DrillCommand) -> Result<Exit, Failure> {
+    match command {
+        DrillCommand::Lab(args) => lab::run(&args),
+        DrillCommand::List(args) => list::list(&args),
+        DrillCommand::Run(args) => run::run(&args),
+        DrillCommand::Show(args) => list::show(&args),
+    }
+}

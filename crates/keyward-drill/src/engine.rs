@@ -1,0 +1,179 @@
+//! Runs one drill: phase after phase, its traffic, its steps, and what came of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant as RealInstant};
+
+use keyward_lab::Lab;
+use keyward_lab::fault::Endpoint;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::drill::{Drill, Phase, Step};
+use crate::error::RunError;
+use crate::flow::{Span, Supply, flow, lock};
+use crate::judge::{Observed, Pace, judge};
+use crate::progress::Progress;
+use crate::report::DrillReport;
+use crate::seen::Outcome;
+use crate::subject::{Facts, Subject};
+use crate::tally::Tally;
+
+/// What time it is, in seconds of Unix, when virtual time begins: 1 January 2027.
+pub(crate) const VIRTUAL_WALL: i64 = 1_798_761_600;
+
+/// How long the gateway may take until it accepts the first token. Others' refresh their keys once a minute.
+const WARM_WITHIN: Duration = Duration::from_secs(90);
+
+/// A drill that is about to run.
+pub(crate) struct Run<'a, S> {
+    pub(crate) drill: &'a Drill,
+    pub(crate) lab: Lab,
+    pub(crate) subject: Arc<S>,
+    pub(crate) pace: Pace,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+/// What is known of a phase before its last answers have come.
+struct Past {
+    tallies: BTreeMap<String, Arc<Mutex<Tally>>>,
+    open: Vec<JoinSet<()>>,
+    fetches: BTreeMap<String, u64>,
+    lasted: Duration,
+    before: Option<Facts>,
+    after: Option<Facts>,
+}
+
+impl<S: Subject> Run<'_, S> {
+    /// Runs it to its end.
+    #[expect(clippy::disallowed_methods, reason = "the report says how long it took on this machine")]
+    pub(crate) async fn report(self) -> Result<DrillReport, RunError> {
+        let started = RealInstant::now();
+        let supplies: Vec<Supply> =
+            self.drill.traffic.iter().map(|(name, stream)| Supply::new(name, stream, &self.lab)).collect();
+        if self.drill.warm {
+            self.warm_up(&supplies).await?;
+        }
+        let mut pasts = Vec::new();
+        for (number, phase) in self.drill.phases.iter().enumerate() {
+            self.progress.phase(&self.drill.name, &phase.name, number + 1, self.drill.phases.len());
+            pasts.push(self.pass(phase, &supplies).await?);
+        }
+        let mut observed = Vec::new();
+        for past in pasts {
+            observed.push(past.complete().await);
+        }
+        let phases = judge(&self.drill.phases, &observed, self.subject.detail(), self.pace);
+        Ok(DrillReport::ran(self.drill, phases, started.elapsed()))
+    }
+
+    /// Waits until a good token of each stream is accepted.
+    async fn warm_up(&self, supplies: &[Supply]) -> Result<(), RunError> {
+        let started = Instant::now();
+        for supply in supplies.iter().filter(|supply| supply.is_good()) {
+            loop {
+                let outcome = self.subject.ask(&supply.next(Instant::now())?).await;
+                if outcome == Outcome::Accept {
+                    break;
+                }
+                if started.elapsed() > WARM_WITHIN {
+                    return Err(RunError::Gateway {
+                        what: format!(
+                            "no token of stream {:?} was accepted within {} s, before anything went wrong: {}",
+                            supply.name(),
+                            WARM_WITHIN.as_secs(),
+                            outcome.label()
+                        ),
+                        log: None,
+                    });
+                }
+                supply.renew();
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// One phase, until its time is over.
+    async fn pass(&self, phase: &Phase, supplies: &[Supply]) -> Result<Past, RunError> {
+        let before = self.subject.facts().await?;
+        let fetches_before = self.fetches();
+        let (at_once, later): (Vec<&Step>, Vec<&Step>) =
+            phase.steps.iter().partition(|step| step.after.0.is_zero());
+        for step in at_once {
+            self.take(phase, step).await?;
+        }
+        let begins = Instant::now();
+        let span = Span { begins, settled: begins + phase.settle.0, ends: begins + phase.lasts.0 };
+        let mut flowing = JoinSet::new();
+        let mut tallies = BTreeMap::new();
+        let flows = |name: &str| phase.traffic.as_ref().is_none_or(|names| names.iter().any(|n| n == name));
+        for supply in supplies.iter().filter(|supply| flows(supply.name())) {
+            let tally = Arc::<Mutex<Tally>>::default();
+            tallies.insert(supply.name().to_owned(), Arc::clone(&tally));
+            flowing.spawn(flow(supply.clone(), Arc::clone(&self.subject), span, tally));
+        }
+        let mut later = later;
+        later.sort_by_key(|step| step.after);
+        for step in later {
+            sleep_until(begins + step.after.0).await;
+            self.take(phase, step).await?;
+        }
+        let mut open = Vec::new();
+        while let Some(flowed) = flowing.join_next().await {
+            match flowed {
+                Ok(flowed) => open.push(flowed?),
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => {}
+            }
+        }
+        sleep_until(span.ends).await;
+        let after = self.subject.facts().await?;
+        let fetches = self.fetches().into_iter().map(|(issuer, count)| {
+            let earlier = fetches_before.get(&issuer).copied().unwrap_or(0);
+            (issuer, count.saturating_sub(earlier))
+        });
+        Ok(Past { tallies, open, fetches: fetches.collect(), lasted: begins.elapsed(), before, after })
+    }
+
+    async fn take(&self, phase: &Phase, step: &Step) -> Result<(), RunError> {
+        if let Some(command) = &step.provider {
+            let obeyed = self.lab.obey(command).await;
+            obeyed.map_err(|cause| RunError::Command { phase: phase.name.clone(), cause })?;
+        }
+        match &step.gateway {
+            Some(step) => self.subject.step(step).await,
+            None => Ok(()),
+        }
+    }
+
+    /// How many times each issuer was asked for its keys: by connection where nothing is said on it, by request
+    /// where many come on one.
+    fn fetches(&self) -> BTreeMap<String, u64> {
+        let of = |issuer: &str| {
+            let counts = self.lab.counts(issuer);
+            let asked = [Endpoint::Discovery, Endpoint::Jwks].map(|endpoint| {
+                counts.get(&endpoint).map_or(0, |counts| counts.connections.max(counts.requests))
+            });
+            asked.into_iter().max().unwrap_or(0)
+        };
+        self.drill.provider.issuer.keys().map(|issuer| (issuer.clone(), of(issuer))).collect()
+    }
+}
+
+impl Past {
+    /// Waits for the answers that are still open.
+    async fn complete(self) -> Observed {
+        for open in self.open {
+            open.join_all().await;
+        }
+        let tallies = self.tallies.into_iter().map(|(name, tally)| (name, lock(&tally).clone())).collect();
+        Observed {
+            tallies,
+            fetches: self.fetches,
+            lasted: self.lasted,
+            before: self.before,
+            after: self.after,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Holds what was seen against what was expected.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::drill::{LatencyBound, Phase};
+use crate::expectation::Detail;
+use crate::report::{About, Failure, PhaseReport, StreamReport};
+use crate::subject::Facts;
+use crate::tally::Tally;
+
+/// What was seen of a phase.
+pub(crate) struct Observed {
+    pub(crate) tallies: BTreeMap<String, Tally>,
+    pub(crate) fetches: BTreeMap<String, u64>,
+    pub(crate) lasted: Duration,
+    pub(crate) before: Option<Facts>,
+    pub(crate) after: Option<Facts>,
+}
+
+/// What time a drill ran in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Real,
+    Virtual,
+}
+
+/// The report of each phase, in order.
+pub(crate) fn judge(phases: &[Phase], observed: &[Observed], detail: Detail, pace: Pace) -> Vec<PhaseReport> {
+    let by_name = |name: &str| {
+        let place = phases.iter().position(|phase| phase.name == name)?;
+        observed.get(place)
+    };
+    phases
+        .iter()
+        .zip(observed)
+        .map(|(phase, seen)| {
+            let mut failures = verdicts(phase, seen, detail);
+            failures.extend(throughput(phase, seen));
+            failures.extend(fetches(phase, seen));
+            let judged = phase.bounds.latency.as_ref().filter(|b| pace == Pace::Virtual || !b.waits_only);
+            failures.extend(judged.and_then(|bound| {
+                let reference = by_name(&bound.of)?;
+                latency(bound, seen, reference)
+            }));
+            failures.extend(memory(phase, seen));
+            if detail == Detail::Reason {
+                failures.extend(gateway(phase, seen));
+            }
+            PhaseReport {
+                name: phase.name.clone(),
+                failures,
+                streams: seen.tallies.iter().map(|(n, tally)| (n.clone(), StreamReport::of(tally))).collect(),
+                fetches: seen.fetches.clone(),
+                memory_mib: seen.after.as_ref().and_then(|facts| facts.memory).map(mib),
+            }
+        })
+        .collect()
+}
+
+fn failure(about: About, text: String) -> Failure {
+    Failure { about, text }
+}
+
+fn verdicts(phase: &Phase, seen: &Observed, detail: Detail) -> Vec<Failure> {
+    let none = Tally::default();
+    let expected = phase.expect.iter().flat_map(|(stream, expectation)| {
+        let tally = seen.tallies.get(stream).unwrap_or(&none);
+        let failures = expectation.failures(tally, detail);
+        failures.into_iter().map(move |text| failure(About::Verdicts, format!("{stream}: {text}")))
+    });
+    expected.collect()
+}
+
+fn throughput(phase: &Phase, seen: &Observed) -> Vec<Failure> {
+    let bounds = phase.bounds.answered_per_second.iter();
+    let missed = bounds.filter_map(|(stream, least)| {
+        let tally = seen.tallies.get(stream);
+        let answered = tally.map_or(0, |tally| {
+            let unanswered = tally.count(|outcome| outcome == crate::seen::Outcome::Unanswered);
+            tally.judged() + tally.unsettled() - unanswered
+        });
+        let rate = answered as f64 / seen.lasted.as_secs_f64().max(f64::EPSILON);
+        (rate < *least).then(|| {
+            let text = format!("{stream}: {rate:.0} requests/s were answered, expected {least:.0} or more");
+            failure(About::Throughput, text)
+        })
+    });
+    missed.collect()
+}
+
+fn fetches(phase: &Phase, seen: &Observed) -> Vec<Failure> {
+    let bounds = phase.bounds.fetches.iter();
+    let exceeded = bounds.filter_map(|(issuer, most)| {
+        let count = seen.fetches.get(issuer).copied().unwrap_or(0);
+        (count > *most).then(|| {
+            let text = format!("{issuer} was asked for its keys {count} times, expected {most} at most");
+            failure(About::Fetches, text)
+        })
+    });
+    exceeded.collect()
+}
+
+fn latency(bound: &LatencyBound, seen: &Observed, reference: &Observed) -> Option<Failure> {
+    let p99 = |observed: &Observed| {
+        let [p99] = observed.tallies.get(&bound.stream)?.quantiles([0.99])?;
+        Some(p99)
+    };
+    let (stream, of) = (&bound.stream, &bound.of);
+    let Some((found, quiet)) = p99(seen).zip(p99(reference)) else {
+        let text = format!("{stream}: there is nothing to hold its latency against");
+        return Some(failure(About::Latency, text));
+    };
+    (found > quiet.mul_f64(bound.within)).then(|| {
+        let within = bound.within;
+        let text =
+            format!("{stream}: p99 {found:.2?}, expected {within} times the {quiet:.2?} of {of:?} at most");
+        failure(About::Latency, text)
+    })
+}
+
+fn memory(phase: &Phase, seen: &Observed) -> Option<Failure> {
+    let most = phase.bounds.memory_mib?;
+    let held = seen.after.as_ref()?.memory.map(mib)?;
+    (held > most as f64)
+        .then(|| failure(About::Memory, format!("the gateway holds {held:.0} MiB, expected {most} at most")))
+}
+
+fn mib(octets: u64) -> f64 {
+    octets as f64 / (1024.0 * 1024.0)
+}
+
+fn gateway(phase: &Phase, seen: &Observed) -> Vec<Failure> {
+    let expected = &phase.gateway;
+    let nothing = Facts::default();
+    let (before, after) = (seen.before.as_ref().unwrap_or(&nothing), seen.after.as_ref().unwrap_or(&nothing));
+    let happened = |event: &String| {
+        let count = |facts: &Facts| facts.events.get(event).copied().unwrap_or(0);
+        count(after) > count(before)
+    };
+    let mut failures = Vec::new();
+    if let Some(readiness) = expected.readiness.as_ref().filter(|readiness| **readiness != after.readiness) {
+        failures.push(format!("it says that it is {:?}, expected {readiness:?}", after.readiness));
+    }
+    let silent = expected.events.iter().filter(|event| !happened(event));
+    failures.extend(silent.map(|event| format!("it did not log {event}")));
+    let loud = expected.no_events.iter().filter(|event| happened(event));
+    failures.extend(loud.map(|event| format!("it logged {event}")));
+    for (issuer, reasons) in &expected.skipped {
+        let mut reasons = reasons.clone();
+        let mut found = after.skipped.get(issuer).cloned().unwrap_or_default();
+        reasons.sort();
+        found.sort();
+        if found != reasons {
+            failures.push(format!("of {issuer} it skips keys for {found:?}, expected {reasons:?}"));
+        }
+    }
+    if after.metrics.is_some() {
+        for (metric, least) in &expected.metrics {
+            let found = after.metric(metric).unwrap_or(0.0);
+            if found < *least {
+                failures.push(format!("{metric} is {found}, expected {least} or more"));
+            }
+        }
+    }
+    failures.into_iter().map(|text| failure(About::Gateway, text)).collect()
+}

@@ -1,0 +1,64 @@
+//! The report as JUnit XML, which CI servers read.
+
+use std::io::{self, Write};
+
+use quick_xml::Writer;
+use quick_xml::events::BytesText;
+
+use crate::report::{DrillReport, Report, Result as DrillResult};
+
+/// Writes it: a test case a drill.
+///
+/// # Errors
+/// What `out` says.
+pub fn write(report: &Report, out: impl Write) -> io::Result<()> {
+    let mut writer = Writer::new_with_indent(out, b' ', 2);
+    let took: f64 = report.drills.iter().map(|drill| drill.took_seconds).sum();
+    writer
+        .create_element("testsuite")
+        .with_attributes([
+            ("name", "keyward drill"),
+            ("tests", report.drills.len().to_string().as_str()),
+            ("failures", report.failed.to_string().as_str()),
+            ("skipped", report.not_applicable.to_string().as_str()),
+            ("time", format!("{took:.3}").as_str()),
+        ])
+        .write_inner_content(|writer| report.drills.iter().try_for_each(|drill| case(writer, drill)))?;
+    writer.into_inner().write_all(b"\n")
+}
+
+fn case<W: Write>(writer: &mut Writer<W>, drill: &DrillReport) -> io::Result<()> {
+    let case = writer.create_element("testcase").with_attributes([
+        ("name", drill.name.as_str()),
+        ("classname", "drill"),
+        ("time", format!("{:.3}", drill.took_seconds).as_str()),
+    ]);
+    let reason = drill.reason.as_deref().unwrap_or_default();
+    match drill.result {
+        DrillResult::Passed => case.write_empty().map(drop),
+        DrillResult::NotApplicable => case
+            .write_inner_content(|writer| {
+                writer.create_element("skipped").with_attribute(("message", reason)).write_empty().map(drop)
+            })
+            .map(drop),
+        DrillResult::Broken => {
+            let element = "error";
+            case.write_inner_content(|writer| {
+                writer.create_element(element).with_attribute(("message", reason)).write_empty().map(drop)
+            })
+            .map(drop)
+        }
+        DrillResult::Failed => case
+            .write_inner_content(|writer| {
+                let lines: Vec<String> =
+                    drill.failures().map(|(phase, failure)| format!("{phase}: {}", failure.text)).collect();
+                let message = lines.first().map(String::as_str).unwrap_or_default();
+                writer
+                    .create_element("failure")
+                    .with_attribute(("message", message))
+                    .write_text_content(BytesText::new(&lines.join("\n")))
+                    .map(drop)
+            })
+            .map(drop),
+    }
+}

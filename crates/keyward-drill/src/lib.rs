@@ -1,0 +1,24 @@
+//! Incidents as drills: traffic and faults over time, the verdicts that are right, and the report.
+//!
+//! A drill is a TOML file. [`Drill`] is what it says, [`catalogue`] holds those that come along, [`Mode`] runs them,
+//! and [`Report`](report::Report) says what they came to.
+
+pub mod catalogue;
+pub mod drill;
+pub mod error;
+pub mod expectation;
+pub mod junit;
+pub mod mode;
+pub mod progress;
+pub mod report;
+pub mod schedule;
+pub mod seen;
+pub mod tally;
+
+mod engine;
+mod flow;
+mod judge;
+mod subject;
+
+pub use drill::Drill;
+pub use mode::{Mode, Target};

@@ -1,0 +1,65 @@
+//! Asks a forward-auth address what it says of a token.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::seen::Outcome;
+
+/// How long a request may take. Whoever waits for longer has gone elsewhere.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A pool of connections to one address.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    address: Uri,
+}
+
+impl Asker {
+    pub(crate) fn new(address: Uri) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        Self { client, address }
+    }
+
+    /// Sends one request with the token.
+    pub(crate) async fn ask(&self, token: &str) -> Outcome {
+        let Ok(value) = HeaderValue::try_from(format!("Bearer {token}")) else {
+            return Outcome::Unanswered;
+        };
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.address.clone();
+        request.headers_mut().insert(AUTHORIZATION, value);
+        match tokio::time::timeout(PATIENCE, self.client.request(request)).await {
+            Ok(Ok(answer)) => {
+                let reason = answer.headers().get("x-keyward-reason").and_then(|value| value.to_str().ok());
+                let outcome = Outcome::of_answer(answer.status(), reason);
+                // Read to its end, so that the connection serves again.
+                let _ = tokio::time::timeout(PATIENCE, answer.into_body().collect()).await;
+                outcome
+            }
+            Ok(Err(_)) | Err(_) => Outcome::Unanswered,
+        }
+    }
+
+    /// Fetches a document of the same client; its status and text.
+    pub(crate) async fn read(&self, address: Uri) -> Option<(StatusCode, String)> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = address;
+        let reading = async {
+            let answer = self.client.request(request).await.ok()?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await.ok()?.to_bytes();
+            Some((status, String::from_utf8_lossy(&body).into_owned()))
+        };
+        tokio::time::timeout(PATIENCE, reading).await.ok().flatten()
+    }
+}

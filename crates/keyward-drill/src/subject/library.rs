@@ -1,0 +1,235 @@
+//! The library in this process, against a provider in memory: what virtual time needs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use keyward::address::NoHost;
+use keyward::clock::Clock;
+use keyward::event::{Event, Observer};
+use keyward::{IssuerSettings, MonoTime, Now, UnixTime, Verdict, Verifier};
+use keyward_lab::Lab;
+use tokio::time::Instant;
+
+use super::memory_transport::MemoryTransport;
+use super::{Facts, Subject};
+use crate::drill::{Damage, Drill, GatewayStep};
+use crate::error::RunError;
+use crate::expectation::Detail;
+use crate::seen::Outcome;
+
+/// A verifier that is started and stopped by a drill.
+#[derive(Debug)]
+pub(crate) struct Library {
+    settings: Mutex<Vec<IssuerSettings>>,
+    transport: Arc<MemoryTransport>,
+    clock: Arc<VirtualClock>,
+    seed: u64,
+    /// Kept for as long as the drill runs.
+    snapshots: Option<tempfile::TempDir>,
+    events: Arc<Events>,
+    verifier: Mutex<Option<Verifier>>,
+}
+
+impl Library {
+    /// Builds it, and starts it where the drill says so.
+    pub(crate) fn new(drill: &Drill, lab: &Lab, wall: i64, seed: u64) -> Result<Self, RunError> {
+        let library = Self::stopped(settings(drill, lab)?, drill.gateway.snapshots, lab, wall, seed)?;
+        if drill.gateway.starts {
+            library.start()?;
+        }
+        Ok(library)
+    }
+
+    /// One with these settings, which is started.
+    pub(crate) fn with_settings(
+        settings: Vec<IssuerSettings>,
+        snapshots: bool,
+        lab: &Lab,
+        wall: i64,
+        seed: u64,
+    ) -> Result<Self, RunError> {
+        let library = Self::stopped(settings, snapshots, lab, wall, seed)?;
+        library.start()?;
+        Ok(library)
+    }
+
+    fn stopped(
+        settings: Vec<IssuerSettings>,
+        snapshots: bool,
+        lab: &Lab,
+        wall: i64,
+        seed: u64,
+    ) -> Result<Self, RunError> {
+        let snapshots = if snapshots { Some(tempfile::tempdir()) } else { None };
+        Ok(Self {
+            settings: Mutex::new(settings),
+            transport: Arc::new(MemoryTransport::new(lab.clone())),
+            clock: Arc::new(VirtualClock::starting_at(wall)),
+            seed,
+            snapshots: snapshots.transpose().map_err(RunError::io("make a folder"))?,
+            events: Arc::default(),
+            verifier: Mutex::new(None),
+        })
+    }
+
+    fn start(&self) -> Result<(), RunError> {
+        self.start_after(None)
+    }
+
+    fn start_after(&self, previous: Option<&Verifier>) -> Result<(), RunError> {
+        let mut builder = Verifier::builder()
+            .clock(Arc::clone(&self.clock) as Arc<dyn Clock>)
+            .observer(Arc::clone(&self.events) as Arc<dyn Observer>)
+            .transport(Arc::clone(&self.transport) as _)
+            .seed(self.seed);
+        if let Some(folder) = &self.snapshots {
+            builder = builder.snapshots(folder.path());
+        }
+        if let Some(previous) = previous {
+            builder = builder.previous(previous);
+        }
+        let settings = lock(&self.settings).clone();
+        let verifier =
+            settings.into_iter().fold(builder, |builder, issuer| builder.issuer(issuer)).start()?;
+        *lock(&self.verifier) = Some(verifier);
+        Ok(())
+    }
+
+    fn kill(&self) {
+        lock(&self.verifier).take();
+    }
+
+    fn deny(&self, kids: &[String]) -> Result<(), RunError> {
+        for issuer in &mut *lock(&self.settings) {
+            issuer.policy.denied_kids = kids.iter().map(|kid| kid.as_str().into()).collect();
+        }
+        let previous = lock(&self.verifier).clone();
+        self.start_after(previous.as_ref())
+    }
+
+    fn damage(&self, damage: Damage) -> Result<(), RunError> {
+        self.snapshots
+            .as_ref()
+            .map_or(Ok(()), |folder| super::gateway::damage_snapshots(folder.path(), damage))
+    }
+}
+
+impl Subject for Library {
+    fn detail(&self) -> Detail {
+        Detail::Reason
+    }
+
+    async fn ask(&self, token: &str) -> Outcome {
+        let verifier = lock(&self.verifier).clone();
+        match verifier {
+            None => Outcome::Unanswered,
+            Some(verifier) => match verifier.verify(token.as_bytes()).await {
+                Verdict::Accept(_) => Outcome::Accept,
+                Verdict::Reject(reason) | Verdict::Undecided(reason) => reason.into(),
+            },
+        }
+    }
+
+    async fn step(&self, step: &GatewayStep) -> Result<(), RunError> {
+        match step {
+            GatewayStep::Deny(kids) => self.deny(kids),
+            GatewayStep::Kill => {
+                self.kill();
+                Ok(())
+            }
+            GatewayStep::Restart => {
+                self.kill();
+                self.start()
+            }
+            GatewayStep::Snapshot(damage) => self.damage(*damage),
+            GatewayStep::Start => self.start(),
+        }
+    }
+
+    async fn facts(&self) -> Result<Option<Facts>, RunError> {
+        let Some(verifier) = lock(&self.verifier).clone() else {
+            return Ok(None);
+        };
+        let status = verifier.status();
+        let readiness = if !status.iter().any(|issuer| issuer.usable) {
+            "no_keys"
+        } else if status.iter().all(|issuer| issuer.usable && issuer.state == "fresh") {
+            "ready"
+        } else {
+            "degraded"
+        };
+        let skipped = status.into_iter().map(|issuer| {
+            (issuer.name, issuer.skipped.into_iter().map(|key| key.reason.to_owned()).collect())
+        });
+        Ok(Some(Facts {
+            readiness: readiness.to_owned(),
+            events: lock(&self.events.0).clone(),
+            skipped: skipped.collect(),
+            metrics: None,
+            memory: None,
+        }))
+    }
+}
+
+fn settings(drill: &Drill, lab: &Lab) -> Result<Vec<IssuerSettings>, RunError> {
+    let plan = &drill.gateway;
+    let allowed_hosts = plan.allow_hosts.iter().map(|host| host.parse()).collect::<Result<Vec<_>, _>>();
+    let allowed_hosts = allowed_hosts
+        .map_err(|error: NoHost| RunError::Gateway { what: format!("allow_hosts: {error}"), log: None })?;
+    let issuers = drill.provider.issuer.keys().filter_map(|name| {
+        let mut settings = IssuerSettings::discover(&lab.issuer(name)?.issuer).named(name);
+        let key_set = &mut settings.key_set;
+        key_set.ttl = plan.ttl.map_or(key_set.ttl, |ttl| ttl.0);
+        key_set.stale_limit = plan.stale_limit.map_or(key_set.stale_limit, |limit| limit.0);
+        key_set.retries = plan.retries.unwrap_or(key_set.retries);
+        settings.fetch_timeout = plan.timeout.map_or(settings.fetch_timeout, |timeout| timeout.0);
+        settings.allowed_hosts.clone_from(&allowed_hosts);
+        Some(settings)
+    });
+    Ok(issuers.collect())
+}
+
+/// tokio's clock, which can be paused, and a wall clock that goes along with it.
+#[derive(Debug)]
+struct VirtualClock {
+    wall: i64,
+    origin: Instant,
+}
+
+impl VirtualClock {
+    fn starting_at(wall: i64) -> Self {
+        Self { wall, origin: Instant::now() }
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Now {
+        let elapsed = self.origin.elapsed();
+        Now {
+            wall: UnixTime(self.wall).saturating_add(elapsed),
+            mono: MonoTime(0).saturating_add(elapsed).saturating_add(Duration::from_nanos(1)),
+        }
+    }
+}
+
+/// Counts events by what they are logged as, and by that with their cause.
+#[derive(Debug, Default)]
+struct Events(Mutex<BTreeMap<String, u64>>);
+
+impl Observer for Events {
+    fn observe(&self, _issuer: &str, event: &Event<'_>) {
+        let mut events = lock(&self.0);
+        *events.entry(event.label().to_owned()).or_default() += 1;
+        let cause = match event {
+            Event::RefreshFailed { error, .. } => error.label(),
+            Event::RefreshRefused { .. } => "no_usable_key",
+            _ => return,
+        };
+        *events.entry(format!("{}:{cause}", event.label())).or_default() += 1;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,86 @@
+//! What came of one stream in one phase, counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::seen::{Outcome, Seen};
+
+/// Counts of outcomes, and how long they took.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    counts: BTreeMap<Outcome, u64>,
+    /// In microseconds: 4 octets a request, of which a drill sends some hundred thousand.
+    latencies: Vec<u32>,
+    unsettled: u64,
+    held_back: u64,
+}
+
+impl Tally {
+    /// Counts what is judged.
+    pub fn add(&mut self, seen: Seen) {
+        *self.counts.entry(seen.outcome).or_default() += 1;
+        self.latencies.push(u32::try_from(seen.took.as_micros()).unwrap_or(u32::MAX));
+    }
+
+    /// Counts what came while the phase settled.
+    pub fn add_unsettled(&mut self) {
+        self.unsettled += 1;
+    }
+
+    /// Counts what was not sent, because too many are open.
+    pub fn hold_back(&mut self) {
+        self.held_back += 1;
+    }
+
+    /// How many were not sent.
+    pub fn held_back(&self) -> u64 {
+        self.held_back
+    }
+
+    /// How many are judged.
+    pub fn judged(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// How many came while the phase settled.
+    pub fn unsettled(&self) -> u64 {
+        self.unsettled
+    }
+
+    /// How many came to what is asked for.
+    pub fn count(&self, is_asked_for: impl Fn(Outcome) -> bool) -> u64 {
+        self.counts.iter().filter(|(outcome, _)| is_asked_for(**outcome)).map(|(_, count)| count).sum()
+    }
+
+    /// Every outcome that there was.
+    pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        self.counts.iter().map(|(outcome, count)| (*outcome, *count))
+    }
+
+    /// The times within which these shares were answered, each from 0 to 1; none where nothing was.
+    pub fn quantiles<const N: usize>(&self, shares: [f64; N]) -> Option<[Duration; N]> {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        let last = sorted.len().checked_sub(1)?;
+        Some(shares.map(|share| {
+            let place = (share.clamp(0.0, 1.0) * last as f64).ceil() as usize;
+            Duration::from_micros(sorted.get(place).copied().unwrap_or(u32::MAX).into())
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_of_what_was_measured() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.quantiles([0.5]), None);
+        for millis in (1..=100).rev() {
+            tally.add(Seen { outcome: Outcome::Accept, took: Duration::from_millis(millis) });
+        }
+        let times = tally.quantiles([0.0, 0.5, 0.99, 1.0]).unwrap();
+        assert_eq!(times.map(|time| time.as_millis()), [1, 51, 100, 100]);
+    }
+}

@@ -1,0 +1,13 @@
+//! The drills, on the release build of the gateway itself.
+
+use std::process::Command;
+
+use crate::{Failure, command};
+
+/// Runs all of them over real sockets, then in virtual time those that can be.
+pub(crate) fn run() -> Result<bool, Failure> {
+    command::build_release(&["keyward-cli"])?;
+    let keyward = command::release_binary("keyward");
+    Ok(command::run(Command::new(&keyward).args(["drill", "run", "--all"]))?
+        && command::run(Command::new(&keyward).args(["drill", "run", "--all", "--virtual-time"]))?)
+}
