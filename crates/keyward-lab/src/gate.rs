@@ -16,6 +16,8 @@ pub(crate) struct Gate<IO> {
     io: IO,
     condition: watch::Receiver<Condition>,
     stuck: Stuck,
+    /// Whether the client has said that nothing more comes from it.
+    ended: bool,
 }
 
 /// Whether a connection said less than it should have. Such a one is cut as soon as its endpoint is mended: half an
@@ -35,7 +37,7 @@ impl Stuck {
 
 impl<IO> Gate<IO> {
     pub(crate) fn new(io: IO, condition: watch::Receiver<Condition>, stuck: Stuck) -> Self {
-        Self { io, condition, stuck }
+        Self { io, condition, stuck, ended: false }
     }
 
     fn line(&self) -> Line {
@@ -58,6 +60,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Gate<IO> {
                 let mut ignored = ReadBuf::new(&mut octets);
                 ready!(Pin::new(&mut self.io).poll_read(cx, &mut ignored))?;
                 if ignored.filled().is_empty() {
+                    self.ended = true;
                     return Poll::Ready(Ok(()));
                 }
                 self.stuck.set();
@@ -71,23 +74,25 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gate<IO> {
         match self.line() {
             Line::Open(_) => Pin::new(&mut self.io).poll_write(cx, octets),
             Line::Cut => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            // Nobody wakes it: the connection is cut when the endpoint is mended.
+            // Said, as far as HTTP knows: it must not wait for what never comes, or a client that gave up would keep
+            // its place.
             Line::Silent => {
                 self.stuck.set();
-                Poll::Pending
+                Poll::Ready(Ok(octets.len()))
             }
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.line() {
-            Line::Open(_) => Pin::new(&mut self.io).poll_flush(cx),
-            Line::Cut => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            Line::Silent => Poll::Pending,
-        }
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.line() == Line::Silent && !self.ended {
+            // An end would be an answer, too.
+            self.stuck.set();
+            return Poll::Pending;
+        }
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

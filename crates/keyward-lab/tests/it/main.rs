@@ -7,6 +7,13 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod control;
+mod endpoints;
 mod faults;
+mod keys;
+mod pooled;
+mod recorded;
+mod starting;
 mod support;
+mod tls;
 mod virtual_time;
