@@ -70,6 +70,8 @@ pub(crate) enum Failure {
     Request(#[from] RequestError),
     #[error("the runtime cannot start: {0}")]
     Runtime(io::Error),
+    #[error("the schedule of seed {seed} cannot be played: {cause}")]
+    Schedule { seed: u64, cause: keyward_drill::error::RunError },
     #[error("{0}")]
     Settings(#[from] SettingsError),
     #[error("a token could not be signed: {0}")]

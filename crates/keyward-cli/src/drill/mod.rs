@@ -3,6 +3,7 @@
 mod lab;
 mod list;
 mod progress;
+mod random;
 mod run;
 mod table;
 
@@ -18,6 +19,8 @@ pub(crate) enum DrillCommand {
     Show(list::ShowArgs),
     /// Run drills: against this gateway, against another, or in virtual time
     Run(run::RunArgs),
+    /// Play random schedules of faults, rotations, restarts and requests, and hold the answers against the promises
+    Random(random::RandomArgs),
     /// Start the provider that misbehaves on command, by itself
     Lab(lab::LabArgs),
 }
@@ -26,6 +29,7 @@ pub(crate) fn run(command: DrillCommand) -> Result<Exit, Failure> {
     match command {
         DrillCommand::Lab(args) => lab::run(&args),
         DrillCommand::List(args) => list::list(&args),
+        DrillCommand::Random(args) => random::run(&args),
         DrillCommand::Run(args) => run::run(&args),
         DrillCommand::Show(args) => list::show(&args),
     }

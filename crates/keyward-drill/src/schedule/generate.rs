@@ -7,9 +7,9 @@ use keyward_lab::time::Time;
 use keyward_lab::token::Signature;
 
 use super::dice::Dice;
+use super::duration;
 use super::plan::{Ask, Event, Millis, Mint, PlannedIssuer, Schedule, Token, Worth};
 use super::rotation::{KeyStep, Ring, is_idle, rotation};
-use super::duration;
 use crate::drill::{Damage, GatewayStep};
 
 const SECOND: Millis = 1000;
@@ -29,7 +29,7 @@ enum Intent {
     /// No key is denied any more.
     Allow,
     Keys(usize, Vec<KeyStep>),
-    Provider(Command),
+    Provider(Box<Command>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,8 @@ impl Schedule {
         let ends = dice.spread(5 * MINUTE, 60 * MINUTE);
         let snapshots = dice.percent(60);
         let count = dice.between(1, 3);
-        let issuers: Vec<_> = ["a", "b", "c"].iter().zip(0..count).map(|(name, _)| issuer(&mut dice, name)).collect();
+        let issuers: Vec<_> =
+            ["a", "b", "c"].iter().zip(0..count).map(|(name, _)| issuer(&mut dice, name)).collect();
         let mut intents = Vec::new();
         for (place, issuer) in issuers.iter().enumerate() {
             trouble(&mut dice, ends, issuer, &mut intents);
@@ -78,11 +79,13 @@ fn told(issuer: &PlannedIssuer) -> Command {
 
 /// Faults that come and go, junk in the set, a clock that is wrong.
 fn trouble(dice: &mut Dice, ends: Millis, issuer: &PlannedIssuer, intents: &mut Vec<(Millis, Intent)>) {
-    let mut tell = |at, command| intents.push((at, Intent::Provider(command)));
+    let mut tell = |at, command| intents.push((at, Intent::Provider(Box::new(command))));
     for _ in 0..dice.between(0, 4) {
         let at = dice.between(0, ends);
         let until = at + dice.spread(SECOND, 20 * MINUTE);
-        let place = *dice.pick(&[Endpoint::All, Endpoint::All, Endpoint::Jwks, Endpoint::Discovery]).unwrap_or(&Endpoint::All);
+        let place = *dice
+            .pick(&[Endpoint::All, Endpoint::All, Endpoint::Jwks, Endpoint::Discovery])
+            .unwrap_or(&Endpoint::All);
         match dice.between(0, 9) {
             0 => {
                 tell(at, Command { empty: Some(true), ..told(issuer) });
@@ -115,7 +118,10 @@ fn trouble(dice: &mut Dice, ends: Millis, issuer: &PlannedIssuer, intents: &mut 
 }
 
 fn fault(dice: &mut Dice, place: Endpoint, timeout: Millis) -> Fault {
-    let status = |code, retry_after: Option<i64>| Fault::Status { code, retry_after: retry_after.map(i64::unsigned_abs) };
+    let status = |code, retry_after: Option<i64>| Fault::Status {
+        code,
+        retry_after: retry_after.map(i64::unsigned_abs),
+    };
     match dice.between(0, 20) {
         0 | 1 => Fault::Refuse,
         2 | 3 => Fault::Hang,
@@ -132,8 +138,14 @@ fn fault(dice: &mut Dice, place: Endpoint, timeout: Millis) -> Fault {
         14 => Fault::Html,
         15 => Fault::TruncatedJson,
         16 => Fault::WrongContentType,
-        17 => if dice.percent(50) { Fault::Oversized } else { Fault::GzipBomb },
-        18 => Fault::Redirect(if dice.percent(50) { RedirectTo::Itself } else { RedirectTo::Metadata }),
+        17 => {
+            if dice.percent(50) {
+                Fault::Oversized
+            } else {
+                Fault::GzipBomb
+            }
+        }
+        18 => Fault::Redirect(if dice.percent(50) { RedirectTo::OtherHost } else { RedirectTo::Metadata }),
         _ => Fault::Flap(u32::try_from(dice.between(2, 4)).unwrap_or(2)),
     }
 }
@@ -154,7 +166,13 @@ fn beside(dice: &mut Dice, PlannedIssuer { name, .. }: &PlannedIssuer) -> Beside
     }
 }
 
-fn rotations(dice: &mut Dice, ends: Millis, place: usize, issuer: &PlannedIssuer, intents: &mut Vec<(Millis, Intent)>) {
+fn rotations(
+    dice: &mut Dice,
+    ends: Millis,
+    place: usize,
+    issuer: &PlannedIssuer,
+    intents: &mut Vec<(Millis, Intent)>,
+) {
     let [dark, twin] = ["dark", "twin"].map(|name| format!("{}-{name}", issuer.name));
     // One that is never shown, and one that always is.
     let steps = vec![KeyStep::Make(dark), KeyStep::Make(twin.clone()), KeyStep::Publish(twin)];
@@ -163,17 +181,28 @@ fn rotations(dice: &mut Dice, ends: Millis, place: usize, issuer: &PlannedIssuer
     times.sort_unstable();
     for (at, number) in times.into_iter().zip(2..) {
         let steps = rotation(dice, at, &format!("{}-{number}", issuer.name));
+        let mut ask = |at: Millis, kind| intents.push((at.max(0), Intent::Ask(place, kind)));
+        if dice.percent(50) {
+            // Its tokens come at once.
+            (1..=6).for_each(|number| ask(at + number * number * 100, Traffic::Rush));
+        }
+        if dice.percent(40) {
+            // It comes amid junk.
+            let gap = dice.between(50, 300);
+            (-15..15).for_each(|number| ask(at + number * gap, Traffic::Junk));
+        }
         intents.extend(steps.into_iter().map(|(at, steps)| (at, Intent::Keys(place, steps))));
     }
 }
 
 fn traffic(dice: &mut Dice, ends: Millis, place: usize, intents: &mut Vec<(Millis, Intent)>) {
-    for _ in 0..(ends / (20 * SECOND)).min(50) {
+    for _ in 0..(ends / (25 * SECOND)).min(40) {
         intents.push((dice.between(0, ends), Intent::Ask(place, Traffic::Everyday)));
     }
     for _ in 0..dice.between(0, 3) {
-        let kind = dice.weighed([(2, Traffic::Everyday), (3, Traffic::Junk), (2, Traffic::Rush)], Traffic::Rush);
-        let (at, count) = (dice.between(0, ends), dice.between(3, 30));
+        let kind =
+            dice.weighed([(2, Traffic::Everyday), (3, Traffic::Junk), (2, Traffic::Rush)], Traffic::Rush);
+        let (at, count) = (dice.between(0, ends), dice.between(3, 20));
         let gap = dice.pick(&[0, 0, 10, 100, 400, 1500]).copied().unwrap_or(0);
         intents.extend((0..count).map(|number| (at + number * gap, Intent::Ask(place, kind))));
     }
@@ -216,7 +245,8 @@ struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     fn new(dice: &'a mut Dice, issuers: &[PlannedIssuer]) -> Self {
-        let ring = |issuer: &PlannedIssuer| Ring::new(&issuer.name, Algorithm::ES256, format!("{}-1", issuer.name));
+        let ring =
+            |issuer: &PlannedIssuer| Ring::new(&issuer.name, Algorithm::ES256, format!("{}-1", issuer.name));
         let (rings, asked) = (issuers.iter().map(ring).collect(), vec![Vec::new(); issuers.len()]);
         Self { dice, rings, asked, asks: 0, denied: Vec::new(), is_up: true, events: Vec::new() }
     }
@@ -259,7 +289,7 @@ impl<'a> Resolver<'a> {
             }
             Intent::Keys(issuer, steps) => {
                 let command = self.rings.get_mut(issuer)?.take(&steps);
-                (!is_idle(&command)).then_some(Event::Provider(command))
+                (!is_idle(&command)).then(|| Event::Provider(Box::new(command)))
             }
             Intent::Provider(command) => Some(Event::Provider(command)),
         }
@@ -298,9 +328,10 @@ impl<'a> Resolver<'a> {
                 ],
                 Kind::Signing,
             ),
-            Traffic::Junk => {
-                dice.weighed([(12, Kind::Stray), (4, Kind::Guessed), (2, Kind::Forged), (1, Kind::Signing)], Kind::Stray)
-            }
+            Traffic::Junk => dice.weighed(
+                [(12, Kind::Stray), (4, Kind::Guessed), (2, Kind::Forged), (1, Kind::Signing)],
+                Kind::Stray,
+            ),
             Traffic::Rush => dice.weighed([(4, Kind::Signing), (1, Kind::Any)], Kind::Signing),
         };
         let next = || {

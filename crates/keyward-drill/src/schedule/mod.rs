@@ -7,6 +7,8 @@
 mod dice;
 mod generate;
 mod history;
+#[cfg(test)]
+mod mutants;
 mod plan;
 mod rotation;
 mod run;

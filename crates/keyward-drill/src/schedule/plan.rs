@@ -49,7 +49,7 @@ pub enum Event {
     /// Something is done to the verifier.
     Gateway(GatewayStep),
     /// A provider is told something.
-    Provider(Command),
+    Provider(Box<Command>),
 }
 
 /// A request with a token. It has a number: how many came before it.
@@ -133,7 +133,10 @@ impl fmt::Display for Schedule {
         for PlannedIssuer { name, ttl, max_age, stale_limit, timeout } in &self.issuers {
             let max_age = max_age.map_or_else(String::new, |seconds| format!(", max-age {seconds} s"));
             let [ttl, stale_limit] = [ttl, stale_limit].map(|time| time / 1000);
-            writeln!(f, "issuer {name}: ttl {ttl} s{max_age}, stale limit {stale_limit} s, timeout {timeout} ms")?;
+            writeln!(
+                f,
+                "issuer {name}: ttl {ttl} s{max_age}, stale limit {stale_limit} s, timeout {timeout} ms"
+            )?;
         }
         Ok(())
     }
@@ -146,7 +149,9 @@ impl fmt::Display for Event {
             Self::Gateway(GatewayStep::Deny(kids)) => write!(f, "verifier: deny [{}]", kids.join(", ")),
             Self::Gateway(GatewayStep::Kill) => f.write_str("verifier: kill"),
             Self::Gateway(GatewayStep::Restart) => f.write_str("verifier: restart"),
-            Self::Gateway(GatewayStep::Snapshot(damage)) => write!(f, "verifier: damage snapshots ({damage:?})"),
+            Self::Gateway(GatewayStep::Snapshot(damage)) => {
+                write!(f, "verifier: damage snapshots ({damage:?})")
+            }
             Self::Gateway(GatewayStep::Start) => f.write_str("verifier: start"),
             Self::Provider(command) => {
                 let command = serde_json::to_string(command).map_err(|_| fmt::Error)?;

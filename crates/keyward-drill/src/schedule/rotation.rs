@@ -36,10 +36,9 @@ pub(super) fn rotation(dice: &mut Dice, at: Millis, new: &str) -> Vec<(Millis, V
             (at + ahead + overlap, vec![WithdrawOthers]),
         ],
         // Published as it begins to sign; the old one stays for a while.
-        1 | 2 => vec![
-            (at, vec![Make(new()), Publish(new()), Sign(new())]),
-            (at + overlap, vec![WithdrawOthers]),
-        ],
+        1 | 2 => {
+            vec![(at, vec![Make(new()), Publish(new()), Sign(new())]), (at + overlap, vec![WithdrawOthers])]
+        }
         // One in the place of the other.
         3 => vec![(at, vec![Make(new()), Publish(new()), Sign(new()), WithdrawOthers])],
         // Signs before it is published.
@@ -78,7 +77,13 @@ impl Ring {
     /// One key, which is published and signs.
     pub(super) fn new(issuer: &str, algorithm: Algorithm, first: String) -> Self {
         let published = vec![first.clone()];
-        Self { issuer: issuer.to_owned(), algorithm, made: vec![first.clone()], published, signing: vec![first] }
+        Self {
+            issuer: issuer.to_owned(),
+            algorithm,
+            made: vec![first.clone()],
+            published,
+            signing: vec![first],
+        }
     }
 
     pub(super) fn made(&self) -> &[String] {
@@ -101,7 +106,12 @@ impl Ring {
                 KeyStep::Make(key) => {
                     self.made.push(key.clone());
                     let (kid, algorithm) = (key.clone(), self.algorithm);
-                    command.generate.push(KeyPlan { kid, algorithm, nameless: false, wrapper_lifetime: None });
+                    command.generate.push(KeyPlan {
+                        kid,
+                        algorithm,
+                        nameless: false,
+                        wrapper_lifetime: None,
+                    });
                 }
                 KeyStep::Publish(key) => self.publish(&mut command, key.clone()),
                 KeyStep::RollBack => {
@@ -138,8 +148,9 @@ impl Ring {
     }
 
     fn withdraw(&mut self, command: &mut Command, is_gone: impl Fn(&String) -> bool) {
-        let (gone, published) =
-            std::mem::take(&mut self.published).into_iter().partition(|key| !key.ends_with("-twin") && is_gone(key));
+        let (gone, published) = std::mem::take(&mut self.published)
+            .into_iter()
+            .partition(|key| !key.ends_with("-twin") && is_gone(key));
         self.published = published;
         command.withdraw = gone;
     }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::duration;
-use super::plan::{Ask, Event, Millis, PlannedIssuer, Schedule, Token};
+use super::plan::{Event, Millis, PlannedIssuer, Schedule, Token};
 use super::truth::{Broken, Truth, clock};
 use super::violation::Violation;
 use crate::drill::GatewayStep;
@@ -72,16 +72,24 @@ pub(super) fn run_with<S: Subject>(
 ) -> Result<Ran, RunError> {
     let schedule = Schedule::of_seed(seed);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-    let (seen, fetches) = runtime.map_err(RunError::io("start a runtime"))?.block_on(async {
+    let played = runtime.map_err(RunError::io("start a runtime"))?.block_on(async {
         let lab = Lab::in_memory(&plan(&schedule), VIRTUAL_WALL, seed)?;
         let subject = Arc::new(subject(&lab, &schedule)?);
-        let seen = play(&schedule, &lab, subject).await?;
-        let fetches: Vec<_> = schedule.issuers.iter().map(|issuer| fetches(&lab, &issuer.name)).collect();
-        Ok::<_, RunError>((seen, fetches))
+        play(&schedule, &lab, subject).await
     })?;
-    let mut ran = Ran { schedule, seen, violations: Vec::new() };
-    ran.violations = ran.judge(&fetches);
+    let mut ran = Ran { schedule, seen: played.seen, violations: Vec::new() };
+    ran.violations = ran.judge(&played.fetches_before, &played.fetches);
     Ok(ran)
+}
+
+/// What came of a schedule.
+struct Played {
+    /// By the requests' numbers.
+    seen: Vec<Seen>,
+    /// How many fetches there had been of the issuer's keys when the request came, by its number.
+    fetches_before: Vec<u64>,
+    /// How many there were in the end, by issuer.
+    fetches: Vec<u64>,
 }
 
 pub(super) fn settings(lab: &Lab, schedule: &Schedule) -> Vec<IssuerSettings> {
@@ -108,22 +116,25 @@ fn plan(schedule: &Schedule) -> LabPlan {
 /// How many times its set was fetched, or its discovery document before that.
 fn fetches(lab: &Lab, issuer: &str) -> u64 {
     let counts = lab.counts(issuer);
-    let asked = [Endpoint::Discovery, Endpoint::Jwks].map(|endpoint| counts.get(&endpoint).map_or(0, |c| c.connections));
+    let asked = [Endpoint::Discovery, Endpoint::Jwks]
+        .map(|endpoint| counts.get(&endpoint).map_or(0, |c| c.connections));
     asked.into_iter().max().unwrap_or(0)
 }
 
-async fn play<S: Subject>(schedule: &Schedule, lab: &Lab, subject: Arc<S>) -> Result<Vec<Seen>, RunError> {
+async fn play<S: Subject>(schedule: &Schedule, lab: &Lab, subject: Arc<S>) -> Result<Played, RunError> {
     let origin = Instant::now();
     let mut tokens: Vec<Arc<str>> = Vec::new();
+    let mut fetches_before = Vec::new();
     let mut asking = JoinSet::new();
     for (at, event) in &schedule.events {
         sleep_until(origin + duration(*at)).await;
         match event {
             Event::Ask(ask) => {
+                let name = schedule.issuer_name(ask.issuer);
+                fetches_before.push(fetches(lab, name));
                 let token = match &ask.token {
                     Token::Again(number) => tokens.get(*number).cloned().unwrap_or_default(),
                     Token::New(mint) => {
-                        let name = schedule.issuer_name(ask.issuer);
                         let made = lab.token(Some(name), &mint.plan());
                         made.map_err(|cause| RunError::Token { stream: name.to_owned(), cause })?.into()
                     }
@@ -148,7 +159,11 @@ async fn play<S: Subject>(schedule: &Schedule, lab: &Lab, subject: Arc<S>) -> Re
     sleep_until(origin + duration(schedule.ends)).await;
     let mut seen = asking.join_all().await;
     seen.sort_by_key(|(number, _)| *number);
-    Ok(seen.into_iter().map(|(_, seen)| seen).collect())
+    Ok(Played {
+        seen: seen.into_iter().map(|(_, seen)| seen).collect(),
+        fetches_before,
+        fetches: schedule.issuers.iter().map(|issuer| fetches(lab, &issuer.name)).collect(),
+    })
 }
 
 impl Ran {
@@ -171,15 +186,16 @@ impl Ran {
         self.schedule.events.iter().map(line).collect()
     }
 
-    fn judge(&self, fetches: &[u64]) -> Vec<Violation> {
+    fn judge(&self, fetches_before: &[u64], fetches: &[u64]) -> Vec<Violation> {
         let truth = Truth::of(&self.schedule);
         let ends = self.schedule.ends;
-        let broken_by = |(number, ((at, ask), seen)): (usize, ((Millis, &Ask), &Seen))| {
-            let broken = truth.judge(number, *seen)?;
-            let request = format!("#{number} {}: {ask}", self.schedule.issuer_name(ask.issuer));
-            Some(self.violation(at, broken, request, answer(*seen)))
-        };
-        let asked = self.schedule.asks().zip(&self.seen).enumerate().filter_map(broken_by);
+        let asks = self.schedule.asks().enumerate();
+        let asked = asks.zip(&self.seen).filter_map(|((number, (at, ask)), seen)| {
+            let name = self.schedule.issuer_name(ask.issuer);
+            let answered = truth.judge(number, *seen).map(|broken| (broken, answer(*seen)));
+            let (broken, found) = answered.or_else(|| truth.judge_burst(number, fetches_before))?;
+            Some(self.violation(at, broken, format!("#{number} {name}: {ask}"), found))
+        });
         let fetched = fetches.iter().enumerate().filter_map(|(issuer, fetches)| {
             let broken = truth.judge_fetches(issuer, *fetches, ends)?;
             let request = format!("{}: its keys are fetched", self.schedule.issuer_name(issuer));

@@ -3,8 +3,6 @@
 //! It knows what the provider was told and when, and the settings; nothing of the verifier. Wherever it cannot tell, it
 //! allows everything.
 
-use keyward_lab::command::Command;
-
 use super::history::{Condition, History, NEVER, Span};
 use super::plan::{Event, Millis, Mint, Schedule, Token, Worth};
 use crate::drill::GatewayStep;
@@ -53,6 +51,9 @@ const BURST: Millis = 4;
 /// After how long without unknown kids all of the burst is there again, and none is remembered as absent.
 const QUIET: Millis = 10_000;
 
+/// The longest burst whose fetches are counted by themselves.
+const WINDOW: Millis = 5000;
+
 /// The time within which a new key is found amid junk.
 const FOUND_WITHIN: Millis = 2000;
 
@@ -73,7 +74,14 @@ impl Truth {
                         Token::New(mint) => {
                             let ahead = ahead.get(ask.issuer).copied().unwrap_or(0);
                             let (mint, expires) = (mint.clone(), at + ahead + mint.lifetime);
-                            Some(Asked { at: *at, issuer: ask.issuer, mint, minted: *at, expires, is_known: false })
+                            Some(Asked {
+                                at: *at,
+                                issuer: ask.issuer,
+                                mint,
+                                minted: *at,
+                                expires,
+                                is_known: false,
+                            })
                         }
                     };
                     let Some(mut asked) = asked else { continue };
@@ -83,13 +91,14 @@ impl Truth {
                 }
                 Event::Gateway(GatewayStep::Deny(kids)) => truth.deny(*at, kids),
                 Event::Gateway(_) => {}
-                Event::Provider(Command { issuer, clock: Some(clock), .. }) => {
-                    let place = schedule.issuers.iter().position(|one| Some(&one.name) == issuer.as_ref());
-                    if let Some(ahead) = place.and_then(|place| ahead.get_mut(place)) {
+                Event::Provider(command) => {
+                    let place =
+                        schedule.issuers.iter().position(|one| Some(&one.name) == command.issuer.as_ref());
+                    let ahead = place.and_then(|place| ahead.get_mut(place));
+                    if let (Some(ahead), Some(clock)) = (ahead, &command.clock) {
                         *ahead = clock.ahead_s * 1000;
                     }
                 }
-                Event::Provider(_) => {}
             }
         }
         truth
@@ -103,7 +112,10 @@ impl Truth {
         let answered = asked.at + took;
         let was_up = history.is_up(asked.at, asked.at);
         if was_up == (seen.outcome == Outcome::Unanswered) {
-            return broken(2, if was_up { "a verdict: the verifier is up" } else { "none: the verifier is down" });
+            return broken(
+                2,
+                if was_up { "a verdict: the verifier is up" } else { "none: the verifier is down" },
+            );
         }
         if !was_up {
             return None;
@@ -126,6 +138,24 @@ impl Truth {
             Worth::Stray => self.stray(number, asked, history, seen, answered),
             Worth::Guessed(_) => None,
         }
+    }
+
+    /// What is wrong with the fetches in the seconds before the request with this number came, where there had been so
+    /// many of its issuer's set when each request came; and how many it were.
+    pub(super) fn judge_burst(&self, number: usize, fetches_before: &[u64]) -> Option<(Broken, String)> {
+        let asked = self.asks.get(number)?;
+        let history = self.histories.get(asked.issuer)?;
+        let until = fetches_before.get(number)?;
+        let earlier = self.asks.iter().zip(fetches_before).take(number).rev();
+        let in_burst = earlier.take_while(|(one, _)| one.at + WINDOW >= asked.at);
+        in_burst.filter(|(one, _)| one.issuer == asked.issuer).find_map(|(one, before)| {
+            let fetches = until.saturating_sub(*before);
+            let most = BURST + (asked.at - one.at) / 1000 + 2;
+            let is_wrong =
+                Millis::try_from(fetches).unwrap_or(NEVER) > most && history.is_calm(one.at, asked.at);
+            let allowed = || format!("at most {most} fetches from {} until then", clock(one.at));
+            is_wrong.then(|| (Broken { promise: 5, allowed: allowed() }, format!("{fetches} fetches")))
+        })
     }
 
     /// What is wrong with so many fetches of this issuer's set in all.
@@ -153,9 +183,10 @@ impl Truth {
             return broken(1, format!("anything but accept: {key} was never published"));
         }
         match history.surely_fetched(asked.at) {
-            Some(fetched) if history.shown_since(key, fetched, fetched).is_none() => {
-                broken(3, format!("anything but accept: a fetch after {} did not bring {key}", clock(fetched)))
-            }
+            Some(fetched) if history.shown_since(key, fetched, fetched).is_none() => broken(
+                3,
+                format!("anything but accept: a fetch after {} did not bring {key}", clock(fetched)),
+            ),
             _ => broken(4, format!("anything but accept: no set within the stale limit can hold {key}")),
         }
     }
@@ -190,7 +221,11 @@ impl Truth {
         since?;
         if self.is_quiet(number, asked) && history.is_calm(asked.at, answered) {
             let is_right = seen.outcome == Outcome::Accept && is_at_once;
-            return if is_right { None } else { broken(5, format!("accept: {key} is published, and little was asked")) };
+            return if is_right {
+                None
+            } else {
+                broken(5, format!("accept: {key} is published, and little was asked"))
+            };
         }
         let was_wanted = self.asks.iter().take(number).any(|earlier| {
             earlier.issuer == asked.issuer
@@ -207,7 +242,8 @@ impl Truth {
 
     fn forged(&self, asked: &Asked, seen: Seen, answered: Millis) -> Option<Broken> {
         let fetched = self.surely_has(asked, answered)?;
-        let allowed = || format!("reject, at once: a fetch after {} brought {}", clock(fetched), asked.mint.key);
+        let allowed =
+            || format!("reject, at once: a fetch after {} brought {}", clock(fetched), asked.mint.key);
         match seen.outcome {
             Outcome::Reject(_) if seen.took.is_zero() => None,
             Outcome::Reject(_) => broken(6, allowed()),
@@ -284,7 +320,7 @@ impl Truth {
     /// How many fetches the requests about unknown keys may cause.
     fn most_sought(&self, issuer: usize) -> Millis {
         let mut most = 0;
-        let (mut count, mut from, mut to) = (0, 0, -QUIET);
+        let (mut count, mut from, mut to) = (0, 0, 0);
         for asked in self.asks.iter().filter(|asked| asked.issuer == issuer && !asked.is_known) {
             if asked.at > to + QUIET {
                 most += cluster(count, to - from);

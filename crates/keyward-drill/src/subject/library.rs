@@ -1,6 +1,7 @@
 //! The library in this process, against a provider in memory: what virtual time needs.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ impl Library {
         wall: i64,
         seed: u64,
     ) -> Result<Self, RunError> {
-        let snapshots = if snapshots { Some(tempfile::tempdir()) } else { None };
+        let snapshots = if snapshots { Some(folder()) } else { None };
         Ok(Self {
             settings: Mutex::new(settings),
             transport: Arc::new(MemoryTransport::new(lab.clone())),
@@ -71,6 +72,11 @@ impl Library {
             events: Arc::default(),
             verifier: Mutex::new(None),
         })
+    }
+
+    /// The one that runs; none while it is stopped.
+    pub(crate) fn verifier(&self) -> Option<Verifier> {
+        lock(&self.verifier).clone()
     }
 
     fn start(&self) -> Result<(), RunError> {
@@ -104,8 +110,7 @@ impl Library {
         for issuer in &mut *lock(&self.settings) {
             issuer.policy.denied_kids = kids.iter().map(|kid| kid.as_str().into()).collect();
         }
-        let previous = lock(&self.verifier).clone();
-        self.start_after(previous.as_ref())
+        self.start_after(self.verifier().as_ref())
     }
 
     fn damage(&self, damage: Damage) -> Result<(), RunError> {
@@ -121,8 +126,7 @@ impl Subject for Library {
     }
 
     async fn ask(&self, token: &str) -> Outcome {
-        let verifier = lock(&self.verifier).clone();
-        match verifier {
+        match self.verifier() {
             None => Outcome::Unanswered,
             Some(verifier) => match verifier.verify(token.as_bytes()).await {
                 Verdict::Accept(_) => Outcome::Accept,
@@ -148,7 +152,7 @@ impl Subject for Library {
     }
 
     async fn facts(&self) -> Result<Option<Facts>, RunError> {
-        let Some(verifier) = lock(&self.verifier).clone() else {
+        let Some(verifier) = self.verifier() else {
             return Ok(None);
         };
         let status = verifier.status();
@@ -188,6 +192,12 @@ fn settings(drill: &Drill, lab: &Lab) -> Result<Vec<IssuerSettings>, RunError> {
         Some(settings)
     });
     Ok(issuers.collect())
+}
+
+/// In memory where the system has a place there: nothing of it has to outlive the run, and disks take their time.
+fn folder() -> io::Result<tempfile::TempDir> {
+    const IN_MEMORY: &str = "/dev/shm";
+    tempfile::tempdir_in(IN_MEMORY).or_else(|_| tempfile::tempdir())
 }
 
 /// tokio's clock, which can be paused, and a wall clock that goes along with it.

@@ -21,7 +21,12 @@ fn a_thousand_random_schedules_break_no_promise() {
     let mut failed = failed.into_inner().unwrap();
     failed.sort_by_key(|violation| violation.seed);
     let shown: Vec<String> = failed.iter().take(3).map(ToString::to_string).collect();
-    assert!(failed.is_empty(), "{} of {SEEDS} seeds break a promise:\n\n{}", failed.len(), shown.join("\n\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {SEEDS} seeds break a promise:\n\n{}",
+        failed.len(),
+        shown.join("\n\n")
+    );
     assert!(*requests.lock().unwrap() > 100_000, "schedules without requests show nothing");
 }
 
