@@ -48,10 +48,14 @@ pub enum CertificateError {
 }
 
 impl Authority {
-    /// Valid from a day before `wall`, for ten years.
+    /// The lab's, valid from a day before `wall`, for ten years.
     pub(crate) fn new(wall: i64) -> Result<Self, CertificateError> {
+        Self::named("Keyward lab", wall)
+    }
+
+    fn named(name: &str, wall: i64) -> Result<Self, CertificateError> {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "Keyward lab");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.not_before = date_time_ymd(1970, 1, 1) + since_1970(wall.saturating_sub(DAY));
@@ -73,7 +77,8 @@ impl Authority {
             good: self.server(&NAMES, (from, until))?,
             expired: self.server(&NAMES, yesterday)?,
             wrong_name: self.server(&["another.invalid"], (from, until))?,
-            untrusted: Self::new(wall)?.server(&NAMES, (from, until))?,
+            // By another name, or it would look like a bad signature of the lab's own.
+            untrusted: Self::named("Nobody in particular", wall)?.server(&NAMES, (from, until))?,
         })
     }
 
