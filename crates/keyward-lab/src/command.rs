@@ -15,7 +15,7 @@ pub struct Command {
     /// Which issuer. Default: the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// Ends the faults of these endpoints.
+    /// Ends the faults of these endpoints. Connections on which half an exchange hangs are closed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mend: Vec<Endpoint>,
     /// Makes endpoints fail.
@@ -43,7 +43,7 @@ pub struct Command {
     /// Serves `{"keys":[]}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<bool>,
-    /// Serves the JWK Set as it was this long ago, as a cache in front does, with `Age` if `age_header`.
+    /// Serves the JWK Set as it was this long ago, as a cache in front does, with `Age` if `age_header`. No time ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<Lag>,
     /// What each node behind one address publishes: answers take turns. No node: every node the same.
@@ -61,9 +61,10 @@ pub struct Command {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub enum Rotate {
-    /// A new ES256 key in each period, with the kids `rotated-1`, `rotated-2` and so on.
+    /// A new ES256 key in each period, at its end, with the kids `rotated-1`, `rotated-2` and so on. The last 256 of
+    /// those that were withdrawn are kept.
     Every {
-        /// The time between two rotations.
+        /// The time between two rotations, at least 10 ms.
         period: Time,
         /// How long a new key is published before it signs. Default: none.
         #[serde(default)]
@@ -135,13 +136,13 @@ fn yes() -> bool {
 pub enum JwksUri {
     /// Where the keys are.
     True,
-    /// The same by http.
+    /// The same by http. Refused where it is by http already.
     Http,
-    /// The same port of `localhost`, or of 127.0.0.1 where the issuer is there.
+    /// The same by the name `localhost`, where it answers as well.
     OtherHost,
     /// 169.254.13.37.
     LinkLocal,
-    /// 169.254.169.254.
+    /// `http://169.254.169.254/latest/meta-data/`.
     Metadata,
     /// Whatever this is.
     Url(String),

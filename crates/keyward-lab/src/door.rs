@@ -55,8 +55,13 @@ impl Door {
             task.abort();
             // It ends by being aborted; then its listener is gone.
             let _ = task.await;
-            *self = Self::Closed(Self::hold(port).ok());
+            *self = Self::closed(port);
         }
+    }
+
+    /// A closed one. Where the port cannot be held, opening it again will say why.
+    pub(crate) fn closed(port: u16) -> Self {
+        Self::Closed(Self::hold(port).ok())
     }
 }
 

@@ -13,8 +13,8 @@ pub enum LabError {
     /// Its authority or a certificate could not be made.
     #[error("a certificate of the lab could not be made")]
     Certificate(#[from] CertificateError),
-    /// A file of its folder could not be written.
-    #[error("{} could not be written", path.display())]
+    /// A file of its folder could not be read or written.
+    #[error("{} could not be read or written", path.display())]
     Folder {
         /// Which.
         path: PathBuf,

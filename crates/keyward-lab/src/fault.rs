@@ -26,7 +26,8 @@ pub enum Endpoint {
 pub enum Fault {
     /// The port is closed; connections that are open are cut.
     Refuse,
-    /// Connections are accepted, and nothing is ever said on them: no TLS, no HTTP. Open ones fall silent.
+    /// Connections are accepted, and nothing is said on them: no TLS, no HTTP. Open ones fall silent. When it is
+    /// mended, those on which anything was asked are closed.
     Hang,
     /// Status and headers are sent, and then nothing more.
     HangAfterHead,
@@ -36,9 +37,9 @@ pub enum Fault {
     Drip,
     /// The connection is closed in the middle of the body.
     CloseMidway,
-    /// The right headers and this status.
+    /// This status, with an error of RFC 6749 in the body.
     Status {
-        /// Such as 401, 403, 404, 429, 500 or 503.
+        /// Such as 401, 403, 404, 429, 500 or 503; from 200 to 599.
         code: u16,
         /// `Retry-After`, in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,7 +51,7 @@ pub enum Fault {
     TruncatedJson,
     /// The right answer as `text/plain`.
     WrongContentType,
-    /// A body of 50 MB that begins like a JWK Set.
+    /// A body of 50 MB that begins like a JWK Set, in chunks without a `Content-Length`.
     Oversized,
     /// A small gzip body, sent with `Content-Encoding: gzip`, that unpacks to 1 GB, to whoever asks or not.
     GzipBomb,
@@ -58,7 +59,7 @@ pub enum Fault {
     Redirect(RedirectTo),
     /// TLS with a certificate that nobody should accept. Where the issuer is reached by http it is `Refuse`.
     Tls(Certificate),
-    /// Fails with 503 each time but one in so many: 2 is every other.
+    /// Fails with 503 each time but the last one of so many: 2 is every other.
     Flap(u32),
 }
 
@@ -66,13 +67,13 @@ pub enum Fault {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum RedirectTo {
-    /// To another host, which answers well: `localhost` where the issuer is at an address, and the reverse.
+    /// To another host, `localhost`, which answers well.
     OtherHost,
-    /// To the same by http.
+    /// To the same by http, which answers well. Refused where it is by http already.
     Http,
     /// To a link-local address, 169.254.13.37.
     LinkLocal,
-    /// To the metadata service of a cloud, 169.254.169.254.
+    /// To the metadata service of a cloud, `http://169.254.169.254/latest/meta-data/`.
     Metadata,
     /// To itself, for ever.
     Itself,

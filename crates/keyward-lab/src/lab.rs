@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::DuplexStream;
@@ -32,9 +32,6 @@ const FIRST_PORT_IN_MEMORY: u16 = 20_000;
 /// Octets that a connection in memory holds in each direction.
 const IN_MEMORY_BUFFER: usize = 64 * 1024;
 
-/// The name of the authority's certificate in [`Sockets::folder`].
-const AUTHORITY_FILE: &str = "authority.pem";
-
 /// A running lab. This is a handle: cloning it copies a pointer, and everything ends with the last clone.
 #[derive(Clone)]
 pub struct Lab(Arc<Inner>);
@@ -53,7 +50,8 @@ pub struct Sockets {
     /// The first of consecutive ports: for each issuer in the alphabetical order of their names discovery, JWK Set,
     /// token and introspection endpoint. Default: free ones.
     pub first_port: Option<u16>,
-    /// Where the certificate of the lab's authority is written, as `authority.pem`. Made if it is not there.
+    /// Where the lab's authority is kept from one lab to the next: its certificate as `authority.pem`, its key as
+    /// `authority.key`. Made if it is not there. Default: a new authority for each lab.
     pub folder: Option<PathBuf>,
 }
 
@@ -69,13 +67,15 @@ impl Lab {
             ports.push(socket.local_addr().map_err(|source| LabError::Listen { port: 0, source })?.port());
         }
         let shared = Shared::new(LabClock::machine(), Random::machine());
-        let owned = plan.clone();
-        let inner = tokio::task::spawn_blocking(move || Inner::new(&owned, &ports, shared, false))
-            .await
-            .map_err(|_| KeyGeneration)??;
-        if let Some(folder) = &sockets.folder {
-            write(folder, &inner.authority).await?;
-        }
+        let (plan, folder) = (plan.clone(), sockets.folder.clone());
+        let start = move || {
+            let authority = match folder {
+                Some(folder) => Authority::kept_in(&folder, shared.clock.wall())?,
+                None => Authority::new(shared.clock.wall())?,
+            };
+            Inner::new(&plan, &ports, shared, &authority, false)
+        };
+        let inner = tokio::task::spawn_blocking(start).await.map_err(|_| KeyGeneration)??;
         let mut doors = inner.doors.lock().await;
         let every =
             inner.issuers.values().flat_map(|issuer| issuer.ports.iter().map(move |port| (issuer, port)));
@@ -105,7 +105,8 @@ impl Lab {
             return Err(LabError::Ports { first_port: FIRST_PORT_IN_MEMORY, issuers: plan.issuer.len() });
         }
         let shared = Shared::new(LabClock::starting_at(wall), Random::seeded(seed));
-        Ok(Self(Arc::new(Inner::new(plan, &ports, shared, true)?)))
+        let authority = Authority::new(wall)?;
+        Ok(Self(Arc::new(Inner::new(plan, &ports, shared, &authority, true)?)))
     }
 
     /// Carries out a command. It is in effect for every connection and every request when this returns.
@@ -136,7 +137,7 @@ impl Lab {
         self.0.issuers.keys().map(String::as_str)
     }
 
-    /// The certificate of the lab's authority, in PEM. It is a new one for each lab.
+    /// The certificate of the lab's authority, in PEM.
     pub fn authority_pem(&self) -> &str {
         &self.0.authority
     }
@@ -210,12 +211,17 @@ impl fmt::Debug for Lab {
 
 impl Inner {
     /// `ports` are those of the first issuer's endpoints, then those of the second one's, and so on.
-    fn new(plan: &LabPlan, ports: &[u16], shared: Shared, in_memory: bool) -> Result<Self, LabError> {
+    fn new(
+        plan: &LabPlan,
+        ports: &[u16],
+        shared: Shared,
+        authority: &Authority,
+        in_memory: bool,
+    ) -> Result<Self, LabError> {
         let shared = Arc::new(shared);
-        let authority = Authority::new(shared.clock.wall())?;
         let mut issuers = BTreeMap::new();
         for ((name, plan), ports) in plan.issuer.iter().zip(ports.chunks(Endpoint::EACH.len())) {
-            let issuer = new_issuer(name, plan, ports, &shared, &authority)?;
+            let issuer = new_issuer(name, plan, ports, &shared, authority)?;
             issuers.insert(name.clone(), Arc::new(issuer));
         }
         let authority = authority.pem().to_owned();
@@ -290,13 +296,6 @@ fn hold(plan: &LabPlan, first_port: Option<u16>) -> Result<Vec<TcpSocket>, LabEr
         held.push(Door::hold(port).map_err(|source| LabError::Listen { port, source })?);
     }
     Ok(held)
-}
-
-async fn write(folder: &Path, authority: &str) -> Result<(), LabError> {
-    let path = folder.join(AUTHORITY_FILE);
-    let failed = |source| LabError::Folder { path: path.clone(), source };
-    tokio::fs::create_dir_all(folder).await.map_err(failed)?;
-    tokio::fs::write(&path, authority).await.map_err(failed)
 }
 
 impl Shared {

@@ -36,7 +36,10 @@ pub(crate) async fn obey(
     turn_keys(&mut tried, command, &made)?;
 
     let opened = open(issuer, doors, &conditions)?;
-    tell(issuer, command, &made)?;
+    if let Err(refused) = tell(issuer, command, &made) {
+        close(issuer, doors, opened);
+        return Err(refused);
+    }
     for (endpoint, condition) in &conditions {
         let Some(port) = issuer.port(*endpoint) else { continue };
         port.turn(condition.clone());
@@ -177,11 +180,25 @@ fn open(
     for (endpoint, condition) in conditions {
         let Some(port) = issuer.port(*endpoint).filter(|_| condition.line() != Line::Cut) else { continue };
         let Some(door) = doors.get_mut(&(issuer.name.clone(), *endpoint)) else { continue };
-        let listener =
-            door.listen(port.number).map_err(|source| CommandError::Listen { port: port.number, source })?;
-        opened.extend(listener.map(|listener| (*endpoint, listener)));
+        match door.listen(port.number) {
+            Ok(listener) => opened.extend(listener.map(|listener| (*endpoint, listener))),
+            Err(source) => {
+                close(issuer, doors, opened);
+                return Err(CommandError::Listen { port: port.number, source });
+            }
+        }
     }
     Ok(opened)
+}
+
+/// Closes what [`open`] opened.
+fn close(issuer: &Issuer, doors: &mut Doors, opened: Vec<(Endpoint, TcpListener)>) {
+    for (endpoint, listener) in opened {
+        drop(listener);
+        if let Some(port) = issuer.port(endpoint) {
+            doors.insert((issuer.name.clone(), endpoint), Door::closed(port.number));
+        }
+    }
 }
 
 /// Everything but the faults, in one moment.

@@ -44,7 +44,7 @@ pub(crate) fn start(
 ) -> JoinHandle<()> {
     let (due, withdrawn) = (BTreeMap::new(), VecDeque::new());
     let mut rotation = Rotation { issuer, number, period, ahead, overlap, due, planned: 0, withdrawn };
-    rotation.plan(Instant::now() + period, Step::Introduce);
+    rotation.plan(Instant::now(), period, Step::Introduce);
     tokio::spawn(rotation.run())
 }
 
@@ -58,7 +58,9 @@ impl Rotation {
         }
     }
 
-    fn plan(&mut self, at: Instant, step: Step) {
+    /// `wait` after `at`; never, where no clock goes that far.
+    fn plan(&mut self, at: Instant, wait: Duration, step: Step) {
+        let Some(at) = at.checked_add(wait) else { return };
         self.planned = self.planned.wrapping_add(1);
         self.due.insert((at, self.planned), step);
     }
@@ -86,20 +88,20 @@ impl Rotation {
     }
 
     fn introduce(&mut self, ring: &mut KeyRing, at: Instant, count: &mut u64) -> Result<(), CommandError> {
-        self.plan(at + self.period, Step::Introduce);
+        self.plan(at, self.period, Step::Introduce);
         *count += 1;
         let plan = KeyPlan::named(format!("rotated-{count}"));
         let shared = &self.issuer.shared;
         ring.add(Arc::new(LabKey::generate(&plan, shared.clock.wall(), &shared.stock)?))?;
         ring.publish(&plan.kid)?;
-        self.plan(at + self.ahead, Step::SignWith(plan.kid));
+        self.plan(at, self.ahead, Step::SignWith(plan.kid));
         Ok(())
     }
 
     fn sign_with(&mut self, ring: &mut KeyRing, at: Instant, name: &str) -> Result<(), CommandError> {
         let before = ring.signing()?.name.clone();
         ring.sign_with(name)?;
-        self.plan(at + self.overlap, Step::Withdraw(before));
+        self.plan(at, self.overlap, Step::Withdraw(before));
         Ok(())
     }
 

@@ -1,13 +1,14 @@
 //! How a lab starts, and why it does not.
 
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 
 use keyward_lab::command::Command;
 use keyward_lab::plan::{IssuerPlan, KeyPlan};
 use keyward_lab::token::TokenPlan;
 use keyward_lab::{CommandError, Lab, LabError, Sockets};
 
-use crate::support::{fetch, plan};
+use crate::support::{fetch, jwks_uri, plan};
 
 #[tokio::test]
 async fn ports_are_consecutive_from_the_first_one() {
@@ -49,12 +50,23 @@ async fn a_port_that_is_taken_or_is_none_is_an_error() {
 }
 
 #[tokio::test]
-async fn the_authority_is_written_into_the_folder() {
+async fn the_authority_is_kept_in_the_folder_from_one_lab_to_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("made");
     let sockets = Sockets { first_port: None, folder: Some(folder.clone()) };
-    let lab = Lab::on_sockets(&plan(IssuerPlan::default()), &sockets).await.unwrap();
-    assert_eq!(std::fs::read_to_string(folder.join("authority.pem")).unwrap(), lab.authority_pem());
+    let plan = plan(IssuerPlan { tls: true, ..IssuerPlan::default() });
+    let first = Lab::on_sockets(&plan, &sockets).await.unwrap();
+    let pem = std::fs::read(folder.join("authority.pem")).unwrap();
+    assert_eq!(pem, first.authority_pem().as_bytes());
+    let mode = std::fs::metadata(folder.join("authority.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    drop(first);
+    let second = Lab::on_sockets(&plan, &sockets).await.unwrap();
+    let anchor = reqwest::Certificate::from_pem(&pem).unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([anchor]).build().unwrap();
+    assert_eq!(client.get(jwks_uri(&second)).send().await.unwrap().status(), 200);
+    std::fs::write(folder.join("authority.key"), "no key").unwrap();
+    assert!(matches!(Lab::on_sockets(&plan, &sockets).await, Err(LabError::Certificate(_))));
 }
 
 #[tokio::test]
