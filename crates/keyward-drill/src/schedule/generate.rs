@@ -1,6 +1,6 @@
 //! Makes a schedule from a seed.
 
-use keyward_lab::command::{Beside, ClockError, Command, JwksUri};
+use keyward_lab::command::{Beside, ClockError, Command, JwksUri, Lag};
 use keyward_lab::fault::{Endpoint, Fault, RedirectTo};
 use keyward_lab::plan::Algorithm;
 use keyward_lab::time::Time;
@@ -38,6 +38,8 @@ enum Traffic {
     Everyday,
     /// Kids that nobody has.
     Junk,
+    /// Tokens that came before.
+    Returning,
     /// Tokens of the key that signs now.
     Rush,
 }
@@ -57,7 +59,7 @@ impl Schedule {
             rotations(&mut dice, ends, place, issuer, &mut intents);
             traffic(&mut dice, ends, place, &mut intents);
         }
-        gateway(&mut dice, ends, issuers.len(), &mut intents);
+        gateway(&mut dice, ends, &issuers, &mut intents);
         intents.retain(|(at, _)| *at < ends);
         intents.sort_by_key(|(at, _)| *at);
         let events = Resolver::new(&mut dice, &issuers).resolve(intents);
@@ -109,6 +111,13 @@ fn trouble(dice: &mut Dice, ends: Millis, issuer: &PlannedIssuer, intents: &mut 
     for _ in 0..dice.between(0, 2) {
         let beside = (0..dice.between(0, 4)).map(|_| beside(dice, issuer)).collect();
         tell(dice.between(0, ends), Command { beside: Some(beside), ..told(issuer) });
+    }
+    if dice.percent(35) {
+        let (at, lasts) = (dice.between(0, ends), dice.spread(SECOND, 20 * MINUTE));
+        let lag = Lag { by: Time(duration(dice.spread(SECOND, 5 * MINUTE))), age_header: dice.percent(50) };
+        tell(at, Command { lag: Some(lag), ..told(issuer) });
+        let none = Lag { by: Time::default(), age_header: false };
+        tell(at + lasts, Command { lag: Some(none), ..told(issuer) });
     }
     for _ in 0..dice.between(0, 2) {
         // Together with the other's rounding it stays within the leeway.
@@ -208,8 +217,9 @@ fn traffic(dice: &mut Dice, ends: Millis, place: usize, intents: &mut Vec<(Milli
     }
 }
 
-/// The verifier goes down and comes back; keys are denied and allowed again.
-fn gateway(dice: &mut Dice, ends: Millis, issuers: usize, intents: &mut Vec<(Millis, Intent)>) {
+/// The verifier goes down and comes back, at times while a provider is down; keys are denied and allowed again. Those
+/// who came before come again then.
+fn gateway(dice: &mut Dice, ends: Millis, issuers: &[PlannedIssuer], intents: &mut Vec<(Millis, Intent)>) {
     let mut at = 0;
     for _ in 0..dice.between(0, 3) {
         at += dice.spread(MINUTE, ends);
@@ -218,16 +228,33 @@ fn gateway(dice: &mut Dice, ends: Millis, issuers: usize, intents: &mut Vec<(Mil
             let damage = if dice.percent(50) { Damage::Cut } else { Damage::Scramble };
             intents.push((at, Intent::Damage(damage)));
         }
+        let killed = at;
         at += dice.spread(SECOND, 10 * MINUTE);
         intents.push((at, Intent::Start));
+        if let Some(issuer) = dice.pick(issuers).filter(|_| dice.percent(40)) {
+            let fails = fault(dice, Endpoint::All, issuer.timeout);
+            let command = Command { fault: [(Endpoint::All, fails)].into(), ..told(issuer) };
+            intents.push((dice.between(killed, at), Intent::Provider(Box::new(command))));
+            let command = Command { mend: vec![Endpoint::All], ..told(issuer) };
+            let mended = at + dice.spread(SECOND, 10 * MINUTE);
+            intents.push((mended, Intent::Provider(Box::new(command))));
+        }
+        return_of_all(dice, at, issuers.len(), intents);
     }
     for _ in 0..dice.between(0, 2) {
         let at = dice.between(0, ends);
-        let places: Vec<usize> = (0..issuers).collect();
+        let places: Vec<usize> = (0..issuers.len()).collect();
         intents.push((at, Intent::Deny(dice.pick(&places).copied().unwrap_or(0))));
+        return_of_all(dice, at, issuers.len(), intents);
         if dice.percent(60) {
             intents.push((at + dice.spread(SECOND, 10 * MINUTE), Intent::Allow));
         }
+    }
+}
+
+fn return_of_all(dice: &mut Dice, at: Millis, issuers: usize, intents: &mut Vec<(Millis, Intent)>) {
+    for place in (0..issuers).flat_map(|place| [place; 3]) {
+        intents.push((at + dice.spread(10, 20 * SECOND), Intent::Ask(place, Traffic::Returning)));
     }
 }
 
@@ -279,7 +306,9 @@ impl<'a> Resolver<'a> {
                 (!was_up).then_some(Event::Gateway(GatewayStep::Start))
             }
             Intent::Deny(issuer) => {
-                let kid = self.dice.pick(self.rings.get(issuer)?.made())?.clone();
+                let ring = self.rings.get(issuer)?;
+                let any = self.dice.pick(ring.made())?.clone();
+                let kid = if self.dice.percent(60) { ring.signing().to_owned() } else { any };
                 self.denied.push(kid);
                 self.deny()
             }
@@ -332,6 +361,7 @@ impl<'a> Resolver<'a> {
                 [(12, Kind::Stray), (4, Kind::Guessed), (2, Kind::Forged), (1, Kind::Signing)],
                 Kind::Stray,
             ),
+            Traffic::Returning => dice.weighed([(2, Kind::Again), (1, Kind::Signing)], Kind::Signing),
             Traffic::Rush => dice.weighed([(4, Kind::Signing), (1, Kind::Any)], Kind::Signing),
         };
         let next = || {

@@ -2,9 +2,11 @@
 //! each of its keys was shown.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use keyward_lab::command::{Command, JwksUri};
+use keyward_lab::command::{Command, JwksUri, Lag};
 use keyward_lab::fault::{Endpoint, Fault};
+use keyward_lab::time::Time;
 
 use super::plan::{Event, Millis, PlannedIssuer, Schedule};
 use crate::drill::GatewayStep;
@@ -36,14 +38,20 @@ pub(super) struct History {
     issuer: PlannedIssuer,
     /// While the verifier was up.
     stretches: Vec<(Span, Condition)>,
-    /// When each key was shown.
+    /// When each key was published.
+    published: BTreeMap<String, Vec<Span>>,
+    /// When each key was in what was answered, by a cache in front or without one.
     shown: BTreeMap<String, Vec<Span>>,
+    /// When answers came from a cache in front, by how much they were old, and whether they said so.
+    lags: Vec<(Span, Lag)>,
     /// When the verifier was started.
     starts: Vec<Millis>,
     /// When it lost the keys that it had, in memory and on the disk.
     losses: Vec<Millis>,
     asks_for_patience: bool,
 }
+
+const NO_LAG: Lag = Lag { by: Time(Duration::ZERO), age_header: false };
 
 /// How long a request goes on with the verifier that was killed after it came.
 const AFTERLIFE: Millis = 1000;
@@ -56,7 +64,10 @@ impl History {
         let mut history = Self {
             issuer: issuer.clone(),
             stretches: Vec::new(),
-            shown: [(format!("{}-1", issuer.name), vec![Span { from: 0, to: NEVER }])].into(),
+            // However old the copy in a cache is, it has this one.
+            published: [(format!("{}-1", issuer.name), vec![Span { from: -NEVER, to: NEVER }])].into(),
+            shown: BTreeMap::new(),
+            lags: vec![(Span { from: 0, to: NEVER }, NO_LAG)],
             starts: vec![0],
             losses: Vec::new(),
             asks_for_patience: false,
@@ -80,7 +91,7 @@ impl History {
                 Event::Provider(command) if command.issuer.as_deref() == Some(&issuer.name) => {
                     history.asks_for_patience |= asks_for_patience(command);
                     provider.obey(command);
-                    history.show(*at, command);
+                    history.publish(*at, command);
                 }
                 Event::Provider(_) => continue,
             }
@@ -90,18 +101,25 @@ impl History {
         let last = is_up.then(|| provider.condition(issuer.timeout));
         history.stretches.extend(last.map(|last| (Span { from: since, to: NEVER }, last)));
         history.stretches.retain(|(span, _)| span.from < span.to);
+        let published = &history.published;
+        history.shown =
+            published.iter().map(|(key, spans)| (key.clone(), seen_by(spans, &history.lags))).collect();
         history
     }
 
-    fn show(&mut self, at: Millis, command: &Command) {
+    fn publish(&mut self, at: Millis, command: &Command) {
+        if let (Some(lag), Some((last, _))) = (command.lag, self.lags.last_mut()) {
+            last.to = at;
+            self.lags.push((Span { from: at, to: NEVER }, lag));
+        }
         for key in &command.publish {
-            let spans = self.shown.entry(key.clone()).or_default();
+            let spans = self.published.entry(key.clone()).or_default();
             if spans.last().is_none_or(|span| span.to < NEVER) {
                 spans.push(Span { from: at, to: NEVER });
             }
         }
         for key in &command.withdraw {
-            let last = self.shown.get_mut(key).and_then(|spans| spans.last_mut());
+            let last = self.published.get_mut(key).and_then(|spans| spans.last_mut());
             if let Some(span) = last.filter(|span| span.to == NEVER) {
                 span.to = at;
             }
@@ -172,8 +190,21 @@ impl History {
 
     /// Since when the key has been shown, where it was from the one time to the other without a gap.
     pub(super) fn shown_since(&self, key: &str, from: Millis, to: Millis) -> Option<Millis> {
-        let spans = self.spans(key).iter();
-        spans.filter(|span| span.from <= from && to < span.to).map(|span| span.from).next()
+        let mut spans = self.spans(key).iter();
+        spans.find(|span| span.from <= from && to < span.to).map(|span| span.from)
+    }
+
+    /// Since when the key has been published, as far as answers that are old say that they are: where one does not, it
+    /// is none.
+    pub(super) fn published_since(&self, key: &str, from: Millis, to: Millis) -> Option<Millis> {
+        let hides_its_age = |(_, lag): &(Span, Lag)| !lag.age_header && !lag.by.0.is_zero();
+        let spans = self.published.get(key).filter(|_| !self.lags.iter().any(hides_its_age))?;
+        spans.iter().find(|span| span.from <= from && to < span.to).map(|span| span.from)
+    }
+
+    /// Whether answers were of their time.
+    pub(super) fn has_no_lag(&self, at: Millis) -> bool {
+        self.lags.iter().any(|(span, lag)| span.holds(at) && lag.by.0.is_zero())
     }
 
     /// Whether the key was shown before this time at all.
@@ -230,6 +261,23 @@ impl Span {
         let both = Self { from: self.from.max(other.from), to: self.to.min(other.to) };
         (both.from < both.to).then_some(both)
     }
+}
+
+/// When a key that is published in these stretches of time is in answers that lag like this.
+fn seen_by(published: &[Span], lags: &[(Span, Lag)]) -> Vec<Span> {
+    let mut seen: Vec<Span> = Vec::new();
+    for (during, lag) in lags {
+        let by = Millis::try_from(lag.by.0.as_millis()).unwrap_or(NEVER);
+        for span in published {
+            let later = Span { from: span.from + by, to: span.to + by };
+            match (later.overlap(*during), seen.last_mut()) {
+                (Some(both), Some(last)) if last.to == both.from => last.to = both.to,
+                (Some(both), _) => seen.push(both),
+                (None, _) => {}
+            }
+        }
+    }
+    seen
 }
 
 fn asks_for_patience(command: &Command) -> bool {

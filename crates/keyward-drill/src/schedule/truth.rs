@@ -204,7 +204,8 @@ impl Truth {
             return None;
         }
         let since = history.shown_since(key, asked.minted, answered);
-        if let (Some(since), Outcome::Reject(_)) = (since, seen.outcome) {
+        let published = since.or_else(|| history.published_since(key, asked.minted, answered));
+        if let (Some(since), Outcome::Reject(_)) = (published, seen.outcome) {
             let since = clock(since);
             return broken(2, format!("no reject: {key} has been published since {since}, before it signed"));
         }
@@ -259,7 +260,9 @@ impl Truth {
         seen: Seen,
         answered: Millis,
     ) -> Option<Broken> {
-        let must_reject = self.is_quiet(number, asked) && history.is_calm(asked.at, answered);
+        // A copy that says how old it is may lack what came since.
+        let is_calm = history.is_calm(asked.at, answered) && history.has_no_lag(asked.at);
+        let must_reject = is_calm && self.is_quiet(number, asked);
         let is_right = !must_reject || matches!(seen.outcome, Outcome::Reject(_));
         if is_right { None } else { broken(2, "reject: the provider answers, and little was asked") }
     }

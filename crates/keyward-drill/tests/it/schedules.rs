@@ -46,7 +46,7 @@ fn schedules_hold_everything_that_may_happen() {
         all.extend(trace.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').map(str::to_owned));
     }
     let wanted = "refuse hang hang_after_head delay drip close_midway status retry_after html truncated_json \
-                  wrong_content_type oversized gzip_bomb redirect flap empty jwks_uri beside broken_point clock \
+                  wrong_content_type oversized gzip_bomb redirect flap empty jwks_uri beside broken_point clock lag age_header \
                   publish sign_with withdraw kill start deny damage forged random names kid accept unknown_kid \
                   invalid_signature expired revoked keys_unavailable keys_stale_limit key_refresh_limited";
     let missing: Vec<&str> = wanted.split_whitespace().filter(|word| !all.contains(*word)).collect();
