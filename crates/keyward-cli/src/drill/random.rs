@@ -21,9 +21,10 @@ Examples:
   keyward drill random --seed 4711
   keyward drill random --seed 1001 --count 20000 --json
 
-Each seed is a schedule of faults, rotations, restarts and requests, which is played to the library and to
-providers in this process, on a clock that jumps from one deadline to the next. The same seed is the same
-schedule and the same answers. --seed without --count plays that one and prints all that happened.
+Each seed is a schedule of faults, rotations, restarts and requests. It is played to the library
+and to providers in this process, on a clock that jumps from one deadline to the next. The same seed
+is the same schedule and the same answers. --seed without --count plays that one and prints all that
+happened.
 
 Exit code 0: no promise was broken. 1: one was. 2: a schedule could not be played.")]
 pub(crate) struct RandomArgs {

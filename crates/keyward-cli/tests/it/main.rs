@@ -10,6 +10,7 @@
 )]
 
 mod config;
+mod drill_random;
 mod help;
 mod keys;
 mod support;

@@ -155,6 +155,9 @@ impl fmt::Display for Event {
             Self::Gateway(GatewayStep::Start) => f.write_str("verifier: start"),
             Self::Provider(command) => {
                 let command = serde_json::to_string(command).map_err(|_| fmt::Error)?;
+                // As every key is.
+                let command =
+                    command.replace(r#","algorithm":"ES256","nameless":false,"wrapper_lifetime":null"#, "");
                 write!(f, "provider: {}", command.replace('"', "").replace(',', ", ").replace(':', ": "))
             }
         }
