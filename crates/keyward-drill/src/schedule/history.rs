@@ -290,7 +290,9 @@ struct Provider {
     discovery: Option<Fault>,
     jwks: Option<Fault>,
     is_empty: bool,
+    was_empty: bool,
     is_lying: bool,
+    lags: bool,
 }
 
 impl Provider {
@@ -302,6 +304,8 @@ impl Provider {
             self.set(*endpoint, Some(fault));
         }
         self.is_empty = command.empty.unwrap_or(self.is_empty);
+        self.was_empty |= self.is_empty;
+        self.lags = command.lag.map_or(self.lags, |lag| !lag.by.0.is_zero());
         self.is_lying = command.jwks_uri.as_ref().map_or(self.is_lying, |uri| *uri != JwksUri::True);
     }
 
@@ -322,8 +326,11 @@ impl Provider {
             Some(_) => Condition::Bad,
         };
         match (of(&self.discovery), of(&self.jwks)) {
-            _ if self.is_empty || self.is_lying => Condition::Bad,
+            _ if self.is_lying => Condition::Bad,
             (Condition::Bad, _) | (_, Condition::Bad) => Condition::Bad,
+            // The copy may be of a time at which that was different.
+            _ if self.lags && self.was_empty => Condition::Unclear,
+            _ if self.is_empty => Condition::Bad,
             (Condition::Well(one), Condition::Well(other)) if one + other < timeout => {
                 Condition::Well(one + other)
             }
