@@ -13,6 +13,7 @@ mod faults;
 mod keys;
 mod pooled;
 mod recorded;
+mod reference;
 mod starting;
 mod support;
 mod tls;
