@@ -8,6 +8,8 @@ use keyward::fetch::FetchError;
 use keyward_drill::error::DrillError;
 use keyward_gateway::{ConfigError, RunError};
 use keyward_lab::LabError;
+use keyward_lab::control::ControlError;
+use keyward_lab::record::RecordError;
 
 use crate::token::request::RequestError;
 
@@ -40,6 +42,8 @@ impl From<Exit> for ExitCode {
 pub(crate) enum Failure {
     #[error("{0}")]
     Config(#[from] ConfigError),
+    #[error("the lab takes no commands: {}", with_causes(.0))]
+    Control(#[from] ControlError),
     #[error("{0}")]
     Drill(#[from] DrillError),
     #[error("{0}")]
@@ -58,7 +62,7 @@ pub(crate) enum Failure {
     IssuerNotNamed { known: String },
     #[error("a development key could not be made: {0}")]
     Key(#[from] keyward_jose::SigningKeyError),
-    #[error("the lab cannot start: {0}")]
+    #[error("the lab cannot start: {}", with_causes(.0))]
     Lab(#[from] LabError),
     #[error("cannot listen on {address}: {cause}")]
     Listen { address: std::net::SocketAddr, cause: io::Error },
@@ -66,6 +70,8 @@ pub(crate) enum Failure {
     Output(io::Error),
     #[error("{path}: {error}")]
     Plan { path: String, error: String },
+    #[error("{}", with_causes(.0))]
+    Record(#[from] RecordError),
     #[error("{0}")]
     Request(#[from] RequestError),
     #[error("the runtime cannot start: {0}")]
@@ -84,6 +90,12 @@ pub(crate) enum Failure {
     TokensSeveral,
     #[error("{0}")]
     Usage(String),
+}
+
+/// An error and what is behind it.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl Failure {

@@ -98,14 +98,15 @@ pub(crate) async fn flow<S: Subject>(
             continue;
         };
         let token = supply.next(Instant::now())?;
-        let (subject, tally, is_judged) = (Arc::clone(&subject), Arc::clone(&tally), due >= span.settled);
+        let (subject, tally) = (Arc::clone(&subject), Arc::clone(&tally));
+        let (sent, is_judged) = (due - span.begins, due >= span.settled);
         open.spawn(async move {
             let _place = place;
             let asked = Instant::now();
             let outcome = subject.ask(&token).await;
             let seen = Seen { outcome, took: asked.elapsed() };
             let mut tally = lock(&tally);
-            if is_judged { tally.add(seen) } else { tally.add_unsettled() }
+            if is_judged { tally.add(sent, seen) } else { tally.add_unsettled() }
         });
         due += gap;
     }

@@ -102,10 +102,7 @@ fn fetches(phase: &Phase, seen: &Observed) -> Vec<Failure> {
 }
 
 fn latency(bound: &LatencyBound, seen: &Observed, reference: &Observed) -> Option<Failure> {
-    let p99 = |observed: &Observed| {
-        let [p99] = observed.tallies.get(&bound.stream)?.quantiles([0.99])?;
-        Some(p99)
-    };
+    let p99 = |observed: &Observed| observed.tallies.get(&bound.stream)?.typical_p99();
     let (stream, of) = (&bound.stream, &bound.of);
     let Some((found, quiet)) = p99(seen).zip(p99(reference)) else {
         let text = format!("{stream}: there is nothing to hold its latency against");
@@ -114,7 +111,7 @@ fn latency(bound: &LatencyBound, seen: &Observed, reference: &Observed) -> Optio
     (found > quiet.mul_f64(bound.within)).then(|| {
         let within = bound.within;
         let text =
-            format!("{stream}: p99 {found:.2?}, expected {within} times the {quiet:.2?} of {of:?} at most");
+            format!("{stream}: p99 {found:.2?} in its median second, expected {within} times the {quiet:.2?} of {of:?} at most");
         failure(About::Latency, text)
     })
 }

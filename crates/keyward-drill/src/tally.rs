@@ -9,17 +9,19 @@ use crate::seen::{Outcome, Seen};
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     counts: BTreeMap<Outcome, u64>,
-    /// In microseconds: 4 octets a request, of which a drill sends some hundred thousand.
-    latencies: Vec<u32>,
+    /// In microseconds, by the second of the phase in which each was sent: 4 octets a request, of which a drill
+    /// sends some hundred thousand.
+    latencies: BTreeMap<u64, Vec<u32>>,
     unsettled: u64,
     held_back: u64,
 }
 
 impl Tally {
-    /// Counts what is judged.
-    pub fn add(&mut self, seen: Seen) {
+    /// Counts what is judged, and was sent so long after the phase began.
+    pub fn add(&mut self, sent: Duration, seen: Seen) {
         *self.counts.entry(seen.outcome).or_default() += 1;
-        self.latencies.push(u32::try_from(seen.took.as_micros()).unwrap_or(u32::MAX));
+        let micros = u32::try_from(seen.took.as_micros()).unwrap_or(u32::MAX);
+        self.latencies.entry(sent.as_secs()).or_default().push(micros);
     }
 
     /// Counts what came while the phase settled.
@@ -59,14 +61,29 @@ impl Tally {
 
     /// The times within which these shares were answered, each from 0 to 1; none where nothing was.
     pub fn quantiles<const N: usize>(&self, shares: [f64; N]) -> Option<[Duration; N]> {
-        let mut sorted = self.latencies.clone();
-        sorted.sort_unstable();
-        let last = sorted.len().checked_sub(1)?;
-        Some(shares.map(|share| {
-            let place = (share.clamp(0.0, 1.0) * last as f64).ceil() as usize;
-            Duration::from_micros(sorted.get(place).copied().unwrap_or(u32::MAX).into())
-        }))
+        quantiles(self.latencies.values().flatten().copied().collect(), shares)
     }
+
+    /// The median, over the seconds of the phase, of the 99th percentile of each. What else this machine does for a
+    /// second or two does not move it; what the phase is about does.
+    pub fn typical_p99(&self) -> Option<Duration> {
+        let of_second = |latencies: &Vec<u32>| {
+            let [p99] = quantiles(latencies.clone(), [0.99])?;
+            u32::try_from(p99.as_micros()).ok()
+        };
+        let [median] = quantiles(self.latencies.values().filter_map(of_second).collect(), [0.5])?;
+        Some(median)
+    }
+}
+
+/// Of times in microseconds.
+fn quantiles<const N: usize>(mut times: Vec<u32>, shares: [f64; N]) -> Option<[Duration; N]> {
+    times.sort_unstable();
+    let last = times.len().checked_sub(1)?;
+    Some(shares.map(|share| {
+        let place = (share.clamp(0.0, 1.0) * last as f64).ceil() as usize;
+        Duration::from_micros(times.get(place).copied().unwrap_or(u32::MAX).into())
+    }))
 }
 
 #[cfg(test)]
@@ -78,9 +95,25 @@ mod tests {
         let mut tally = Tally::default();
         assert_eq!(tally.quantiles([0.5]), None);
         for millis in (1..=100).rev() {
-            tally.add(Seen { outcome: Outcome::Accept, took: Duration::from_millis(millis) });
+            let sent = Duration::from_millis(millis);
+            tally.add(sent, Seen { outcome: Outcome::Accept, took: Duration::from_millis(millis) });
         }
         let times = tally.quantiles([0.0, 0.5, 0.99, 1.0]).unwrap();
         assert_eq!(times.map(|time| time.as_millis()), [1, 51, 100, 100]);
+    }
+
+    #[test]
+    fn one_bad_second_is_not_typical_and_a_bad_phase_is() {
+        let p99 = |bad: std::ops::Range<u64>| {
+            let mut tally = Tally::default();
+            for second in 0..5 {
+                let took = Duration::from_millis(if bad.contains(&second) { 100 } else { 1 });
+                (0..50).for_each(|_| {
+                    tally.add(Duration::from_secs(second), Seen { outcome: Outcome::Accept, took });
+                });
+            }
+            tally.typical_p99().unwrap().as_millis()
+        };
+        assert_eq!([p99(0..0), p99(2..3), p99(1..4)], [1, 1, 100]);
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use keyward_lab::control::Control;
 use keyward_lab::plan::{IssuerPlan, LabPlan};
 use keyward_lab::{Lab, Sockets};
 
@@ -26,6 +27,9 @@ pub(crate) struct LabArgs {
     /// Its issuers, as in a drill's file under [provider]: [issuer.NAME] each. Default: one that is called main
     #[arg(value_name = "PLAN")]
     plan: Option<PathBuf>,
+    /// A recording that its one issuer answers with
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    replay: Option<PathBuf>,
     /// The first port; each issuer takes four. Default: free ones
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
@@ -46,14 +50,19 @@ pub(crate) fn run(args: &LabArgs) -> Result<Exit, Failure> {
             toml::from_str(&text)
                 .map_err(|error| Failure::Plan { path: shown(), error: error.to_string() })?
         }
-        None => LabPlan { issuer: [("main".to_owned(), IssuerPlan::default())].into() },
+        None => {
+            let main = IssuerPlan { replay: args.replay.clone(), ..IssuerPlan::default() };
+            LabPlan { issuer: [("main".to_owned(), main)].into() }
+        }
     };
     let sockets = Sockets { first_port: args.port, folder: args.folder.clone() };
     runtime::full()?.block_on(async {
         let lab = Lab::on_sockets(&plan, &sockets).await?;
+        let control = Control::bind(&lab, args.control).await?;
         let mut output = Output::stdout();
         output.json(&serde_json::json!({
-            "issuers": lab.issuers().filter_map(|n| Some(lab.issuer(n)?.issuer)).collect::<Vec<_>>(),
+            "control": format!("http://{}", control.address()),
+            "issuers": lab.describe(),
         }))?;
         output.flush()?;
         tell("the lab runs until it is interrupted");

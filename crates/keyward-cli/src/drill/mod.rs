@@ -4,6 +4,7 @@ mod lab;
 mod list;
 mod progress;
 mod random;
+mod record;
 mod run;
 mod table;
 
@@ -23,6 +24,8 @@ pub(crate) enum DrillCommand {
     Random(random::RandomArgs),
     /// Start the provider that misbehaves on command, by itself
     Lab(lab::LabArgs),
+    /// Write down what a real provider publishes, for the lab to replay
+    Record(record::RecordArgs),
 }
 
 pub(crate) fn run(command: DrillCommand) -> Result<Exit, Failure> {
@@ -30,6 +33,7 @@ pub(crate) fn run(command: DrillCommand) -> Result<Exit, Failure> {
         DrillCommand::Lab(args) => lab::run(&args),
         DrillCommand::List(args) => list::list(&args),
         DrillCommand::Random(args) => random::run(&args),
+        DrillCommand::Record(args) => record::run(&args),
         DrillCommand::Run(args) => run::run(&args),
         DrillCommand::Show(args) => list::show(&args),
     }

@@ -17,6 +17,13 @@ fn help_of_every_command() {
         &["config"],
         &["config", "check"],
         &["config", "default"],
+        &["drill"],
+        &["drill", "lab"],
+        &["drill", "list"],
+        &["drill", "random"],
+        &["drill", "record"],
+        &["drill", "run"],
+        &["drill", "show"],
         &["completions"],
         &["man"],
     ] {

@@ -10,6 +10,7 @@
 )]
 
 mod config;
+mod drill;
 mod drill_random;
 mod help;
 mod keys;
