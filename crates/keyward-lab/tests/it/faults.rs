@@ -81,7 +81,7 @@ async fn hang_after_head_sends_the_head_alone() {
 #[tokio::test]
 async fn a_delay_delays() {
     let lab = lab().await;
-    let delay: Fault = serde_json::from_str(r#"{"delay": "500ms"}"#).unwrap();
+    let delay: Fault = serde_json::from_str(r#"{"delay": "2s"}"#).unwrap();
     fail(&lab, Endpoint::Jwks, delay).await;
     let mut late = dial(&jwks_uri(&lab)).await.unwrap();
     ask(&mut late, &jwks_uri(&lab)).await;
