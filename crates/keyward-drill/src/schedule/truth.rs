@@ -335,8 +335,9 @@ impl Truth {
     }
 }
 
+/// Each may ask twice: a fetch that began before it came, or that brought an old copy, tells nothing of its key.
 fn cluster(count: Millis, lasted: Millis) -> Millis {
-    count.min(BURST + lasted / 1000 + 2)
+    (2 * count).min(BURST + lasted / 1000 + 2)
 }
 
 fn broken(promise: u8, allowed: impl Into<String>) -> Option<Broken> {
