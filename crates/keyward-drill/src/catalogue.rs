@@ -24,7 +24,6 @@ drills! {
     "harmless-answers",
     "junk",
     "junk-guesses-the-next-kid",
-    "junk-large",
     "neighbours",
     "neighbours-under-load",
     "nodes-that-differ",

@@ -197,8 +197,8 @@ fn find_published_key(
         Some(kid) => match try_keys(now, jws, set.named(kid)) {
             Err(None) => try_keys(now, jws, set.nameless(header.algorithm())).map_err(|_| {
                 if set.skips(kid) {
-                    // The issuer has this key and publishes it badly: another fetch now would bring the same.
-                    NoKey::Reason(Reason::KeysUnavailable)
+                    // The issuer has this key and publishes it badly, unless it has been mended since.
+                    NoKey::Absent(Reason::KeysUnavailable)
                 } else {
                     NoKey::Absent(Reason::UnknownKid)
                 }

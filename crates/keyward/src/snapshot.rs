@@ -103,8 +103,7 @@ impl Snapshot {
         fs::create_dir_all(folder)?;
         // Made with mode 0600, written out, and only then given the name.
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, &content)?;
-        file.flush()?;
+        file.write_all(&serde_json::to_vec_pretty(&content)?)?;
         file.as_file().sync_all()?;
         file.persist(&self.path)?;
         fs::File::open(folder)?.sync_all()

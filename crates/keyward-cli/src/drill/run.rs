@@ -63,7 +63,7 @@ pub(crate) struct RunArgs {
     /// What restarts your gateway; without it, drills that do so are left out
     #[arg(long, value_name = "COMMAND", requires = "target")]
     restart_command: Option<String>,
-    /// How many drills run at once, of those that measure no time. Default 4, and 1 with --target
+    /// How many drills run at once, of those that measure no time. Default 6, and 1 with --target
     #[arg(long, value_name = "NUMBER")]
     jobs: Option<usize>,
     /// Print one JSON object
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         found?.into_iter().flatten().collect()
     };
     let mode = args.mode()?;
-    let jobs = args.jobs.unwrap_or(if args.target.is_some() { 1 } else { 4 });
+    let jobs = args.jobs.unwrap_or(if args.target.is_some() { 1 } else { 6 });
     let report = Report::new(run_all(&drills, &mode, jobs.max(1)));
     if let Some(path) = &args.junit {
         let unwritable = |cause| Failure::File { path: path.display().to_string(), cause };

@@ -162,7 +162,7 @@ fn fault(dice: &mut Dice, place: Endpoint, timeout: Millis) -> Fault {
 }
 
 /// What may stand beside good keys. None has the name of a key that comes, or comes back: while a set has the name
-/// for another key, a token that names it causes no fetch, and the right key is found with the next refresh only.
+/// for another key that can be used, the right one is found with the next refresh only.
 fn beside(dice: &mut Dice, PlannedIssuer { name, .. }: &PlannedIssuer) -> Beside {
     match dice.between(0, 8) {
         0 => Beside::Akp,
