@@ -65,30 +65,44 @@ fn ours(workshop: &Workshop, drills: &[Drill]) -> Result<Column, Failure> {
     Ok(Column { name: "keyward", title, verdicts: report.drills })
 }
 
-/// A column for each of the others. They run side by side in a drill that measures no time.
+/// How many drills that measure no time run side by side on each of the others.
+const SIDE_BY_SIDE: usize = 4;
+
+/// A column for each of the others.
 fn theirs(workshop: &Workshop, drills: &[Drill]) -> Result<Vec<Column>, Failure> {
     let mut columns = Vec::new();
     for rival in &RIVALS {
         let title = (rival.title)(&workshop.installed)?;
         columns.push(Column { name: rival.name, title, verdicts: Vec::new() });
     }
-    for (number, drill) in drills.iter().enumerate() {
-        writeln!(io::stderr(), "compare: {}/{} {}", number + 1, drills.len(), drill.name)?;
-        for (column, verdict) in columns.iter_mut().zip(attempts(workshop, drill)?) {
-            writeln!(io::stderr(), "compare:   {}: {}", column.name, verdict.lines().join("; "))?;
-            column.verdicts.push(verdict);
+    let mut done = 0;
+    for drills in drills.chunk_by(|one, next| !one.wants_the_machine && !next.wants_the_machine) {
+        for drills in drills.chunks(SIDE_BY_SIDE) {
+            for (drill, verdicts) in drills.iter().zip(attempts(workshop, drills)?) {
+                done += 1;
+                writeln!(io::stderr(), "compare: {done} {}", drill.name)?;
+                for (column, verdict) in columns.iter_mut().zip(verdicts) {
+                    writeln!(io::stderr(), "compare:   {}: {}", column.name, verdict.lines().join("; "))?;
+                    column.verdicts.push(verdict);
+                }
+            }
         }
     }
     Ok(columns)
 }
 
-fn attempts(workshop: &Workshop, drill: &Drill) -> Result<Vec<Verdict>, Failure> {
-    let start = |rival: &Rival| Attempt::start(workshop, rival, drill);
-    if drill.wants_the_machine {
-        return RIVALS.iter().map(|rival| start(rival)?.finish()).collect();
+/// For each drill, what came of it on each of the others: side by side, or one after the other where the machine's time
+/// is measured.
+fn attempts(workshop: &Workshop, drills: &[Drill]) -> Result<Vec<Vec<Verdict>>, Failure> {
+    let start = |rival: &Rival, drill: &Drill| Attempt::start(workshop, rival, drill);
+    let alone = |drill: &Drill| RIVALS.iter().map(|rival| start(rival, drill)?.finish()).collect();
+    if drills.iter().any(|drill| drill.wants_the_machine) {
+        return drills.iter().map(alone).collect();
     }
-    let running: Result<Vec<Attempt>, Failure> = RIVALS.iter().map(start).collect();
-    running?.into_iter().map(Attempt::finish).collect()
+    let all = |drill: &Drill| RIVALS.iter().map(|rival| start(rival, drill)).collect();
+    let running: Vec<Vec<Attempt>> = drills.iter().map(all).collect::<Result<_, Failure>>()?;
+    let finish = |attempts: Vec<Attempt>| attempts.into_iter().map(Attempt::finish).collect();
+    running.into_iter().map(finish).collect()
 }
 
 /// A JSON object for each drill on each gateway.
