@@ -139,7 +139,8 @@ fn run_all(drills: &[Drill], mode: &Mode, jobs: usize) -> Vec<DrillReport> {
         places.into_iter().partition(|place| drills.get(*place).is_some_and(is_alone));
     let reports = Mutex::new(Vec::new());
     let work = |queue: &Mutex<std::vec::IntoIter<usize>>| {
-        while let Some(place) = queue.lock().unwrap_or_else(PoisonError::into_inner).next() {
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some(place) = next() {
             if let Some(drill) = drills.get(place) {
                 let report = mode.run(drill, &status);
                 status.done(&report);

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -65,6 +66,19 @@ fn a_drill_of_one_s_own_passes_on_the_real_gateway_and_is_reported() {
     assert!(outage["memory_mib"].as_f64().unwrap() > 1.0, "{outage}");
     assert!(std::fs::read_to_string(junit).unwrap().contains("<testcase name=\"mine\""));
     assert!(run.stderr.contains("[1/1] mine passed"), "{}", run.stderr);
+}
+
+#[test]
+fn drills_that_measure_no_time_run_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<String> =
+        (0..4).map(|number| written(&folder, &format!("mine-{number}.toml"), SHORT)).collect();
+    let arguments: Vec<&str> = ["drill", "run"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let started = Instant::now();
+    let run = keyward(&arguments, "");
+    assert_eq!(run.code, 0, "{} {}", run.stdout, run.stderr);
+    // One after the other they take 10 s.
+    assert!(started.elapsed().as_secs() < 8, "{:?}", started.elapsed());
 }
 
 #[test]
