@@ -16,6 +16,7 @@ use crate::correlation::{self, CorrelationIds};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::original::{Original, Unclear};
+use crate::refusal_log::RefusalLog;
 use crate::route::{Route, RouteId};
 use crate::{identity, token};
 
@@ -32,6 +33,7 @@ pub(crate) struct Authorizer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
     correlation_ids: CorrelationIds,
+    refusals: RefusalLog,
 }
 
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -43,6 +45,7 @@ impl Authorizer {
             live: ArcSwap::from_pointee(live),
             metrics,
             correlation_ids: CorrelationIds::new(),
+            refusals: RefusalLog::new(),
         }
     }
 
@@ -100,12 +103,14 @@ impl Authorizer {
     }
 
     fn conclude(&self, question: &Question<'_>, verdict: Verdict, arrived: MonoTime) -> Answer {
-        let took = self.clock.mono().saturating_since(arrived);
-        self.metrics.verdict(verdict.reason(), took.as_secs_f64());
+        let now = self.clock.mono();
+        self.metrics.verdict(verdict.reason(), now.saturating_since(arrived).as_secs_f64());
         match verdict {
             Verdict::Accept(verified) => pass(question.live, question.route, Some(&verified)),
             Verdict::Reject(reason) | Verdict::Undecided(reason) => {
-                question.log_refusal(reason);
+                if let Some(left_out) = self.refusals.admit(reason, now) {
+                    question.log_refusal(reason, left_out);
+                }
                 refuse(question.live, question.route, reason, question.correlation_id)
             }
         }
@@ -114,7 +119,9 @@ impl Authorizer {
     fn unclear(&self, live: &Live, unclear: Unclear, correlation_id: &HeaderValue) -> Answer {
         self.metrics.unclear_request();
         let id = correlation_id.to_str().unwrap_or_default();
-        tracing::warn!(event = UNCLEAR, correlation_id = id, "refused with 400: {unclear}");
+        if let Some(left_out) = self.refusals.admit_unclear(self.clock.mono()) {
+            tracing::warn!(event = UNCLEAR, correlation_id = id, left_out, "refused with 400: {unclear}");
+        }
         let body = serde_json::json!({
             "error": "invalid_request",
             "reason": UNCLEAR,
@@ -154,7 +161,7 @@ impl Question<'_> {
     }
 
     /// Nothing of the token is in the line but its `kid`, and that only where an issuer publishes it.
-    fn log_refusal(&self, reason: Reason) {
+    fn log_refusal(&self, reason: Reason, left_out: u64) {
         let correlation_id = self.correlation_id.to_str().unwrap_or_default();
         let route = self.id.number(&self.live.routes);
         let kid = match self.token() {
@@ -164,9 +171,10 @@ impl Question<'_> {
         let (reason, undecided) = (reason.label(), reason.is_undecided());
         if undecided {
             let event = "jwt_validation_undecided";
-            tracing::warn!(event, reason, correlation_id, kid, route, "not decided");
+            tracing::warn!(event, reason, correlation_id, kid, route, left_out, "not decided");
         } else {
-            tracing::info!(event = "jwt_validation_failed", reason, correlation_id, kid, route, "rejected");
+            let event = "jwt_validation_failed";
+            tracing::info!(event, reason, correlation_id, kid, route, left_out, "rejected");
         }
     }
 }

@@ -14,6 +14,7 @@ mod live;
 mod logs;
 mod metrics;
 mod original;
+mod refusal_log;
 mod reload;
 mod route;
 mod server;

@@ -1,0 +1,80 @@
+//! Which refusals are logged: for each reason as many a second as somebody can read, and how many were left out.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use keyward::{MonoTime, Reason};
+
+/// Lines a second, for each reason. A flood of junk says the same thing ten thousand times.
+const LINES_A_SECOND: u32 = 20;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Counts lines by reason.
+#[derive(Debug)]
+pub(crate) struct RefusalLog {
+    reasons: Box<[Lines]>,
+    unclear: Lines,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    second: AtomicU64,
+    written: AtomicU32,
+    left_out: AtomicU64,
+}
+
+impl RefusalLog {
+    pub(crate) fn new() -> Self {
+        Self { reasons: Reason::ALL.iter().map(|_| Lines::default()).collect(), unclear: Lines::default() }
+    }
+
+    /// Whether a line for this reason is written now: with how many were left out since the last one.
+    pub(crate) fn admit(&self, reason: Reason, now: MonoTime) -> Option<u64> {
+        self.reasons.get(reason as usize).map_or(Some(0), |lines| lines.admit(now.0 / SECOND))
+    }
+
+    /// The same for a request whose route cannot be told.
+    pub(crate) fn admit_unclear(&self, now: MonoTime) -> Option<u64> {
+        self.unclear.admit(now.0 / SECOND)
+    }
+}
+
+impl Lines {
+    /// Two threads at the turn of a second may write a line more between them; none is lost from the count.
+    fn admit(&self, second: u64) -> Option<u64> {
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.written.store(0, Ordering::Relaxed);
+        }
+        if self.written.fetch_add(1, Ordering::Relaxed) < LINES_A_SECOND {
+            Some(self.left_out.swap(0, Ordering::Relaxed))
+        } else {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_cut_and_counted_for_each_reason_apart() {
+        let log = RefusalLog::new();
+        let at = |seconds: u64| MonoTime(seconds * SECOND + 1);
+        let written = |reason, now| (0..1000).filter(|_| log.admit(reason, now).is_some()).count();
+        assert_eq!(written(Reason::UnknownKid, at(7)), 20);
+        assert_eq!(written(Reason::UnknownKid, at(7)), 0);
+        assert_eq!(written(Reason::Expired, at(7)), 20);
+        assert_eq!(log.admit(Reason::UnknownKid, at(8)), Some(1980));
+        assert_eq!(log.admit(Reason::UnknownKid, at(8)), Some(0));
+        assert_eq!(log.admit(Reason::Expired, at(30)), Some(980));
+    }
+
+    #[test]
+    fn every_reason_has_a_place_of_its_own() {
+        for (place, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, place);
+        }
+    }
+}
