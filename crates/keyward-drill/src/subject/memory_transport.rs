@@ -1,13 +1,12 @@
 //! HTTP to a provider in this process: the same octets, over a pipe in memory.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST};
+use http::header::HOST;
 use http::{HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use keyward::fetch::{Body, Exchange, FetchError, Transport};
+use keyward::fetch::{Body, Exchange, FetchError, OutgoingRequest, Transport};
 use keyward_lab::Lab;
-use url::Url;
 
 /// Reaches the issuers of a lab that listens nowhere.
 #[derive(Debug)]
@@ -20,7 +19,8 @@ impl MemoryTransport {
         Self { lab }
     }
 
-    async fn exchange(&self, url: &Url) -> Result<Response<Body>, FetchError> {
+    async fn exchange(&self, sent: &OutgoingRequest) -> Result<Response<Body>, FetchError> {
+        let url = &sent.url;
         let broken = |cause: String| FetchError::Connect { url: url.clone(), cause };
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
         let pipe = self.lab.connect(host, port).await.map_err(|error| broken(error.to_string()))?;
@@ -28,13 +28,14 @@ impl MemoryTransport {
         let (mut sender, connection) = handshake.await.map_err(|error| broken(error.to_string()))?;
         // It ends with the exchange: its last word is the sender's.
         tokio::spawn(connection);
-        let mut request = Request::new(Empty::<Bytes>::new());
+        let mut request = Request::new(Full::<Bytes>::new(sent.body.clone()));
+        *request.method_mut() = sent.method.clone();
+        *request.headers_mut() = sent.headers.clone();
         *request.uri_mut() = url[url::Position::BeforePath..].parse().unwrap_or_default();
         let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
         if let Ok(authority) = HeaderValue::try_from(authority) {
             request.headers_mut().insert(HOST, authority);
         }
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         let answer = sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
         let url = url.clone();
         Ok(answer.map(|body| {
@@ -45,7 +46,7 @@ impl MemoryTransport {
 }
 
 impl Transport for MemoryTransport {
-    fn get<'a>(&'a self, url: &'a Url) -> Exchange<'a> {
-        Box::pin(self.exchange(url))
+    fn send<'a>(&'a self, request: &'a OutgoingRequest) -> Exchange<'a> {
+        Box::pin(self.exchange(request))
     }
 }

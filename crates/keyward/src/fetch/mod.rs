@@ -10,16 +10,18 @@ use url::Url;
 
 use crate::address::{self, AllowedHost};
 
+mod answer;
 mod error;
 mod headers;
 mod network;
 mod resolver;
 mod transport;
 
+pub use answer::Answer;
 pub use error::FetchError;
 pub(crate) use error::shown;
-pub use network::NetworkTransport;
-pub use transport::{Body, Exchange, Transport};
+pub use network::{NetworkSettings, NetworkTransport};
+pub use transport::{Body, Exchange, OutgoingRequest, Transport};
 
 /// Fetches documents for one issuer, whose connections all its fetches share.
 #[derive(Clone, Debug)]
@@ -97,20 +99,27 @@ impl Fetcher {
     }
 
     async fn follow(&self, named: &Url, url: &Url) -> Result<Document, FetchError> {
+        self.vet(named, url)?;
+        let mut request = OutgoingRequest::get(url.clone());
+        for _ in 0..=REDIRECT_LIMIT {
+            let response = self.transport.send(&request).await?;
+            let place = &request.url;
+            let Some(location) = location(&response) else {
+                return self.read(place, response).await;
+            };
+            request.url = self.redirected(place, location)?;
+            self.check(named, &request.url)?;
+        }
+        Err(FetchError::TooManyRedirects { url: shown(url) })
+    }
+
+    /// Whether `url`, which was found at `named`, may be asked at all, and without being asked for by name.
+    fn vet(&self, named: &Url, url: &Url) -> Result<(), FetchError> {
         self.check(named, url)?;
         if named.host() != url.host() && !self.is_allowed(url) {
             return Err(FetchError::ForeignHost { url: shown(url) });
         }
-        let mut place = url.clone();
-        for _ in 0..=REDIRECT_LIMIT {
-            let response = self.transport.get(&place).await?;
-            let Some(location) = location(&response) else {
-                return self.read(&place, response).await;
-            };
-            place = self.redirected(&place, location)?;
-            self.check(named, &place)?;
-        }
-        Err(FetchError::TooManyRedirects { url: shown(url) })
+        Ok(())
     }
 
     /// Whether `url` may be asked at all. What its name resolves to is checked when it is.
@@ -156,13 +165,20 @@ impl Fetcher {
     }
 
     async fn read(&self, url: &Url, response: Response<Body>) -> Result<Document, FetchError> {
-        let (head, mut body) = response.into_parts();
+        let (head, body) = response.into_parts();
         if head.status != StatusCode::OK {
             let retry_after = headers::retry_after(&head.headers);
             return Err(FetchError::Status { url: shown(url), status: head.status, retry_after });
         }
+        let body = self.collect(url, &head.headers, body).await?;
+        let (max_age, age) = (headers::max_age(&head.headers), headers::age(&head.headers));
+        Ok(Document { body, max_age, age })
+    }
+
+    /// The whole body, where it is within the limit.
+    async fn collect(&self, url: &Url, headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, FetchError> {
         let too_large = || FetchError::TooLarge { url: shown(url), limit: self.body_limit };
-        if content_length(&head.headers).is_some_and(|octets| octets > self.body_limit as u64) {
+        if content_length(headers).is_some_and(|octets| octets > self.body_limit as u64) {
             return Err(too_large());
         }
         let mut octets = Vec::new();
@@ -174,8 +190,7 @@ impl Fetcher {
             }
             octets.extend_from_slice(&data);
         }
-        let (max_age, age) = (headers::max_age(&head.headers), headers::age(&head.headers));
-        Ok(Document { body: octets, max_age, age })
+        Ok(octets)
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use http::Response;
 use http_body_util::BodyExt;
 use reqwest::dns::Resolve;
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client, Identity, redirect};
 use url::Url;
 
 use super::error::{FetchError, shown};
 use super::resolver::{AddressRefused, GuardedResolver, SystemResolver};
-use super::transport::{Exchange, Transport};
+use super::transport::{Exchange, OutgoingRequest, Transport};
 use crate::address::AllowedHost;
 
 /// HTTP over this machine's network. Its connections are kept for the next exchange.
@@ -24,6 +24,42 @@ pub struct NetworkTransport {
     /// For hosts that may have any address. There is none where there are none.
     unguarded: Option<Client>,
     allowed_hosts: Box<[AllowedHost]>,
+}
+
+/// What a [`NetworkTransport`] is made of. Its `Debug` does not show the certificate's key.
+#[derive(Clone)]
+pub struct NetworkSettings {
+    /// Trust anchors beside the system's, in PEM.
+    pub extra_anchors: Vec<u8>,
+    /// Hosts whose names may resolve to any address.
+    pub allowed_hosts: Vec<AllowedHost>,
+    /// Who we are in the TLS handshake (RFC 8446 §4.4.2), where the provider asks. Default nobody.
+    pub identity: Option<Identity>,
+    /// How many connections to one host are kept for later. Default 1, for a fetch now and then.
+    pub idle_connections: usize,
+    /// Who resolves names. Default the system.
+    pub resolver: Arc<dyn Resolve>,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            extra_anchors: Vec::new(),
+            allowed_hosts: Vec::new(),
+            identity: None,
+            idle_connections: 1,
+            resolver: Arc::new(SystemResolver),
+        }
+    }
+}
+
+impl fmt::Debug for NetworkSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetworkSettings")
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("idle_connections", &self.idle_connections)
+            .finish_non_exhaustive()
+    }
 }
 
 impl NetworkTransport {
@@ -45,10 +81,23 @@ impl NetworkTransport {
         allowed_hosts: &[AllowedHost],
         resolver: Arc<dyn Resolve>,
     ) -> Result<Self, reqwest::Error> {
-        let guarded = client(extra_anchors, Arc::new(GuardedResolver(Arc::clone(&resolver))))?;
-        let is_needed = !allowed_hosts.is_empty();
-        let unguarded = is_needed.then(|| client(extra_anchors, resolver)).transpose()?;
-        Ok(Self { guarded, unguarded, allowed_hosts: allowed_hosts.into() })
+        Self::with_settings(NetworkSettings {
+            extra_anchors: extra_anchors.to_vec(),
+            allowed_hosts: allowed_hosts.to_vec(),
+            resolver,
+            ..NetworkSettings::default()
+        })
+    }
+
+    /// The same, where more is said of it.
+    ///
+    /// # Errors
+    /// What the TLS library says of the anchors, or of the identity.
+    pub fn with_settings(settings: NetworkSettings) -> Result<Self, reqwest::Error> {
+        let guarded = client(&settings, Arc::new(GuardedResolver(Arc::clone(&settings.resolver))))?;
+        let is_needed = !settings.allowed_hosts.is_empty();
+        let unguarded = is_needed.then(|| client(&settings, Arc::clone(&settings.resolver))).transpose()?;
+        Ok(Self { guarded, unguarded, allowed_hosts: settings.allowed_hosts.into() })
     }
 
     fn client(&self, url: &Url) -> &Client {
@@ -57,16 +106,19 @@ impl NetworkTransport {
     }
 }
 
-fn client(extra_anchors: &[u8], resolver: Arc<dyn Resolve>) -> Result<Client, reqwest::Error> {
+fn client(settings: &NetworkSettings, resolver: Arc<dyn Resolve>) -> Result<Client, reqwest::Error> {
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
         .referer(false)
         .no_proxy()
         .dns_resolver(resolver)
-        .pool_max_idle_per_host(1)
+        .pool_max_idle_per_host(settings.idle_connections)
         .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")));
-    if !extra_anchors.is_empty() {
-        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(extra_anchors)?);
+    if !settings.extra_anchors.is_empty() {
+        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&settings.extra_anchors)?);
+    }
+    if let Some(identity) = &settings.identity {
+        builder = builder.identity(identity.clone());
     }
     builder.build()
 }
@@ -78,10 +130,14 @@ impl fmt::Debug for NetworkTransport {
 }
 
 impl Transport for NetworkTransport {
-    fn get<'a>(&'a self, url: &'a Url) -> Exchange<'a> {
-        let request = self.client(url).get(url.clone()).header(http::header::ACCEPT, "application/json");
+    fn send<'a>(&'a self, request: &'a OutgoingRequest) -> Exchange<'a> {
+        let OutgoingRequest { method, url, headers, body } = request;
+        let mut sending = self.client(url).request(method.clone(), url.clone()).headers(headers.clone());
+        if !body.is_empty() {
+            sending = sending.body(body.clone());
+        }
         Box::pin(async move {
-            let response = request.send().await.map_err(|error| fetch_error(url, &error))?;
+            let response = sending.send().await.map_err(|error| fetch_error(url, &error))?;
             let url = url.clone();
             Ok(Response::from(response)
                 .map(|body| body.map_err(move |error| fetch_error(&url, &error)).boxed()))

@@ -9,6 +9,8 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod credentials_provider;
+mod credentials_sending;
 mod discovery;
 mod failures;
 mod fetching;

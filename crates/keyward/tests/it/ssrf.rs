@@ -184,7 +184,7 @@ async fn a_remote_issuer_has_nothing_to_point_to_on_this_machine() {
 struct Published(String);
 
 impl keyward::fetch::Transport for Published {
-    fn get<'a>(&'a self, _url: &'a Url) -> keyward::fetch::Exchange<'a> {
+    fn send<'a>(&'a self, _request: &'a keyward::fetch::OutgoingRequest) -> keyward::fetch::Exchange<'a> {
         use http_body_util::{BodyExt, Full};
         let body = Full::from(self.0.clone()).map_err(|never| match never {}).boxed();
         Box::pin(async move { Ok(http::Response::new(body)) })

@@ -6,11 +6,10 @@ use std::time::Duration;
 use http::Response;
 use http_body_util::{BodyExt, Full};
 use keyward::event::{Event, Observer};
-use keyward::fetch::{Exchange, Transport};
+use keyward::fetch::{Exchange, OutgoingRequest, Transport};
 use keyward::{IssuerSettings, Reason, Verifier};
 use serde_json::json;
 use tokio::time::Instant;
-use url::Url;
 
 use crate::support::{Bench, JWKS, KEYS, Outcome, Record, TestClock, jwks, outcome};
 
@@ -49,7 +48,8 @@ impl Memory {
 }
 
 impl Transport for Memory {
-    fn get<'a>(&'a self, url: &'a Url) -> Exchange<'a> {
+    fn send<'a>(&'a self, request: &'a OutgoingRequest) -> Exchange<'a> {
+        let url = &request.url;
         self.asked.lock().unwrap().push((self.origin.elapsed(), url.path().to_owned()));
         let mood = *self.mood.lock().unwrap();
         let body = if url.path() == JWKS { jwks(&KEYS[..1]) } else { discovery() };
