@@ -9,7 +9,7 @@ use super::absent::AbsentKids;
 use super::budget::Budget;
 use super::jitter::Jitter;
 use super::keys::aliases;
-use super::{KeySet, KeySetSettings, KeySetState, LiveKey, PublishedKeys, Source};
+use super::{KeySet, KeySetSettings, LiveKey, PublishedKeys, Source};
 use crate::decide::hash_kid;
 use crate::{MonoTime, Now, Reason, UnixTime, WantedKey};
 
@@ -264,14 +264,13 @@ impl KeySetMachine {
 
     /// Asks for a key that the current set does not hold, or holds past the stale limit.
     pub fn want(&mut self, now: Now, wanted: WantedKey) -> Answer {
-        let is_expired = self.published.state(now.mono) == KeySetState::Expired;
+        if self.failures > 0 {
+            // It is asked at the refresher's own pace, and nobody is held up for a provider that is known to fail.
+            return Answer::Refused(wanted.otherwise);
+        }
         match self.fetch {
-            // Good tokens all come by here now: none is held up for a provider that is known to fail.
-            _ if is_expired && self.failures > 0 => Answer::Refused(Reason::KeysStaleLimit),
             // Its answer may lack a key that was published a moment ago; then the caller wants it again.
             Fetch::UnderWay { .. } => Answer::Wait,
-            // The provider is down and is asked at the refresher's own pace.
-            Fetch::Due(at) if self.failures > 0 && at > now.mono => Answer::Refused(Reason::KeysUnavailable),
             Fetch::Due(at) if at <= now.mono => self.wait_for(wanted),
             Fetch::Due(at) => {
                 let paid = self.budget.next(now.mono);

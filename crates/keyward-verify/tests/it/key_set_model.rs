@@ -472,8 +472,8 @@ impl Run {
         let now = self.model.now;
         let due = self.machine.next_fetch();
         let answer = self.machine.want(now, WANTS[want]);
-        if self.model.failures > 0 && self.model.state() == KeySetState::Expired {
-            let expected = Answer::Refused(Reason::KeysStaleLimit);
+        if self.model.failures > 0 {
+            let expected = Answer::Refused(WANTS[want].otherwise);
             assert_eq!(
                 (answer, self.machine.next_fetch()),
                 (expected, due),
@@ -489,9 +489,6 @@ impl Run {
         if due <= now.mono {
             assert_eq!((answer, next), (Answer::Wait, due), "a fetch is due anyway");
             self.model.waiting.push(want);
-        } else if self.model.failures > 0 {
-            let expected = Answer::Refused(Reason::KeysUnavailable);
-            assert_eq!((answer, next), (expected, due), "nobody waits for a provider in back-off");
         } else {
             let paid = self.model.next_paid();
             let is_absent = self.model.absent.get(&want).is_some_and(|until| *until > now.mono);
