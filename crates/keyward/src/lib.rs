@@ -27,6 +27,7 @@
 
 pub mod address;
 pub mod clock;
+pub mod credentials;
 pub mod discovery;
 pub mod entropy;
 pub mod event;

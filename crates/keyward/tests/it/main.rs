@@ -9,6 +9,7 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod credentials_key_files;
 mod credentials_provider;
 mod credentials_sending;
 mod discovery;
