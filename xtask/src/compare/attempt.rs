@@ -23,9 +23,18 @@ const FIRST_PORTS: u16 = 9400;
 /// Of the ten: the lab has the first eight.
 const GATEWAYS_PLACE: u16 = 8;
 
+/// One drill against one of the others, begun.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// Nothing was started: there is nothing to learn from it.
+    Pointless(Verdict),
+    /// It runs.
+    Running(Running),
+}
+
 /// A drill that runs: it asks, and the gateway that it asks is new, so that no drill inherits another's keys.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(super) struct Running {
     drill: Child,
     report: PathBuf,
     log: PathBuf,
@@ -34,9 +43,29 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Starts the drill, which starts the lab, and then the gateway, which has to trust the lab's authority. The drill
-    /// begins with the first token that is accepted. To be called from the main thread, as all that starts servers.
+    /// Begins. To be called from the main thread, as all that starts servers.
     pub(super) fn start(workshop: &Workshop, rival: &Rival, drill: &Drill) -> Result<Self, Failure> {
+        // Both are told where the key set is, so that they never ask.
+        if drill.name.starts_with("outage-discovery-") {
+            let reason = "its fault is in discovery, and the address of the key set is configured";
+            return Ok(Self::Pointless(Verdict::not_applicable(&drill.name, reason)));
+        }
+        Running::start(workshop, rival, drill).map(Self::Running)
+    }
+
+    /// Waits until the drill is over.
+    pub(super) fn finish(self) -> Result<Verdict, Failure> {
+        match self {
+            Self::Pointless(verdict) => Ok(verdict),
+            Self::Running(running) => running.finish(),
+        }
+    }
+}
+
+impl Running {
+    /// Starts the drill, which starts the lab, and then the gateway, which has to trust the lab's authority. The drill
+    /// begins with the first token that is accepted.
+    fn start(workshop: &Workshop, rival: &Rival, drill: &Drill) -> Result<Self, Failure> {
         let folder = workshop.subfolder(&format!("{}-{}", rival.name, drill.name))?;
         let lab = folder.join("lab");
         let lab_port = ten_free_ports()?;
@@ -80,8 +109,7 @@ impl Attempt {
         }
     }
 
-    /// Waits until the drill is over.
-    pub(super) fn finish(mut self) -> Result<Verdict, Failure> {
+    fn finish(mut self) -> Result<Verdict, Failure> {
         self.drill.wait()?;
         let report: Report = serde_json::from_slice(&fs::read(&self.report)?)
             .map_err(|error| Failure(format!("the drill has no report ({error}): {}", self.log())))?;
@@ -93,7 +121,7 @@ impl Attempt {
     }
 }
 
-impl Drop for Attempt {
+impl Drop for Running {
     fn drop(&mut self) {
         // Fails only where it is over already.
         let _ = self.drill.kill();

@@ -54,6 +54,12 @@ struct Stream {
 }
 
 impl Verdict {
+    /// Of a drill that is not run.
+    pub(super) fn not_applicable(name: &str, reason: &str) -> Self {
+        let (name, reason) = (name.to_owned(), Some(reason.to_owned()));
+        Self { name, result: Outcome::NotApplicable, reason, phases: Vec::new() }
+    }
+
     /// `passed`, or what each phase that failed did, a line each.
     pub(super) fn lines(&self) -> Vec<String> {
         let reason = self.reason.as_deref().unwrap_or("no reason given");
@@ -76,8 +82,11 @@ impl Phase {
         let mut told: Vec<&str> = Vec::new();
         for failure in &self.failures {
             let stream = failure.text.split_once(": ").filter(|_| failure.about == "verdicts");
-            let Some((name, stream)) = stream.and_then(|(name, _)| Some((name, self.streams.get(name)?)))
-            else {
+            let judged = stream.and_then(|(name, _)| {
+                let stream = self.streams.get(name).filter(|stream| stream.judged > 0)?;
+                Some((name, stream))
+            });
+            let Some((name, stream)) = judged else {
                 words.push(failure.text.clone());
                 continue;
             };
@@ -129,17 +138,19 @@ mod tests {
         let failed = verdict(
             r#"{"name": "outage", "result": "failed", "phases": [
                 {"name": "quiet", "failures": [], "streams": {"users": {"judged": 5, "outcomes": {"accept": 5}}}},
-                {"name": "outage", "streams": {"users": {"judged": 200, "outcomes": {"accept": 3, "reject": 197}}},
+                {"name": "outage", "streams": {"users": {"judged": 200, "outcomes": {"accept": 3, "reject": 197}},
+                                                "junk": {"judged": 0, "outcomes": {}}},
                  "failures": [
                     {"about": "verdicts", "text": "users: accept 1.5 % of 200, expected 100 %"},
                     {"about": "verdicts", "text": "users: reject 98.5 % of 200, expected 0 %"},
+                    {"about": "verdicts", "text": "junk: no request was judged"},
                     {"about": "fetches", "text": "main was asked for its keys 171 times, expected 16 at most"}]}
             ]}"#,
         );
         assert_eq!(
             failed.lines(),
             ["outage: users reject 98.5 %, accept 1.5 % (accept 100 %, reject 0 % expected); \
-              main was asked for its keys 171 times, expected 16 at most"]
+              junk: no request was judged; main was asked for its keys 171 times, expected 16 at most"]
         );
     }
 
