@@ -14,6 +14,11 @@ pub fn seed() -> u64 {
     u64::from_ne_bytes(octets)
 }
 
+/// 128 bits that nobody else has, for what is used once.
+pub(crate) fn nonce() -> u128 {
+    (u128::from(seed()) << 64) | u128::from(seed())
+}
+
 /// The seed for the `place`th of those that share one: unlike the others, and the same each time (SplitMix64).
 pub(crate) fn derived(seed: u64, place: u64) -> u64 {
     let mut word = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));

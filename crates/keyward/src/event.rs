@@ -1,4 +1,5 @@
-//! What happens to keys, as events: logged in one place, with one vocabulary, and handed to whoever counts.
+//! What happens to keys and to our credentials, as events: logged in one place, with one vocabulary, and handed to
+//! whoever counts.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -7,12 +8,71 @@ use std::time::Duration;
 use keyward_verify::Now;
 use keyward_verify::key_set::{NoUsableKey, PublishedKeys, Refreshed};
 
+use crate::credentials::{CredentialFileError, PermissionsTooWide, ProviderError, TokenError};
 use crate::fetch::FetchError;
 
-/// Something that happened to an issuer's keys.
+/// Something that happened to an issuer's keys, or to our credential there.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// The provider takes our credential again. Logged as `credential_accepted`.
+    CredentialAccepted,
+    /// The provider does not take the bearer token that we have, and another one is obtained. Logged as
+    /// `credential_dropped`.
+    CredentialDropped {
+        /// What it said.
+        said: &'a ProviderError,
+    },
+    /// Others than its owner can read a file of our credential. Logged as `credential_exposed`.
+    CredentialExposed {
+        /// Which file, and its mode.
+        warning: &'a PermissionsTooWide,
+    },
+    /// No bearer token was obtained, because the provider failed or could not be reached; the one that is there
+    /// serves until it is over. Logged as `credential_failed`.
+    CredentialFailed {
+        /// Why.
+        error: &'a TokenError,
+        /// How many attempts have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
+    /// A bearer token was obtained. Logged as `credential_obtained`.
+    CredentialObtained {
+        /// For how long it is used.
+        usable_for: Duration,
+        /// How long the token request took.
+        took: Duration,
+    },
+    /// No bearer token was obtained, because the provider refuses us: somebody has to mend that. Logged as
+    /// `credential_refused`.
+    CredentialRefused {
+        /// Why.
+        error: &'a TokenError,
+        /// How many attempts have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
+    /// The provider refuses what we show it, and it is not shown again before some time has passed. Logged as
+    /// `credential_rejected`.
+    CredentialRejected {
+        /// What it said.
+        said: &'a ProviderError,
+        /// How often in a row.
+        rejections: u32,
+        /// Until the next attempt.
+        retry_in: Duration,
+    },
+    /// A file of the credential changed, and what is in it counts from now on. Logged as `credential_reloaded`.
+    CredentialReloaded,
+    /// A file of the credential changed and is of no use; the old credential still counts. Logged as
+    /// `credential_reload_refused`.
+    CredentialReloadRefused {
+        /// Which file, and why.
+        error: &'a CredentialFileError,
+    },
     /// A set was fetched and serves from now on. Logged as `jwks_refreshed`.
     Refreshed {
         /// What it changed.
@@ -75,6 +135,15 @@ impl Event<'_> {
     /// What it is logged as.
     pub const fn label(&self) -> &'static str {
         match self {
+            Self::CredentialAccepted => "credential_accepted",
+            Self::CredentialDropped { .. } => "credential_dropped",
+            Self::CredentialExposed { .. } => "credential_exposed",
+            Self::CredentialFailed { .. } => "credential_failed",
+            Self::CredentialObtained { .. } => "credential_obtained",
+            Self::CredentialRefused { .. } => "credential_refused",
+            Self::CredentialRejected { .. } => "credential_rejected",
+            Self::CredentialReloadRefused { .. } => "credential_reload_refused",
+            Self::CredentialReloaded => "credential_reloaded",
             Self::RefreshCrashed { .. } => "jwks_refresh_crashed",
             Self::RefreshFailed { .. } | Self::RefreshRefused { .. } => "jwks_refresh_failed",
             Self::Refreshed { .. } => "jwks_refreshed",
@@ -87,7 +156,7 @@ impl Event<'_> {
 
 /// Whoever wants to know of events, such as a counter.
 pub trait Observer: Send + Sync + Debug {
-    /// Called at each event, on the task that refreshes the issuer's keys. It must not block.
+    /// Called at each event, on the task that it happened to. It must not block.
     fn observe(&self, issuer: &str, event: &Event<'_>);
 }
 
@@ -121,6 +190,70 @@ pub(crate) fn log_cache(issuer: &str, published: &PublishedKeys, now: Now) {
 pub(crate) fn log(issuer: &str, event: &Event<'_>) {
     let label = event.label();
     match event {
+        Event::CredentialAccepted => {
+            tracing::info!(event = label, issuer, "the provider takes our credential again");
+        }
+        Event::CredentialDropped { said } => {
+            tracing::warn!(
+                event = label,
+                issuer,
+                cause = said.code.label(),
+                "our token is obtained again: {said}"
+            );
+        }
+        Event::CredentialExposed { warning } => {
+            tracing::warn!(event = label, issuer, path = %warning.path.display(), "{warning}");
+        }
+        Event::CredentialFailed { error, failures, retry_in } => {
+            tracing::warn!(
+                event = label,
+                issuer,
+                cause = error.label(),
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "our token was not obtained: {error}"
+            );
+        }
+        Event::CredentialObtained { usable_for, took } => {
+            tracing::info!(
+                event = label,
+                issuer,
+                usable_for_s = usable_for.as_secs(),
+                took_ms = millis(*took),
+                "our token was obtained"
+            );
+        }
+        Event::CredentialRefused { error, failures, retry_in } => {
+            tracing::error!(
+                event = label,
+                issuer,
+                cause = error.label(),
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "the provider gives us no token: {error}"
+            );
+        }
+        Event::CredentialRejected { said, rejections, retry_in } => {
+            tracing::error!(
+                event = label,
+                issuer,
+                cause = said.code.label(),
+                rejections,
+                retry_in_ms = millis(*retry_in),
+                "the provider refuses our credential: {said}"
+            );
+        }
+        Event::CredentialReloadRefused { error } => {
+            tracing::error!(
+                event = label,
+                issuer,
+                path = %error.path.display(),
+                "the old credential still counts: {error}"
+            );
+        }
+        Event::CredentialReloaded => {
+            tracing::info!(event = label, issuer, "the new credential counts from now on");
+        }
         Event::Refreshed { refreshed, skipped, took } => {
             tracing::info!(
                 event = label,

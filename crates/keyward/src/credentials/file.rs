@@ -91,15 +91,18 @@ pub enum CredentialFault {
     /// There is nothing in it.
     #[error("it is empty")]
     NoSecret,
-    /// There are characters in it that no secret or token may have.
-    #[error("it holds something else than one line of text")]
-    NotOneLine,
-    /// Its `use` or `key_ops` do not allow signing (RFC 7517 §4.2, §4.3).
-    #[error("its use or key_ops does not allow signing")]
-    NotForSigning,
     /// Nobody is named in whose name the grant is asked for.
     #[error("it names no service account, and no subject is configured")]
     NoSubject,
+    /// There are characters in it that no token may have, or it is over 16 KiB.
+    #[error("it holds something else than a token")]
+    NotAToken,
+    /// Its `use` or `key_ops` do not allow signing (RFC 7517 §4.2, §4.3).
+    #[error("its use or key_ops does not allow signing")]
+    NotForSigning,
+    /// There are characters in it that no secret may have.
+    #[error("it holds something else than one line of text")]
+    NotOneLine,
     /// The passphrase does not open the key.
     #[error("the passphrase does not decrypt it")]
     PassphraseWrong,

@@ -1,14 +1,78 @@
 //! A provider that remembers each request whole, and answers it as a function says.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use keyward::clock::Clock;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 use url::{Url, form_urlencoded};
 
-use crate::support::{Reply, patiently};
+use keyward::credentials::{CallError, Caller, CallerSettings, CredentialSettings};
+use keyward::fetch::Answer;
+
+use crate::support::{Record, Reply, TestClock, patiently};
+
+pub(crate) const TOKEN: &str = "/token";
+pub(crate) const INTROSPECT: &str = "/introspect";
+
+/// An answer in JSON.
+pub(crate) fn json(status: u16, body: serde_json::Value) -> Reply {
+    Reply::Whole(status, "Content-Type: application/json\r\n".to_owned(), body.to_string().into_bytes())
+}
+
+/// What an introspection endpoint says of an active token.
+pub(crate) fn active() -> Reply {
+    json(200, serde_json::json!({ "active": true }))
+}
+
+/// A caller of an endpoint's, its clock and its record.
+#[derive(Debug)]
+pub(crate) struct Ours {
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) record: Arc<Record>,
+    introspect: Url,
+}
+
+impl Ours {
+    pub(crate) fn new(endpoint: &Endpoint, credential: CredentialSettings) -> Self {
+        Self::with(endpoint, credential, |settings| settings)
+    }
+
+    pub(crate) fn with(
+        endpoint: &Endpoint,
+        credential: CredentialSettings,
+        change: impl FnOnce(CallerSettings) -> CallerSettings,
+    ) -> Self {
+        let (clock, record) = (TestClock::new(), Record::new());
+        let settings = change(CallerSettings::new("idp", &endpoint.issuer(), credential));
+        let caller = Caller::start(settings, clock.clone(), record.clone(), 1).unwrap();
+        let introspect = endpoint.url(INTROSPECT);
+        Self { caller: Arc::new(caller), clock, record, introspect }
+    }
+
+    /// Asks about a token, for two seconds at most.
+    pub(crate) async fn introspect(&self) -> Result<Answer, CallError> {
+        let deadline = self.clock.now().mono.saturating_add(Duration::from_secs(2));
+        let fields = [("token", "a user's"), ("token_type_hint", "access_token")];
+        patiently(self.caller.post(&self.introspect, &self.introspect, &fields, deadline)).await
+    }
+
+    pub(crate) async fn seen(&self, event: &str, count: usize) {
+        self.record.seen("idp", event, count).await;
+    }
+
+    /// What happened, but for what depends on the modes that the tests' keys were checked out with.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let mut events = self.record.events("idp");
+        events.retain(|event| event != "credential_exposed");
+        events
+    }
+}
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -38,7 +102,7 @@ impl Received {
     }
 }
 
-type Answer = Box<dyn Fn(&Received) -> Reply + Send>;
+type Script = Box<dyn Fn(&Received) -> Reply + Send>;
 
 /// It goes down when it is dropped.
 pub(crate) struct Endpoint {
@@ -48,18 +112,35 @@ pub(crate) struct Endpoint {
 }
 
 struct State {
-    answer: Mutex<Answer>,
+    answer: Mutex<Script>,
     received: watch::Sender<Vec<Received>>,
 }
 
 impl Endpoint {
     pub(crate) async fn start(answer: impl Fn(&Received) -> Reply + Send + 'static) -> Self {
+        Self::listen(None, answer).await
+    }
+
+    /// The same, by https.
+    pub(crate) async fn start_tls(
+        tls: rustls::ServerConfig,
+        answer: impl Fn(&Received) -> Reply + Send + 'static,
+    ) -> Self {
+        Self::listen(Some(TlsAcceptor::from(Arc::new(tls))), answer).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>, answer: impl Fn(&Received) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let origin = format!("{scheme}://{}", listener.local_addr().unwrap());
         let state =
             Arc::new(State { answer: Mutex::new(Box::new(answer)), received: watch::Sender::default() });
-        let task = tokio::spawn(serve(listener, Arc::clone(&state)));
+        let task = tokio::spawn(serve(listener, tls, Arc::clone(&state)));
         Self { origin, state, task }
+    }
+
+    pub(crate) fn issuer(&self) -> String {
+        self.origin.clone()
     }
 
     pub(crate) fn url(&self, path: &str) -> Url {
@@ -91,11 +172,15 @@ impl Drop for Endpoint {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<State>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     // They end with this task.
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(converse(stream, Arc::clone(&state)));
+        let state = Arc::clone(&state);
+        match tls.clone() {
+            None => connections.spawn(converse(stream, state)),
+            Some(tls) => connections.spawn(async move { converse(tls.accept(stream).await?, state).await }),
+        };
     }
 }
 

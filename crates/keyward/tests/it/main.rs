@@ -9,8 +9,12 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod credentials_bearer;
+mod credentials_files;
 mod credentials_key_files;
+mod credentials_methods;
 mod credentials_provider;
+mod credentials_secrets;
 mod credentials_sending;
 mod discovery;
 mod failures;

@@ -292,7 +292,7 @@ impl Observer for Record {
             Event::SnapshotUsed { .. } => "snapshot used".to_owned(),
             Event::SnapshotRefused { reason, .. } => format!("snapshot refused: {reason}"),
             Event::SnapshotWriteFailed { .. } => "snapshot not written".to_owned(),
-            _ => "something new".to_owned(),
+            other => other.label().to_owned(),
         };
         self.events.send_modify(|events| events.push((issuer.to_owned(), word)));
     }

@@ -1,0 +1,537 @@
+//! Calls a provider's endpoints in our name.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use keyward_jose::SignError;
+use keyward_verify::{MonoTime, Reason};
+use reqwest::Identity;
+use serde::Serialize;
+use tokio::task::JoinSet;
+use url::Url;
+
+use super::assertion::Occasion;
+use super::bearer::{Bearer, Outlook};
+use super::bearer_machine::{AfterRefusal, Trouble};
+use super::client_authentication::Proof;
+use super::settings::{Credential, Loaded, LoadedGrant};
+use super::standing::Standing;
+use super::watch::FileWatch;
+use super::{
+    ClientAuthentication, CredentialFault, CredentialFileError, CredentialSettings, OAuthError, ProviderError,
+};
+use crate::address::AllowedHost;
+use crate::clock::{self, Clock};
+use crate::entropy;
+use crate::event::{self, Event, Observer};
+use crate::fetch::{Answer, FetchError, Fetcher, NetworkSettings, NetworkTransport, Transport, shown};
+
+/// How long a token request may take, DNS, connection, TLS and body included.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most octets that are read of a token endpoint's answer.
+const TOKEN_ANSWER_LIMIT: usize = 64 * 1024;
+
+/// What a [`Caller`] is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallerSettings {
+    /// Our name for the issuer, in events.
+    pub name: Box<str>,
+    /// The issuer's identifier, which assertions are for.
+    pub issuer: Box<str>,
+    /// Our credential there.
+    pub credential: CredentialSettings,
+    /// How long one call may take, DNS, connection, TLS and body included. Default 2 s.
+    pub timeout: Duration,
+    /// The most octets that are read of an answer. Default 64 KiB.
+    pub body_limit: usize,
+    /// How many connections to one host are kept for later. Default 32.
+    pub idle_connections: usize,
+    /// Trust anchors for its TLS beside the system's, in PEM.
+    pub extra_anchors: Vec<u8>,
+    /// Hosts that may have any address, and that other hosts may lead to.
+    pub allowed_hosts: Vec<AllowedHost>,
+    /// How often the credential's files are looked at. Default 2 s.
+    pub look_interval: Duration,
+}
+
+impl CallerSettings {
+    /// The defaults for this issuer.
+    pub fn new(name: &str, issuer: &str, credential: CredentialSettings) -> Self {
+        Self {
+            name: name.into(),
+            issuer: issuer.into(),
+            credential,
+            timeout: Duration::from_secs(2),
+            body_limit: 64 * 1024,
+            idle_connections: 32,
+            extra_anchors: Vec::new(),
+            allowed_hosts: Vec::new(),
+            look_interval: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Why a caller could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallerError {
+    /// A file of the credential is of no use.
+    #[error("{0}")]
+    File(CredentialFileError),
+    /// The HTTP client could not be made.
+    #[error("no HTTP client can be made: {0}")]
+    HttpClient(reqwest::Error),
+}
+
+/// Why a call brought no answer that says anything of what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The provider refuses our credential. Nobody shows it until the time has passed.
+    #[error("the provider refuses our credential; it is tried again in {retry_in:?}")]
+    CredentialsRejected {
+        /// Until the next attempt.
+        retry_in: Duration,
+    },
+    /// No bearer token of ours could be obtained in time.
+    #[error("no token of ours could be obtained; the next attempt is in {retry_in:?}")]
+    CredentialsUnavailable {
+        /// Until the next attempt.
+        retry_in: Duration,
+    },
+    /// There was no answer.
+    #[error("{0}")]
+    Fetch(FetchError),
+    /// Our key could not sign.
+    #[error("no assertion could be signed: {0}")]
+    Sign(SignError),
+}
+
+impl CallError {
+    /// The verdict on the token that was asked about: undecided, and never the token's fault (promise 2).
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::CredentialsRejected { .. } => Reason::IntrospectionCredentialsRejected,
+            Self::CredentialsUnavailable { .. } | Self::Fetch(_) | Self::Sign(_) => {
+                Reason::IntrospectionUnavailable
+            }
+        }
+    }
+}
+
+/// How our credential at an issuer stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CredentialStatus {
+    /// `bearer`, or how each request authenticates us, as the registry of RFC 7591 §2 calls it.
+    pub method: &'static str,
+    /// `usable`, `rejected`, or for a bearer that is not there `obtaining` or `unavailable`.
+    pub state: &'static str,
+    /// How long ago the bearer was obtained.
+    pub age_seconds: Option<u64>,
+    /// For how long it will be used.
+    pub usable_for_seconds: Option<u64>,
+    /// How many requests for one have failed in a row.
+    pub failures: u32,
+    /// How often in a row the provider refused what we showed.
+    pub rejections: u32,
+    /// What last went wrong, in words that hold no secret. It is kept until something goes well.
+    pub last_error: Option<String>,
+}
+
+/// Calls one issuer's endpoints, and shows them our credential.
+///
+/// The credential's files are read again when they change; a file that is of no use leaves the old credential in its
+/// place. A bearer is obtained, renewed and, when it is refused, obtained again once. While the provider refuses us,
+/// calls fail at once but for one attempt after each back-off.
+#[derive(Debug)]
+pub struct Caller {
+    shared: Arc<Shared>,
+    bearer: Option<Arc<Bearer>>,
+    _watching: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: CallerSettings,
+    surroundings: Surroundings,
+    transport: Option<Arc<dyn Transport>>,
+    credential: Arc<ArcSwap<Credential>>,
+    fetcher: Arc<ArcSwap<Fetcher>>,
+    token_fetcher: Arc<ArcSwap<Fetcher>>,
+    standing: Mutex<Standing>,
+    last_refusal: Mutex<Option<ProviderError>>,
+    watch: Mutex<FileWatch>,
+}
+
+/// What a caller and its bearer share.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    pub(super) name: Box<str>,
+    pub(super) issuer: Box<str>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) observer: Arc<dyn Observer>,
+}
+
+impl Surroundings {
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        event::log(&self.name, event);
+        self.observer.observe(&self.name, event);
+    }
+}
+
+/// What a request was sent with.
+enum Shown {
+    Bearer(u64),
+    Fixed(Arc<Credential>),
+}
+
+impl Caller {
+    /// Reads the credential's files and, where it is one that is obtained, begins to obtain it. Calls go over this
+    /// machine's network.
+    ///
+    /// # Errors
+    /// [`CallerError`].
+    pub fn start(
+        settings: CallerSettings,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        seed: u64,
+    ) -> Result<Self, CallerError> {
+        Self::start_over(settings, None, clock, observer, seed)
+    }
+
+    /// The same by another way than this machine's network. A client certificate is of no use then.
+    ///
+    /// # Errors
+    /// [`CallerError::File`].
+    pub fn with_transport(
+        settings: CallerSettings,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        seed: u64,
+    ) -> Result<Self, CallerError> {
+        Self::start_over(settings, Some(transport), clock, observer, seed)
+    }
+
+    fn start_over(
+        settings: CallerSettings,
+        transport: Option<Arc<dyn Transport>>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        seed: u64,
+    ) -> Result<Self, CallerError> {
+        // Looked at before they are read, so that a change meanwhile is seen at the next look.
+        let watch = FileWatch::new(settings.credential.files());
+        let Loaded { credential, identity, warnings } =
+            settings.credential.load().map_err(CallerError::File)?;
+        let made = fetchers(&settings, transport.as_ref(), identity).map_err(CallerError::HttpClient)?;
+        let [fetcher, token_fetcher] = made.map(|fetcher| Arc::new(ArcSwap::from_pointee(fetcher)));
+        let credential = Arc::new(ArcSwap::from_pointee(credential));
+        let (name, issuer) = (settings.name.clone(), settings.issuer.clone());
+        let surroundings = Surroundings { name, issuer, clock, observer };
+        for warning in &warnings {
+            surroundings.tell(&Event::CredentialExposed { warning });
+        }
+        let bearer = match &settings.credential {
+            CredentialSettings::Bearer(bearer) => {
+                let (credential, fetcher) = (Arc::clone(&credential), Arc::clone(&token_fetcher));
+                let seed = entropy::derived(seed, 1);
+                Some(Arc::new(Bearer::start(
+                    (**bearer).clone(),
+                    credential,
+                    fetcher,
+                    surroundings.clone(),
+                    seed,
+                )))
+            }
+            _ => None,
+        };
+        let shared = Arc::new(Shared {
+            settings,
+            surroundings,
+            transport,
+            credential,
+            fetcher,
+            token_fetcher,
+            standing: Mutex::new(Standing::new(seed)),
+            last_refusal: Mutex::default(),
+            watch: Mutex::new(watch),
+        });
+        let mut watching = JoinSet::new();
+        watching.spawn(keep_looking(Arc::clone(&shared), bearer.clone()));
+        Ok(Self { shared, bearer, _watching: watching })
+    }
+
+    /// What it was started with.
+    pub fn settings(&self) -> &CallerSettings {
+        &self.shared.settings
+    }
+
+    /// Posts a form to `endpoint`, which was found at `named`; the same one twice where the operator named it. The
+    /// answer is one of any status but a redirect and those that refuse us. All of it, waiting for a token of ours
+    /// included, ends at `deadline`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn post(
+        &self,
+        named: &Url,
+        endpoint: &Url,
+        fields: &[(&str, &str)],
+        deadline: MonoTime,
+    ) -> Result<Answer, CallError> {
+        let wait = clock::until(&*self.shared.surroundings.clock, deadline);
+        let calling = tokio::time::timeout(wait, self.call(named, endpoint, fields, deadline));
+        let timeout = |_| Err(CallError::Fetch(FetchError::Timeout { url: shown(endpoint) }));
+        calling.await.unwrap_or_else(timeout)
+    }
+
+    async fn call(
+        &self,
+        named: &Url,
+        endpoint: &Url,
+        fields: &[(&str, &str)],
+        deadline: MonoTime,
+    ) -> Result<Answer, CallError> {
+        let mut is_last = false;
+        loop {
+            let (shown, proof) = self.show(endpoint, deadline).await?;
+            let fetcher = self.shared.fetcher.load_full();
+            let sent = fetcher.send(named, &proof.post_form(endpoint, fields)).await;
+            let answer = sent.map_err(CallError::Fetch)?;
+            let said = ProviderError::read(&answer, proof.secrets());
+            if !is_refusal(&said) {
+                if answer.status.is_success() {
+                    self.accepted(&shown);
+                }
+                return Ok(answer);
+            }
+            let retry_in = match self.refused(&shown, said).await {
+                None if !is_last => {
+                    is_last = true;
+                    continue;
+                }
+                retry_in => retry_in.unwrap_or_default(),
+            };
+            return Err(CallError::CredentialsRejected { retry_in });
+        }
+    }
+
+    /// What a request carries now.
+    async fn show(&self, endpoint: &Url, deadline: MonoTime) -> Result<(Shown, Proof), CallError> {
+        let shared = &self.shared;
+        let now = shared.surroundings.clock.now();
+        let issuer = &shared.surroundings.issuer;
+        let occasion = Occasion { issuer, endpoint, now: now.wall, nonce: entropy::nonce() };
+        if let Some(bearer) = &self.bearer {
+            let (number, token) = bearer.token(deadline).await.map_err(|no_token| match no_token {
+                (Trouble::Rejected, retry_in) => CallError::CredentialsRejected { retry_in },
+                (Trouble::Unavailable, retry_in) => CallError::CredentialsUnavailable { retry_in },
+            })?;
+            let proof =
+                ClientAuthentication::Bearer(token).prove(&occasion).await.map_err(CallError::Sign)?;
+            return Ok((Shown::Bearer(number), proof));
+        }
+        let may_show = shared.standing().ask(now.mono);
+        may_show.map_err(|retry_in| CallError::CredentialsRejected { retry_in })?;
+        let credential = shared.credential.load_full();
+        let proof = match &*credential {
+            Credential::Fixed(client) | Credential::Obtained(LoadedGrant::ClientCredentials(client)) => {
+                client.prove(&occasion).await
+            }
+            // One that is obtained has a bearer.
+            Credential::Obtained(LoadedGrant::JwtBearer { .. }) => Err(SignError::Failed),
+        };
+        Ok((Shown::Fixed(credential), proof.map_err(CallError::Sign)?))
+    }
+
+    fn accepted(&self, shown: &Shown) {
+        let had_refused = match (shown, &self.bearer) {
+            (Shown::Bearer(number), Some(bearer)) => bearer.accepted(*number),
+            _ => self.shared.standing().accepted(),
+        };
+        if had_refused {
+            *self.shared.last_refusal() = None;
+            self.shared.surroundings.tell(&Event::CredentialAccepted);
+        }
+    }
+
+    /// None where it is worth another attempt at once, else the time until the next.
+    async fn refused(&self, shown: &Shown, said: ProviderError) -> Option<Duration> {
+        let shared = &self.shared;
+        let after = match (shown, &self.bearer) {
+            (Shown::Bearer(number), Some(bearer)) => bearer.refused(*number),
+            (Shown::Fixed(old), _) if self.is_newer(old).await => AfterRefusal::Again { is_dropped: false },
+            _ => {
+                let (retry_in, rejections) = shared.standing().refused(shared.surroundings.clock.mono());
+                AfterRefusal::Rejected { retry_in, rejections }
+            }
+        };
+        match after {
+            AfterRefusal::Again { is_dropped } => {
+                if is_dropped {
+                    shared.surroundings.tell(&Event::CredentialDropped { said: &said });
+                }
+                None
+            }
+            AfterRefusal::Rejected { retry_in, rejections } => {
+                if let Some(rejections) = rejections {
+                    shared.surroundings.tell(&Event::CredentialRejected {
+                        said: &said,
+                        rejections,
+                        retry_in,
+                    });
+                    *shared.last_refusal() = Some(said);
+                }
+                Some(retry_in)
+            }
+        }
+    }
+
+    /// Whether another credential counts by now: its file may have been changed a moment ago.
+    async fn is_newer(&self, old: &Arc<Credential>) -> bool {
+        let is_newer = || !Arc::ptr_eq(old, &self.shared.credential.load());
+        is_newer() || reload(&self.shared, None).await || is_newer()
+    }
+
+    /// How our credential stands.
+    pub fn status(&self) -> CredentialStatus {
+        let now = self.shared.surroundings.clock.mono();
+        let last_refusal = self.shared.last_refusal().as_ref().map(ToString::to_string);
+        let Some(bearer) = &self.bearer else {
+            let method = match &**self.shared.credential.load() {
+                Credential::Fixed(client) => client.method(),
+                Credential::Obtained(_) => "bearer",
+            };
+            let rejections = self.shared.standing().count();
+            let state = if rejections > 0 { "rejected" } else { "usable" };
+            let (age_seconds, usable_for_seconds) = (None, None);
+            let last_error = last_refusal;
+            return CredentialStatus {
+                method,
+                state,
+                age_seconds,
+                usable_for_seconds,
+                failures: 0,
+                rejections,
+                last_error,
+            };
+        };
+        let Outlook { held, failures, rejections, last_error: error } = bearer.outlook();
+        let is_usable = held.is_some_and(|(_, until)| now < until);
+        let is_refusal = error.as_ref().is_some_and(|error| error.is_refusal());
+        let state = match () {
+            () if rejections > 0 || (is_refusal && !is_usable) => "rejected",
+            () if is_usable => "usable",
+            () if error.is_some() => "unavailable",
+            () => "obtaining",
+        };
+        CredentialStatus {
+            method: "bearer",
+            state,
+            age_seconds: held.map(|(obtained, _)| now.saturating_since(obtained).as_secs()),
+            usable_for_seconds: held.map(|(_, until)| until.saturating_since(now).as_secs()),
+            failures,
+            rejections,
+            last_error: error.map(|error| error.to_string()).or(last_refusal),
+        }
+    }
+}
+
+/// Whether an answer speaks of us rather than of what was asked: 401 and 403, and 400 with an error that names the
+/// client (RFC 7662 §2.3, RFC 6749 §5.2).
+fn is_refusal(said: &ProviderError) -> bool {
+    match said.status.as_u16() {
+        401 | 403 => true,
+        400 => matches!(said.code, OAuthError::InvalidClient | OAuthError::UnauthorizedClient),
+        _ => false,
+    }
+}
+
+/// One for calls and one for token requests, over the same connections.
+fn fetchers(
+    settings: &CallerSettings,
+    transport: Option<&Arc<dyn Transport>>,
+    identity: Option<Identity>,
+) -> Result<[Fetcher; 2], reqwest::Error> {
+    let transport = match transport {
+        Some(transport) => Arc::clone(transport),
+        None => Arc::new(NetworkTransport::with_settings(NetworkSettings {
+            extra_anchors: settings.extra_anchors.clone(),
+            allowed_hosts: settings.allowed_hosts.clone(),
+            identity,
+            idle_connections: settings.idle_connections,
+            ..NetworkSettings::default()
+        })?),
+    };
+    let limits = [(settings.timeout, settings.body_limit), (TOKEN_TIMEOUT, TOKEN_ANSWER_LIMIT)];
+    Ok(limits.map(|(timeout, limit)| {
+        Fetcher::with_transport(Arc::clone(&transport), timeout, limit, &settings.allowed_hosts)
+    }))
+}
+
+async fn keep_looking(shared: Arc<Shared>, bearer: Option<Arc<Bearer>>) {
+    loop {
+        tokio::time::sleep(shared.settings.look_interval).await;
+        reload(&shared, bearer.as_deref()).await;
+    }
+}
+
+/// Takes in the files, where they have changed and are good. Whether it did.
+async fn reload(shared: &Arc<Shared>, bearer: Option<&Bearer>) -> bool {
+    let looking = Arc::clone(shared);
+    // A disk that hangs must not hold up who shares this thread.
+    let reloaded = tokio::task::spawn_blocking(move || looking.take_in()).await.unwrap_or(false);
+    if let (true, Some(bearer)) = (reloaded, bearer) {
+        bearer.replaced();
+    }
+    reloaded
+}
+
+impl Shared {
+    fn take_in(&self) -> bool {
+        // Until the end: who looks meanwhile finds what was taken in.
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        if !watch.has_changed() {
+            return false;
+        }
+        let loaded = self.settings.credential.load().and_then(|loaded| {
+            let made = fetchers(&self.settings, self.transport.as_ref(), loaded.identity.clone());
+            // The anchors were good before; it is the certificate that is not.
+            let path =
+                self.settings.credential.files().first().map(|path| path.to_path_buf()).unwrap_or_default();
+            let fault = CredentialFault::Certificate;
+            made.map(|made| (loaded, made)).map_err(|_| CredentialFileError { path, fault })
+        });
+        let (loaded, [fetcher, token_fetcher]) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.surroundings.tell(&Event::CredentialReloadRefused { error: &error });
+                return false;
+            }
+        };
+        for warning in &loaded.warnings {
+            self.surroundings.tell(&Event::CredentialExposed { warning });
+        }
+        // Connections of a client certificate are its own.
+        if loaded.identity.is_some() {
+            self.fetcher.store(Arc::new(fetcher));
+            self.token_fetcher.store(Arc::new(token_fetcher));
+        }
+        self.credential.store(Arc::new(loaded.credential));
+        self.standing().replaced();
+        self.surroundings.tell(&Event::CredentialReloaded);
+        true
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_refusal(&self) -> MutexGuard<'_, Option<ProviderError>> {
+        self.last_refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
