@@ -13,10 +13,12 @@
 mod base64url;
 mod claims;
 mod jwk_set;
+mod key_file;
 mod token;
 
 pub use claims::claims;
 pub use jwk_set::jwk_set;
+pub use key_file::key_file;
 pub use token::token;
 
 /// Whether a member name stands twice in `json`: what `serde_json::Value` cannot say, since its last value

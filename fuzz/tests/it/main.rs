@@ -32,6 +32,11 @@ fn the_corpus_breaks_no_promise_of_jwk_sets() {
 }
 
 #[test]
+fn the_corpus_breaks_no_promise_of_key_files() {
+    replay("key_file", keyward_fuzz::key_file);
+}
+
+#[test]
 fn the_corpus_breaks_no_promise_of_tokens() {
     replay("token", keyward_fuzz::token);
 }
