@@ -36,6 +36,7 @@ drills! {
     "restart-with-damaged-snapshot",
     "restart-with-old-snapshot",
     "rotation-behind-a-cache",
+    "rotation-behind-a-short-cache",
     "rotation-every-ten-seconds",
     "rotation-for-a-year",
     "rotation-overlapping",
