@@ -9,7 +9,7 @@ use foldhash::quality::SeedableRandomState;
 use keyward_jose::{DecodeBuffer, Jws, JwsError, KeyType, SignatureError};
 
 use crate::key_set::{KeySet, LiveKey, Source};
-use crate::verdict::Accepted;
+use crate::verdict::{Accepted, Proof};
 use crate::{Claims, Issuer, MonoTime, Now, Reason, Requirement, UnixTime, Verdict, Verified};
 
 /// What a token's checks came to.
@@ -102,13 +102,8 @@ pub(crate) fn check<'a>(
         no_key.stop(place, &jws, could_know(now, arrived, issuer, set, claims.issued_at()))
     })?;
     requirement.check_granted(&claims)?;
-    Ok(Verified::new(Accepted {
-        algorithm: jws.header().algorithm(),
-        claims,
-        issuer: Arc::clone(&issuer.policy),
-        key,
-        valid,
-    }))
+    let proof = Proof::Signature { algorithm: jws.header().algorithm(), key };
+    Ok(Verified::new(Accepted { claims, issuer: Arc::clone(&issuer.policy), proof, valid }))
 }
 
 pub(crate) fn reason_of(error: JwsError) -> Reason {

@@ -1,5 +1,6 @@
 //! One issuer: what its tokens may look like, and where its keys are.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,21 +88,21 @@ impl IssuerPolicy {
     }
 
     /// The times between which a token may be accepted: from the first, before the second.
-    pub(crate) fn check_times(&self, claims: &Claims, now: Now) -> Result<std::ops::Range<UnixTime>, Reason> {
+    pub(crate) fn check_times(&self, claims: &Claims, now: Now) -> Result<Range<UnixTime>, Reason> {
         let expires_at = claims.expires_at().ok_or(Reason::MissingClaim)?;
-        let until = expires_at.saturating_add(self.leeway);
+        self.times(claims, expires_at.saturating_add(self.leeway)).check(now)
+    }
+
+    /// The same for what may go without `exp` (RFC 7662 §2.2), as far as it says.
+    pub(crate) fn stated_times(&self, claims: &Claims) -> Times {
+        let until = claims.expires_at().map_or(UnixTime(i64::MAX), |at| at.saturating_add(self.leeway));
+        self.times(claims, until)
+    }
+
+    fn times(&self, claims: &Claims, until: UnixTime) -> Times {
         let from =
             |time: Option<UnixTime>| time.map_or(UnixTime(i64::MIN), |t| t.saturating_sub(self.leeway));
-        let (valid_from, issued_from) = (from(claims.not_before()), from(claims.issued_at()));
-        if now.wall >= until {
-            Err(Reason::Expired)
-        } else if now.wall < valid_from {
-            Err(Reason::NotYetValid)
-        } else if now.wall < issued_from {
-            Err(Reason::IssuedInFuture)
-        } else {
-            Ok(valid_from.max(issued_from)..until)
-        }
+        Times { valid_from: from(claims.not_before()), issued_from: from(claims.issued_at()), until }
     }
 
     pub(crate) fn check_audience(&self, claims: &Claims, demanded: &[Box<str>]) -> Result<(), Reason> {
@@ -114,5 +115,32 @@ impl IssuerPolicy {
         } else {
             Err(Reason::WrongAudience)
         }
+    }
+}
+
+/// When a token may be accepted, leeway included.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    valid_from: UnixTime,
+    issued_from: UnixTime,
+    until: UnixTime,
+}
+
+impl Times {
+    pub(crate) fn check(self, now: Now) -> Result<Range<UnixTime>, Reason> {
+        if now.wall >= self.until {
+            Err(Reason::Expired)
+        } else if now.wall < self.valid_from {
+            Err(Reason::NotYetValid)
+        } else if now.wall < self.issued_from {
+            Err(Reason::IssuedInFuture)
+        } else {
+            Ok(self.range())
+        }
+    }
+
+    /// From the first, before the second.
+    pub(crate) fn range(self) -> Range<UnixTime> {
+        self.valid_from.max(self.issued_from)..self.until
     }
 }

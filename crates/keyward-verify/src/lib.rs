@@ -8,9 +8,12 @@
 //!   which key it lacks.
 //! - [`key_set::KeySetMachine`] keeps one issuer's keys: when to fetch, what a failure means, how long
 //!   stale keys serve, and how often unknown key ids may ask.
+//! - [`introspection`] reads what an introspection endpoint says of a token, holds it to the same checks, and
+//!   remembers it for a moment.
 //! - [`explain`] says what each check finds, for a person who asks why.
 //! - [`VerdictCache`] remembers what was accepted, for as long as all of it still holds.
 
+pub mod introspection;
 pub mod key_set;
 
 mod claims;
@@ -32,5 +35,5 @@ pub use issuer::{Issuer, IssuerPolicy};
 pub use reason::{Reason, ReasonKind};
 pub use requirement::{ClaimRule, ClaimTest, Requirement};
 pub use time::{MonoTime, Now, UnixTime};
-pub use verdict::{Verdict, Verified};
+pub use verdict::{Verdict, Verified, VerifiedBy};
 pub use verdict_cache::VerdictCache;

@@ -47,24 +47,61 @@ impl From<Reason> for Verdict {
     }
 }
 
-/// A token that was verified: signature, issuer, times, audience, and what was demanded of it.
+/// A token that was verified: that it is its issuer's, issuer, times, audience, and what was demanded of it.
 ///
-/// Only [`decide`](crate::decide) makes one. Cloning it copies a pointer.
+/// Only [`decide`](crate::decide) makes one, by a signature, and
+/// [`Active::check`](crate::introspection::Active::check), by an active answer about this very token. Cloning it
+/// copies a pointer.
 #[derive(Clone)]
 pub struct Verified(Arc<Accepted>);
 
+/// How a [`Verified`] token is known to be its issuer's.
+#[derive(Clone, Copy, Debug)]
+pub enum VerifiedBy<'a> {
+    /// The issuer's introspection endpoint said that it is active (RFC 7662 §2.2).
+    Introspection,
+    /// A key of the issuer's set signed it.
+    KeySet {
+        /// With this algorithm.
+        algorithm: Algorithm,
+        /// This one.
+        key: &'a LiveKey,
+    },
+}
+
 /// Everything that a verdict rests on, so that a remembered one can be held against it again.
 pub(crate) struct Accepted {
-    pub(crate) algorithm: Algorithm,
     pub(crate) claims: Claims,
     pub(crate) issuer: Arc<IssuerPolicy>,
-    pub(crate) key: Arc<LiveKey>,
+    pub(crate) proof: Proof,
     pub(crate) valid: Range<UnixTime>,
+}
+
+/// What shows that a token is its issuer's.
+pub(crate) enum Proof {
+    Introspection,
+    Signature { algorithm: Algorithm, key: Arc<LiveKey> },
 }
 
 impl Verified {
     pub(crate) fn new(accepted: Accepted) -> Self {
         Self(Arc::new(accepted))
+    }
+
+    pub(crate) fn shared(accepted: &Arc<Accepted>) -> Self {
+        Self(Arc::clone(accepted))
+    }
+
+    pub(crate) fn accepted(&self) -> &Accepted {
+        &self.0
+    }
+
+    /// How it is known to be its issuer's.
+    pub fn verified_by(&self) -> VerifiedBy<'_> {
+        match &self.0.proof {
+            Proof::Introspection => VerifiedBy::Introspection,
+            Proof::Signature { algorithm, key } => VerifiedBy::KeySet { algorithm: *algorithm, key },
+        }
     }
 
     /// The claims.
@@ -82,31 +119,54 @@ impl Verified {
         &self.0.issuer.name
     }
 
-    /// The `kid` of the key that verified it, where that key has one.
+    /// The `kid` of the key that verified it, where a key did and has one.
     pub fn kid(&self) -> Option<&str> {
-        self.0.key.key().kid()
+        match &self.0.proof {
+            Proof::Introspection => None,
+            Proof::Signature { key, .. } => key.key().kid(),
+        }
     }
 
-    /// The algorithm that it was signed with.
-    pub fn algorithm(&self) -> Algorithm {
-        self.0.algorithm
+    /// The algorithm that it was signed with, where that is what was verified.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        match &self.0.proof {
+            Proof::Introspection => None,
+            Proof::Signature { algorithm, .. } => Some(*algorithm),
+        }
     }
 
-    /// The time from which it is no longer accepted, leeway included.
+    /// The time from which it is no longer accepted, leeway included; the end of all time where an introspected
+    /// one has no `exp`.
     pub fn valid_until(&self) -> UnixTime {
         self.0.valid.end
     }
 
     /// Whether all that the verdict rests on still holds: the times, and the key, which a refresh may have put
-    /// beside a denied name of its own.
+    /// beside a denied name of its own. An endpoint's word holds for nobody but who asks the memory of answers,
+    /// which a revocation empties.
     pub(crate) fn still_holds(&self, now: Now) -> bool {
-        let Accepted { issuer, key, valid, .. } = &*self.0;
+        let Accepted { issuer, proof, valid, .. } = &*self.0;
+        let Proof::Signature { key, .. } = proof else {
+            return false;
+        };
         valid.contains(&now.wall) && key.is_usable(now.mono) && !issuer.denies(key)
+    }
+
+    /// Whether [`still_holds`](Self::still_holds) can ever say so.
+    pub(crate) fn can_be_remembered(&self) -> bool {
+        matches!(self.0.proof, Proof::Signature { .. })
     }
 
     /// Roughly how many octets of memory this takes.
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Accepted>() + self.0.claims.weight()
+        self.0.weight()
+    }
+}
+
+impl Accepted {
+    /// Roughly how many octets of memory this takes.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.claims.weight()
     }
 }
 

@@ -43,8 +43,12 @@ impl VerdictCache {
         None
     }
 
-    /// Remembers that `token` was accepted.
+    /// Remembers that `token` was accepted. Where that is an introspection endpoint's word, which may be taken back,
+    /// it is left to [`AnswerCache`](crate::introspection::AnswerCache).
     pub fn insert(&self, requirement: u32, token: &[u8], verified: Verified) {
+        if !verified.can_be_remembered() {
+            return;
+        }
         let token = Zeroizing::new(Box::from(token));
         self.entries.insert(TokenKey { requirement, token }, verified);
     }

@@ -7,7 +7,7 @@ use keyward_jose::{Algorithm, AlgorithmSet, DecodeBuffer, LocalSigner, Signer};
 use keyward_verify::key_set::PublishedKeys;
 use keyward_verify::{
     ClaimRule, ClaimTest, Issuer, IssuerPolicy, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime,
-    decide,
+    VerifiedBy, decide,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -110,7 +110,11 @@ fn what_is_accepted_says_what_was_signed() {
     assert_eq!(verified.subject(), Some("alice"));
     assert_eq!(verified.issuer_name(), "idp");
     assert_eq!(verified.kid(), KEYS[0].kid());
-    assert_eq!(verified.algorithm(), Algorithm::EdDsa);
+    assert_eq!(verified.algorithm(), Some(Algorithm::EdDsa));
+    let VerifiedBy::KeySet { algorithm: Algorithm::EdDsa, key } = verified.verified_by() else {
+        panic!("a key verified it");
+    };
+    assert_eq!(key.key().kid(), KEYS[0].kid());
     assert_eq!(verified.valid_until(), UnixTime(START.wall.0 + 3660));
     assert_eq!(verified.claims().json(), good_claims().to_string());
     assert!(!format!("{verified:?}").contains("alice"));

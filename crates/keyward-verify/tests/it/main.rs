@@ -1,5 +1,5 @@
 //! Tests that try to break keyward-verify from outside: the reasons, the key set machine against a model,
-//! rotation as a provider does it, and the verdict cache.
+//! rotation as a provider does it, the verdict cache, and what introspection says and who believes it.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -9,8 +9,10 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod answer_cache;
 mod decisions;
 mod flood;
+mod introspection;
 mod key_set_model;
 mod rotation;
 mod support;

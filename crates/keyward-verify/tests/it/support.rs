@@ -8,6 +8,9 @@ use base64_simd::URL_SAFE_NO_PAD;
 use keyward_jose::{
     Algorithm, AlgorithmSet, DecodeBuffer, JwkSet, JwkSetLimits, LocalSigner, Signer, VerificationKey,
 };
+use keyward_verify::introspection::{
+    Active, Answer, AnswerCache, AnswerCacheSettings, Endpoint, Found, Question, Received,
+};
 use keyward_verify::key_set::{
     Fetched, KeySetMachine, KeySetSettings, LiveKey, PublishedKeys, Refresh, Step,
 };
@@ -214,4 +217,49 @@ pub(crate) fn wanted(decision: Decision) -> WantedKey {
         Decision::NeedsKey(wanted) => wanted,
         other => panic!("no key is wanted: {other:?}"),
     }
+}
+
+/// An introspection endpoint of the issuer with default policy and these keys.
+pub(crate) fn endpoint(keys: &Arc<PublishedKeys>) -> Endpoint {
+    Endpoint::new(issuer(keys), 0)
+}
+
+/// A memory of answers with default settings.
+pub(crate) fn answers() -> AnswerCache {
+    AnswerCache::new(AnswerCacheSettings::default(), [7; 32])
+}
+
+/// The question about a token that `cache` knows nothing of.
+pub(crate) fn question(cache: &AnswerCache, now: Now, token: &str) -> Question {
+    match cache.look(now, token.as_bytes()) {
+        Found::Unknown(question) => question,
+        found => panic!("known already: {found:?}"),
+    }
+}
+
+/// 200 with this JSON.
+pub(crate) fn received(body: &[u8]) -> Received<'_> {
+    let content_type = Some("application/json");
+    Received { arrived: START.mono, status: 200, content_type, retry_after: None, body }
+}
+
+/// What an endpoint with default policy says that answers this.
+pub(crate) fn answered(question: &Question, response: &Value) -> Answer {
+    let (keys, body) = (Arc::default(), response.to_string());
+    endpoint(&keys)
+        .read(question.asked(), question, &received(body.as_bytes()), &mut DecodeBuffer::new())
+        .unwrap()
+}
+
+/// The same where it is active.
+pub(crate) fn active(question: &Question, response: &Value) -> Active {
+    match answered(question, response) {
+        Answer::Active(active) => active,
+        Answer::Inactive(_) => panic!("inactive"),
+    }
+}
+
+/// What an endpoint says of a token with [`good_claims`].
+pub(crate) fn good_response() -> Value {
+    with(good_claims(), "active", true)
 }
