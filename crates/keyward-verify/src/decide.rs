@@ -106,6 +106,30 @@ pub(crate) fn check<'a>(
     Ok(Verified::new(Accepted { claims, issuer: Arc::clone(&issuer.policy), proof, valid }))
 }
 
+/// Whose token it claims to be, unless what it says of itself is enough to refuse it: what can be checked without a
+/// key, before anybody is asked about it. Whether its signature could be checked here says nothing of that.
+pub(crate) fn precheck(
+    now: Now,
+    issuers: &[Issuer],
+    requirement: &Requirement,
+    token: &[u8],
+    buffer: &mut DecodeBuffer,
+) -> Result<usize, Reason> {
+    let size_limit = issuers.iter().map(|issuer| issuer.policy.token_size_limit).max().unwrap_or(0);
+    let jws = Jws::parse(token, size_limit, buffer).map_err(reason_of)?;
+    let claims = Claims::parse(jws.dangerous_unverified_payload()).map_err(|_| Reason::MalformedToken)?;
+    let (place, issuer) = find_issuer(issuers, requirement, &claims)?;
+    if token.len() > issuer.policy.token_size_limit {
+        return Err(Reason::TokenTooLarge);
+    }
+    if jws.header().kid().is_some_and(|kid| issuer.policy.denies_kid(kid)) {
+        return Err(Reason::Revoked);
+    }
+    issuer.policy.check_type(jws.header())?;
+    issuer.policy.stated_times(&claims).check(now)?;
+    Ok(place)
+}
+
 pub(crate) fn reason_of(error: JwsError) -> Reason {
     match error {
         JwsError::CriticalHeaderUnsupported => Reason::CriticalHeaderUnsupported,

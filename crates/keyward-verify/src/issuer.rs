@@ -64,6 +64,10 @@ impl IssuerPolicy {
         if !self.algorithms.contains(header.algorithm()) {
             return Err(Reason::UnsupportedAlgorithm);
         }
+        self.check_type(header)
+    }
+
+    pub(crate) fn check_type(&self, header: &Header<'_>) -> Result<(), Reason> {
         let accepted = match header.typ() {
             None => self.token_types.iter().any(|typ| typ.eq_ignore_ascii_case("JWT")),
             Some(_) => self.token_types.iter().any(|typ| header.is_type(typ)),

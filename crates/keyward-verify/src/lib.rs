@@ -10,11 +10,13 @@
 //!   stale keys serve, and how often unknown key ids may ask.
 //! - [`introspection`] reads what an introspection endpoint says of a token, holds it to the same checks, and
 //!   remembers it for a moment.
+//! - [`strategy`] says which of both is asked, when the other is, and how that is marked.
 //! - [`explain`] says what each check finds, for a person who asks why.
 //! - [`VerdictCache`] remembers what was accepted, for as long as all of it still holds.
 
 pub mod introspection;
 pub mod key_set;
+pub mod strategy;
 
 mod claims;
 mod dangerous;

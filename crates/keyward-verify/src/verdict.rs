@@ -7,6 +7,7 @@ use std::sync::Arc;
 use keyward_jose::Algorithm;
 
 use crate::key_set::LiveKey;
+use crate::strategy::FallbackCause;
 use crate::{Claims, IssuerPolicy, Now, Reason, UnixTime};
 
 /// The answer to "may this token pass?".
@@ -53,7 +54,10 @@ impl From<Reason> for Verdict {
 /// [`Active::check`](crate::introspection::Active::check), by an active answer about this very token. Cloning it
 /// copies a pointer.
 #[derive(Clone)]
-pub struct Verified(Arc<Accepted>);
+pub struct Verified {
+    accepted: Arc<Accepted>,
+    fallback: Option<FallbackCause>,
+}
 
 /// How a [`Verified`] token is known to be its issuer's.
 #[derive(Clone, Copy, Debug)]
@@ -85,20 +89,29 @@ pub(crate) enum Proof {
 
 impl Verified {
     pub(crate) fn new(accepted: Accepted) -> Self {
-        Self(Arc::new(accepted))
+        Self { accepted: Arc::new(accepted), fallback: None }
     }
 
     pub(crate) fn shared(accepted: &Arc<Accepted>) -> Self {
-        Self(Arc::clone(accepted))
+        Self { accepted: Arc::clone(accepted), fallback: None }
     }
 
     pub(crate) fn accepted(&self) -> &Accepted {
-        &self.0
+        &self.accepted
+    }
+
+    pub(crate) fn by_fallback(self, cause: FallbackCause) -> Self {
+        Self { fallback: Some(cause), ..self }
+    }
+
+    /// Why the way that its issuer's strategy prefers could not tell, where this was accepted by the other.
+    pub fn fallback(&self) -> Option<FallbackCause> {
+        self.fallback
     }
 
     /// How it is known to be its issuer's.
     pub fn verified_by(&self) -> VerifiedBy<'_> {
-        match &self.0.proof {
+        match &self.accepted.proof {
             Proof::Introspection => VerifiedBy::Introspection,
             Proof::Signature { algorithm, key } => VerifiedBy::KeySet { algorithm: *algorithm, key },
         }
@@ -106,22 +119,22 @@ impl Verified {
 
     /// The claims.
     pub fn claims(&self) -> &Claims {
-        &self.0.claims
+        &self.accepted.claims
     }
 
     /// `sub`.
     pub fn subject(&self) -> Option<&str> {
-        self.0.claims.subject()
+        self.accepted.claims.subject()
     }
 
     /// Our name for the issuer.
     pub fn issuer_name(&self) -> &str {
-        &self.0.issuer.name
+        &self.accepted.issuer.name
     }
 
     /// The `kid` of the key that verified it, where a key did and has one.
     pub fn kid(&self) -> Option<&str> {
-        match &self.0.proof {
+        match &self.accepted.proof {
             Proof::Introspection => None,
             Proof::Signature { key, .. } => key.key().kid(),
         }
@@ -129,7 +142,7 @@ impl Verified {
 
     /// The algorithm that it was signed with, where that is what was verified.
     pub fn algorithm(&self) -> Option<Algorithm> {
-        match &self.0.proof {
+        match &self.accepted.proof {
             Proof::Introspection => None,
             Proof::Signature { algorithm, .. } => Some(*algorithm),
         }
@@ -138,14 +151,14 @@ impl Verified {
     /// The time from which it is no longer accepted, leeway included; the end of all time where an introspected
     /// one has no `exp`.
     pub fn valid_until(&self) -> UnixTime {
-        self.0.valid.end
+        self.accepted.valid.end
     }
 
     /// Whether all that the verdict rests on still holds: the times, and the key, which a refresh may have put
     /// beside a denied name of its own. An endpoint's word holds for nobody but who asks the memory of answers,
     /// which a revocation empties.
     pub(crate) fn still_holds(&self, now: Now) -> bool {
-        let Accepted { issuer, proof, valid, .. } = &*self.0;
+        let Accepted { issuer, proof, valid, .. } = &*self.accepted;
         let Proof::Signature { key, .. } = proof else {
             return false;
         };
@@ -154,12 +167,12 @@ impl Verified {
 
     /// Whether [`still_holds`](Self::still_holds) can ever say so.
     pub(crate) fn can_be_remembered(&self) -> bool {
-        matches!(self.0.proof, Proof::Signature { .. })
+        matches!(self.accepted.proof, Proof::Signature { .. })
     }
 
     /// Roughly how many octets of memory this takes.
     pub(crate) fn weight(&self) -> usize {
-        self.0.weight()
+        self.accepted.weight()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -53,6 +54,14 @@ pub struct AnswerCache {
     inactive: Cache<TokenHash, MonoTime, UnitWeighter, BuildHasherDefault<First>>,
     /// How often something was forgotten. Whoever remembers reads it and holds on to it until that is done.
     generation: RwLock<u64>,
+    hits: Hits,
+}
+
+/// How often an answer was remembered, since the start.
+#[derive(Debug, Default)]
+struct Hits {
+    active: AtomicU64,
+    inactive: AtomicU64,
 }
 
 /// What is known of a token.
@@ -91,6 +100,7 @@ impl AnswerCache {
             active: Cache::with(expected, settings.octets, Octets, hasher(), DefaultLifecycle::default()),
             inactive: Cache::with(limit, limit as u64, UnitWeighter, hasher(), DefaultLifecycle::default()),
             generation: RwLock::new(0),
+            hits: Hits::default(),
             settings,
         }
     }
@@ -100,12 +110,14 @@ impl AnswerCache {
         let token = self.hash.of(token);
         if let Some(kept) = self.active.get(&token) {
             if kept.holds(now) {
+                self.hits.active.fetch_add(1, Ordering::Relaxed);
                 return Found::Active(kept.active);
             }
             self.active.remove_if(&token, |kept| !kept.holds(now));
         }
         if let Some(until) = self.inactive.get(&token) {
             if now.mono < until {
+                self.hits.inactive.fetch_add(1, Ordering::Relaxed);
                 return Found::Inactive;
             }
             self.inactive.remove_if(&token, |until| now.mono >= *until);
@@ -169,6 +181,11 @@ impl AnswerCache {
             }
         }
         before.saturating_sub(self.len())
+    }
+
+    /// How often an active and an inactive answer was found, since the start.
+    pub fn hits(&self) -> (u64, u64) {
+        (self.hits.active.load(Ordering::Relaxed), self.hits.inactive.load(Ordering::Relaxed))
     }
 
     /// How many answers are remembered.
