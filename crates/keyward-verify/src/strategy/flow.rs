@@ -55,9 +55,17 @@ pub enum Advance {
 enum Stage {
     Begin,
     Decided(Verdict),
-    Endpoint { place: usize, tactic: Tactic, pending: Pending },
+    Endpoint {
+        place: usize,
+        tactic: Tactic,
+        pending: Pending,
+    },
     /// `failure` is the endpoint's, where it was asked first.
-    Keys { place: usize, tactic: Tactic, failure: Option<Failure> },
+    Keys {
+        place: usize,
+        tactic: Tactic,
+        failure: Option<Failure>,
+    },
 }
 
 impl<'a> Flow<'a> {
@@ -85,16 +93,14 @@ impl<'a> Flow<'a> {
                         return Advance::NeedsKey(wanted);
                     }
                 },
-                Stage::Endpoint { place, tactic, pending } => {
-                    match self.look(now, place, &pending, buffer) {
-                        Looked::Known(active) => self.turn(now, place, tactic, pending, Ok(active.as_ref())),
-                        Looked::Refused(reason) => Stage::Decided(reason.into()),
-                        Looked::Unknown(question) => {
-                            self.stage = Stage::Endpoint { place, tactic, pending };
-                            return Advance::NeedsAnswer { place, question };
-                        }
+                Stage::Endpoint { place, tactic, pending } => match self.look(now, place, &pending, buffer) {
+                    Looked::Known(active) => self.turn(now, place, tactic, pending, Ok(active.as_ref())),
+                    Looked::Refused(reason) => Stage::Decided(reason.into()),
+                    Looked::Unknown(question) => {
+                        self.stage = Stage::Endpoint { place, tactic, pending };
+                        return Advance::NeedsAnswer { place, question };
                     }
-                }
+                },
             };
         }
     }

@@ -49,8 +49,12 @@ impl Tactic {
             }
             // The keys were the last resort: what failed first is what there is to mend.
             (Verdict::Undecided(_), Some(failure), _) => failure.reason().into(),
-            (Verdict::Accept(verified), None, Strategy::Both) => return Turn::Ask(Pending::Confirm(verified)),
-            (Verdict::Undecided(reason), None, Strategy::KeySetThenIntrospection) if self.fallback.is_some() => {
+            (Verdict::Accept(verified), None, Strategy::Both) => {
+                return Turn::Ask(Pending::Confirm(verified));
+            }
+            (Verdict::Undecided(reason), None, Strategy::KeySetThenIntrospection)
+                if self.fallback.is_some() =>
+            {
                 return Turn::Ask(Pending::InsteadOfKeys(reason));
             }
             (verdict, None, _) => verdict,
@@ -74,12 +78,10 @@ impl Tactic {
             (Ok(Some(active)), Pending::Confirm(verified)) => {
                 active.confirm(now, requirement, verified).map_or_else(Verdict::from, Verdict::Accept)
             }
-            (Ok(Some(active)), Pending::InsteadOfKeys(reason)) => {
-                match active.check(now, requirement) {
-                    Ok(verified) => self.fall_back(now, verified, FallbackCause::KeySet(reason), reason),
-                    Err(reason) => reason.into(),
-                }
-            }
+            (Ok(Some(active)), Pending::InsteadOfKeys(reason)) => match active.check(now, requirement) {
+                Ok(verified) => self.fall_back(now, verified, FallbackCause::KeySet(reason), reason),
+                Err(reason) => reason.into(),
+            },
             (Err(failure), Pending::Alone) => {
                 if self.strategy == Strategy::IntrospectionThenKeySet && self.fallback.is_some() {
                     return Turn::UseKeys(failure);

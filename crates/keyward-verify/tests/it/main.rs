@@ -15,6 +15,7 @@ mod flood;
 mod introspection;
 mod key_set_model;
 mod rotation;
+mod strategies;
 mod support;
 mod tools;
 mod verdict_cache;
