@@ -23,6 +23,7 @@ mod dangerous;
 mod decide;
 mod explain;
 mod issuer;
+mod jitter;
 mod reason;
 mod requirement;
 mod time;

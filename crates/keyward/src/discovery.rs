@@ -17,6 +17,9 @@ pub struct Metadata {
     /// Where it issues tokens; none where it names no address that may be used, which costs the keys nothing.
     #[serde(default, deserialize_with = "url_or_none")]
     pub token_endpoint: Option<Url>,
+    /// Where it says what tokens are worth (RFC 7662); none as before.
+    #[serde(default, deserialize_with = "url_or_none")]
+    pub introspection_endpoint: Option<Url>,
 }
 
 /// The issuer's metadata: from OpenID Connect's document, or where there is none from OAuth's.
@@ -37,7 +40,8 @@ pub(crate) async fn jwks_uri(fetcher: &Fetcher, issuer: &str) -> Result<(Url, Ur
     }
 }
 
-async fn find(fetcher: &Fetcher, issuer: &str) -> Result<(Url, Metadata), FetchError> {
+/// The issuer's metadata, and their address.
+pub(crate) async fn find(fetcher: &Fetcher, issuer: &str) -> Result<(Url, Metadata), FetchError> {
     let [openid, oauth] = addresses(issuer);
     match read(fetcher, issuer, &openid).await {
         Err(FetchError::Status { status: StatusCode::NOT_FOUND, .. }) => read(fetcher, issuer, &oauth).await,
@@ -73,6 +77,7 @@ async fn read(fetcher: &Fetcher, issuer: &str, address: &str) -> Result<(Url, Me
         return Err(FetchError::InsecureAddress { url: shown(named) });
     }
     metadata.token_endpoint.take_if(|named| insecure(named));
+    metadata.introspection_endpoint.take_if(|named| insecure(named));
     Ok((url, metadata))
 }
 

@@ -19,6 +19,24 @@ pub(crate) fn nonce() -> u128 {
     (u128::from(seed()) << 64) | u128::from(seed())
 }
 
+/// A secret that strangers do not know.
+#[expect(clippy::disallowed_methods, reason = "this is where randomness is read")]
+pub(crate) fn secret() -> [u8; 32] {
+    let mut octets = [0; 32];
+    // As in [`seed`].
+    let _ = rand::fill(&mut octets);
+    octets
+}
+
+/// The same for a test that runs twice alike: no secret to whoever knows the seed.
+pub(crate) fn derived_secret(seed: u64) -> [u8; 32] {
+    let mut octets = [0; 32];
+    for (place, word) in (0..).zip(octets.chunks_exact_mut(8)) {
+        word.copy_from_slice(&derived(seed, place).to_le_bytes());
+    }
+    octets
+}
+
 /// The seed for the `place`th of those that share one: unlike the others, and the same each time (SplitMix64).
 pub(crate) fn derived(seed: u64, place: u64) -> u64 {
     let mut word = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));

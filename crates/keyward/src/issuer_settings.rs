@@ -6,11 +6,15 @@ use std::time::Duration;
 use keyward_jose::{Algorithm, AlgorithmSet, KeyType, UnusableKey, VerificationKey};
 use keyward_verify::IssuerPolicy;
 use keyward_verify::key_set::KeySetSettings;
+use keyward_verify::strategy::{GivenUp, Strategy, Tactic};
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::address::{self, AddressClass, AllowedHost};
+use crate::credentials::CredentialFileError;
+use crate::endpoint::EndpointPlace;
 use crate::fetch::shown;
+use crate::introspection::{FallbackSettings, IntrospectionSettings};
 
 /// One issuer: its name and policy, where its keys are, and how they are kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +27,12 @@ pub struct IssuerSettings {
     pub hmac_secret: Option<HmacSecret>,
     /// How its keys are kept.
     pub key_set: KeySetSettings,
+    /// Which way its tokens are decided. Default by its keys.
+    pub strategy: Strategy,
+    /// Whether the strategy's second way may decide what the first one could not. Default not.
+    pub fallback: Option<FallbackSettings>,
+    /// Its introspection endpoint, where a strategy asks it, or opaque tokens are taken to it. Default none.
+    pub introspection: Option<IntrospectionSettings>,
     /// How long one fetch may take, DNS, connection, TLS and body included. Default 5 s.
     pub fetch_timeout: Duration,
     /// Trust anchors for its TLS beside the system's, in PEM.
@@ -85,6 +95,26 @@ pub enum SettingsError {
     /// Two issuers have the same `issuer` or the same name.
     #[error("two issuers are called {0:?}")]
     DuplicateIssuer(String),
+    /// A file of our credential is of no use.
+    #[error("issuer {issuer:?}: {cause}")]
+    Credential {
+        /// Our name for the issuer.
+        issuer: String,
+        /// Which file, and why.
+        cause: CredentialFileError,
+    },
+    /// A strategy falls back to what gives something up, and nobody said that this may be.
+    #[error(
+        "issuer {issuer:?}: the strategy {strategy} gives up the {gives_up} of tokens when it falls back, and no fallback that says so is configured"
+    )]
+    FallbackNotDeclared {
+        /// Our name for the issuer.
+        issuer: String,
+        /// Which strategy.
+        strategy: Strategy,
+        /// What it gives up.
+        gives_up: GivenUp,
+    },
     /// An address that no provider has, and that is not allowed either.
     #[error("issuer {issuer:?}: {address} is refused: that is {class}, and not among the allowed hosts")]
     ForbiddenAddress {
@@ -128,9 +158,27 @@ pub enum SettingsError {
     /// There is no issuer.
     #[error("no issuer is configured: every token would be refused")]
     NoIssuer,
-    /// An issuer has neither a key source nor a secret.
+    /// A strategy asks an introspection endpoint, and there is none.
+    #[error(
+        "issuer {issuer:?}: the strategy {strategy} needs an introspection endpoint, and none is configured"
+    )]
+    NoIntrospection {
+        /// Our name for the issuer.
+        issuer: String,
+        /// Which strategy.
+        strategy: Strategy,
+    },
+    /// An issuer has neither a key source nor a secret, nor an introspection endpoint that is all it needs.
     #[error("issuer {issuer:?} has neither a source of keys nor a secret")]
     NoKeys {
+        /// Our name for the issuer.
+        issuer: String,
+    },
+    /// Opaque tokens are to be taken to an issuer that has no introspection endpoint, or whose tokens may not pass.
+    #[error(
+        "issuer {issuer:?}: opaque tokens cannot be taken there: it has no introspection endpoint, or its tokens are not accepted here"
+    )]
+    OpaqueTokens {
         /// Our name for the issuer.
         issuer: String,
     },
@@ -166,6 +214,9 @@ impl IssuerSettings {
             source: Some(source),
             hmac_secret: None,
             key_set: KeySetSettings::default(),
+            strategy: Strategy::KeySet,
+            fallback: None,
+            introspection: None,
             fetch_timeout: Duration::from_secs(5),
             extra_anchors: Vec::new(),
             allowed_hosts: Vec::new(),
@@ -226,13 +277,61 @@ impl IssuerSettings {
         if !self.extra_anchors.is_empty() && anchors.is_ok_and(|anchors| anchors.is_empty()) {
             return Err(SettingsError::NoAnchor { issuer });
         }
+        self.check_introspection()?;
+        self.tactic(self.strategy)?;
         let address = match &self.source {
             Some(KeySource::Discovery) => Url::parse(&self.policy.issuer).ok(),
             Some(KeySource::JwksUri(url)) => Some(url.clone()),
             Some(KeySource::File(_)) => return Ok(()),
-            None if self.hmac_secret.is_none() => return Err(SettingsError::NoKeys { issuer }),
+            None if self.hmac_secret.is_none() && self.strategy != Strategy::Introspection => {
+                return Err(SettingsError::NoKeys { issuer });
+            }
             None => return Ok(()),
         };
+        self.check_address(address)
+    }
+
+    /// Whether tokens may be decided by `strategy` here, and how.
+    ///
+    /// # Errors
+    /// [`SettingsError::NoIntrospection`], [`SettingsError::FallbackNotDeclared`].
+    pub fn tactic(&self, strategy: Strategy) -> Result<Tactic, SettingsError> {
+        let issuer = || self.policy.name.to_string();
+        if strategy.introspects() && self.introspection.is_none() {
+            return Err(SettingsError::NoIntrospection { issuer: issuer(), strategy });
+        }
+        let declares = |given_up: &GivenUp| {
+            self.fallback.as_ref().filter(|settings| settings.gives_up.contains(given_up))
+        };
+        let declared = strategy.gives_up().as_ref().and_then(declares);
+        match strategy.gives_up().filter(|_| strategy.needs_fallback() && declared.is_none()) {
+            Some(gives_up) => {
+                Err(SettingsError::FallbackNotDeclared { issuer: issuer(), strategy, gives_up })
+            }
+            None => Ok(Tactic { strategy, fallback: declared.map(|settings| settings.fallback) }),
+        }
+    }
+
+    /// Whether the introspection endpoint can be asked.
+    fn check_introspection(&self) -> Result<(), SettingsError> {
+        let Some(introspection) = &self.introspection else {
+            return Ok(());
+        };
+        let issuer = || self.policy.name.to_string();
+        if introspection.timeout.is_zero() {
+            let what = "the time for an introspection call must be longer than zero";
+            return Err(SettingsError::Times { issuer: issuer(), what });
+        }
+        self.check_address(match &introspection.endpoint {
+            EndpointPlace::Discovery => Url::parse(&self.policy.issuer).ok(),
+            EndpointPlace::Url(url) => Some(url.clone()),
+        })?;
+        let checked = introspection.credential.check();
+        checked.map(drop).map_err(|cause| SettingsError::Credential { issuer: issuer(), cause })
+    }
+
+    fn check_address(&self, address: Option<Url>) -> Result<(), SettingsError> {
+        let issuer = self.policy.name.to_string();
         let url = match address {
             Some(url) if address::is_acceptable(&url) => url,
             Some(url) => return Err(SettingsError::InsecureAddress { issuer, address: shown(&url).into() }),

@@ -29,12 +29,14 @@ pub mod address;
 pub mod clock;
 pub mod credentials;
 pub mod discovery;
+pub mod endpoint;
 pub mod entropy;
 pub mod event;
 pub mod fetch;
 pub mod source;
 pub mod wire;
 
+mod introspection;
 mod issuer_settings;
 mod keeper;
 mod layer;
@@ -42,12 +44,15 @@ mod snapshot;
 mod status;
 mod verifier;
 
+pub use introspection::{FallbackSettings, IntrospectionSettings, IntrospectionStatus};
 pub use issuer_settings::{HmacSecret, IssuerSettings, KeySource, SettingsError};
 pub use keyward_jose::{Algorithm, AlgorithmSet};
+pub use keyward_verify::introspection::{AnswerCacheSettings, AnswerForm, BreakerSettings, Failure, Forget};
 pub use keyward_verify::key_set::{KeySetSettings, KeySetState};
+pub use keyward_verify::strategy::{Fallback, FallbackCause, GivenUp, Strategy};
 pub use keyward_verify::{
     ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
 };
 pub use layer::{VerifyLayer, VerifyService};
 pub use status::{IssuerStatus, KeyStatus, SkippedKeyStatus};
-pub use verifier::{RequirementId, Verifier, VerifierBuilder};
+pub use verifier::{RequirementId, RequirementSettings, Verifier, VerifierBuilder};

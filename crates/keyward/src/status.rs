@@ -1,9 +1,11 @@
 //! What is known of an issuer's keys, for `/debug/jwks-cache`, `/readyz` and the metrics. No secret is in it.
 
 use keyward_verify::key_set::{KeySet, LiveKey};
+use keyward_verify::strategy::Strategy;
 use keyward_verify::{IssuerPolicy, Now};
 use serde::Serialize;
 
+use crate::introspection::IntrospectionStatus;
 use crate::keeper::Keeper;
 use crate::snapshot::format_time;
 
@@ -37,6 +39,8 @@ pub struct IssuerStatus {
     pub keys: Vec<KeyStatus>,
     /// The keys of the set that cannot be used.
     pub skipped: Vec<SkippedKeyStatus>,
+    /// Its introspection endpoint, where it has one.
+    pub introspection: Option<IntrospectionStatus>,
 }
 
 /// One key that can verify.
@@ -96,7 +100,21 @@ impl IssuerStatus {
             denied_kids: policy.denied_kids.iter().map(ToString::to_string).collect(),
             keys: keys.map(|live| KeyStatus::of(live)).collect(),
             skipped: set.map_or(&[][..], KeySet::skipped).iter().map(SkippedKeyStatus::of).collect(),
+            introspection: None,
         }
+    }
+
+    /// The same with its introspection endpoint, which may be all that its tokens are decided by.
+    pub(crate) fn with(self, strategy: Strategy, introspection: Option<IntrospectionStatus>) -> Self {
+        let by_keys = self.usable;
+        let by_endpoint = introspection.as_ref().is_some_and(IntrospectionStatus::is_usable);
+        let usable = match strategy {
+            Strategy::Both => by_keys && by_endpoint,
+            Strategy::Introspection => by_endpoint,
+            Strategy::IntrospectionThenKeySet | Strategy::KeySetThenIntrospection => by_keys || by_endpoint,
+            Strategy::KeySet => by_keys,
+        };
+        Self { usable, introspection, ..self }
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod active;
 mod answer;
+mod breaker;
 mod cache;
 mod failure;
 mod members;
@@ -18,6 +19,7 @@ pub use active::Active;
 pub use answer::{
     Answer, AnswerError, AnswerForm, Endpoint, MalformedAnswer, Received, SignedAnswerError, Unread,
 };
+pub use breaker::{Breaker, BreakerSettings, BreakerState, CallOutcome, Permission, Ticket, Transition};
 pub use cache::{AnswerCache, AnswerCacheSettings, Forget, Found};
 pub use failure::Failure;
 pub use question::{Flight, Question};

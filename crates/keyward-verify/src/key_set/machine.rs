@@ -7,10 +7,10 @@ use keyward_jose::{JwkSet, SkippedJwk};
 
 use super::absent::AbsentKids;
 use super::budget::Budget;
-use super::jitter::Jitter;
 use super::keys::aliases;
 use super::{KeySet, KeySetSettings, LiveKey, PublishedKeys, Source};
 use crate::decide::hash_kid;
+use crate::jitter::Jitter;
 use crate::{MonoTime, Now, Reason, UnixTime, WantedKey};
 
 /// Keeps the keys of one issuer.

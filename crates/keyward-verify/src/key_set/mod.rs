@@ -2,7 +2,7 @@
 
 mod absent;
 mod budget;
-mod jitter;
+
 mod keys;
 mod machine;
 mod published;

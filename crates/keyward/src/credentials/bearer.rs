@@ -17,6 +17,7 @@ use super::settings::{Credential, LoadedGrant};
 use super::token_answer::{self, Granted};
 use super::{BearerSettings, BearerToken, TokenError};
 use crate::clock;
+use crate::endpoint::{Endpoints, Kind};
 use crate::entropy;
 use crate::event::Event;
 use crate::fetch::Fetcher;
@@ -46,6 +47,7 @@ struct Shared {
     settings: BearerSettings,
     credential: Arc<ArcSwap<Credential>>,
     fetcher: Arc<ArcSwap<Fetcher>>,
+    endpoints: Arc<Endpoints>,
     state: Mutex<State>,
     wanted: Notify,
     /// How many requests for a token have come back.
@@ -82,6 +84,7 @@ impl Bearer {
         settings: BearerSettings,
         credential: Arc<ArcSwap<Credential>>,
         fetcher: Arc<ArcSwap<Fetcher>>,
+        endpoints: Arc<Endpoints>,
         surroundings: Surroundings,
         seed: u64,
     ) -> Self {
@@ -91,6 +94,7 @@ impl Bearer {
             settings,
             credential,
             fetcher,
+            endpoints,
             state: Mutex::new(State { machine, token: None, last_error: None }),
             wanted: Notify::new(),
             returned: watch::Sender::new(0),
@@ -124,6 +128,12 @@ impl Bearer {
                 Ok(Err(_)) | Err(_) => return Err(unavailable),
             }
         }
+    }
+
+    /// Why there is no token just now, nor will be for somebody who waits.
+    pub(super) fn refusal(&self) -> Option<Trouble> {
+        let now = self.shared.surroundings.clock.mono();
+        self.shared.state().answer(now).err().map(|(trouble, _)| trouble)
     }
 
     /// The provider does not take this token.
@@ -211,11 +221,12 @@ impl Shared {
 
     /// One token request (RFC 6749 §4.4.2, RFC 7523 §2.1).
     async fn obtain(&self) -> Result<Granted, TokenError> {
-        let BearerSettings { token_endpoint, named_by, scope, .. } = &self.settings;
+        let BearerSettings { token_endpoint, scope, .. } = &self.settings;
+        let located = self.endpoints.locate(token_endpoint, Kind::Token).await.map_err(TokenError::Fetch)?;
         let (credential, fetcher) = (self.credential.load_full(), self.fetcher.load_full());
         let occasion = Occasion {
             issuer: &self.surroundings.issuer,
-            endpoint: token_endpoint,
+            endpoint: &located.url,
             now: self.surroundings.clock.now().wall,
             nonce: entropy::nonce(),
         };
@@ -231,9 +242,8 @@ impl Shared {
         let proof = proof.map_err(TokenError::Sign)?;
         let mut fields = vec![("grant_type", grant_type)];
         fields.extend(scope.as_deref().map(|scope| ("scope", scope)));
-        let request = proof.post_form(token_endpoint, &fields);
-        let named = named_by.as_ref().unwrap_or(token_endpoint);
-        let answer = fetcher.send(named, &request).await.map_err(TokenError::Fetch)?;
+        let request = proof.post_form(&located.url, &fields);
+        let answer = fetcher.send(&located.named, &request).await.map_err(TokenError::Fetch)?;
         token_answer::read(&answer, proof.secrets())
     }
 
@@ -253,6 +263,9 @@ impl Shared {
             Err(error) => {
                 let trouble = if error.is_refusal() { Trouble::Rejected } else { Trouble::Unavailable };
                 let fetched = state.machine.fetched(now, Err((trouble, error.retry_after())));
+                if matches!(error, TokenError::Fetch(_)) {
+                    self.endpoints.doubt();
+                }
                 let error = Arc::new(error);
                 state.last_error = Some(Arc::clone(&error));
                 (fetched, Some(error))

@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
+use http::header::ACCEPT;
 use keyward_jose::SignError;
+use keyward_verify::introspection::Failure;
 use keyward_verify::{MonoTime, Reason};
 use reqwest::Identity;
 use serde::Serialize;
@@ -23,6 +26,7 @@ use super::{
 };
 use crate::address::AllowedHost;
 use crate::clock::{self, Clock};
+use crate::endpoint::Endpoints;
 use crate::entropy;
 use crate::event::{self, Event, Observer};
 use crate::fetch::{Answer, FetchError, Fetcher, NetworkSettings, NetworkTransport, Transport, shown};
@@ -46,6 +50,8 @@ pub struct CallerSettings {
     pub timeout: Duration,
     /// The most octets that are read of an answer. Default 64 KiB.
     pub body_limit: usize,
+    /// `Accept` of each call. Default `application/json`.
+    pub accept: &'static str,
     /// How many connections to one host are kept for later. Default 32.
     pub idle_connections: usize,
     /// Trust anchors for its TLS beside the system's, in PEM.
@@ -65,6 +71,7 @@ impl CallerSettings {
             credential,
             timeout: Duration::from_secs(2),
             body_limit: 64 * 1024,
+            accept: "application/json",
             idle_connections: 32,
             extra_anchors: Vec::new(),
             allowed_hosts: Vec::new(),
@@ -112,11 +119,27 @@ pub enum CallError {
 impl CallError {
     /// The verdict on the token that was asked about: undecided, and never the token's fault (promise 2).
     pub const fn reason(&self) -> Reason {
+        self.failure().reason()
+    }
+
+    /// What it is to whoever asked about a token.
+    pub const fn failure(&self) -> Failure {
         match self {
-            Self::CredentialsRejected { .. } => Reason::IntrospectionCredentialsRejected,
-            Self::CredentialsUnavailable { .. } | Self::Fetch(_) | Self::Sign(_) => {
-                Reason::IntrospectionUnavailable
-            }
+            Self::CredentialsRejected { .. } => Failure::CredentialsRejected,
+            Self::CredentialsUnavailable { .. } | Self::Sign(_) => Failure::CredentialsUnavailable,
+            Self::Fetch(error) => Self::failure_of(error),
+        }
+    }
+
+    pub(crate) const fn failure_of(error: &FetchError) -> Failure {
+        match error {
+            FetchError::Timeout { .. } => Failure::TimedOut,
+            FetchError::Status { .. } => Failure::Unavailable,
+            FetchError::DiscoveryMalformed { .. }
+            | FetchError::NotNamed { .. }
+            | FetchError::RedirectRefused { .. }
+            | FetchError::TooLarge { .. } => Failure::Malformed,
+            _ => Failure::Transport,
         }
     }
 }
@@ -160,6 +183,7 @@ struct Shared {
     credential: Arc<ArcSwap<Credential>>,
     fetcher: Arc<ArcSwap<Fetcher>>,
     token_fetcher: Arc<ArcSwap<Fetcher>>,
+    endpoints: Arc<Endpoints>,
     standing: Mutex<Standing>,
     last_refusal: Mutex<Option<ProviderError>>,
     watch: Mutex<FileWatch>,
@@ -229,6 +253,8 @@ impl Caller {
             settings.credential.load().map_err(CallerError::File)?;
         let made = fetchers(&settings, transport.as_ref(), identity).map_err(CallerError::HttpClient)?;
         let [fetcher, token_fetcher] = made.map(|fetcher| Arc::new(ArcSwap::from_pointee(fetcher)));
+        let endpoints =
+            Endpoints::new(&settings.issuer, (*token_fetcher.load_full()).clone(), Arc::clone(&clock));
         let credential = Arc::new(ArcSwap::from_pointee(credential));
         let (name, issuer) = (settings.name.clone(), settings.issuer.clone());
         let surroundings = Surroundings { name, issuer, clock, observer };
@@ -243,6 +269,7 @@ impl Caller {
                     (**bearer).clone(),
                     credential,
                     fetcher,
+                    Arc::clone(&endpoints),
                     surroundings.clone(),
                     seed,
                 )))
@@ -256,6 +283,7 @@ impl Caller {
             credential,
             fetcher,
             token_fetcher,
+            endpoints,
             standing: Mutex::new(Standing::new(seed)),
             last_refusal: Mutex::default(),
             watch: Mutex::new(watch),
@@ -268,6 +296,25 @@ impl Caller {
     /// What it was started with.
     pub fn settings(&self) -> &CallerSettings {
         &self.shared.settings
+    }
+
+    /// Where the issuer's endpoints are.
+    pub(crate) fn endpoints(&self) -> &Arc<Endpoints> {
+        &self.shared.endpoints
+    }
+
+    /// Whether a call would fail at once because of our credential, and how: without making one.
+    pub(crate) fn refusal(&self) -> Option<Failure> {
+        match &self.bearer {
+            Some(bearer) => bearer.refusal().map(|trouble| match trouble {
+                Trouble::Rejected => Failure::CredentialsRejected,
+                Trouble::Unavailable => Failure::CredentialsUnavailable,
+            }),
+            None => {
+                let now = self.shared.surroundings.clock.mono();
+                self.shared.standing().refuses(now).then_some(Failure::CredentialsRejected)
+            }
+        }
     }
 
     /// Posts a form to `endpoint`, which was found at `named`; the same one twice where the operator named it. The
@@ -300,7 +347,9 @@ impl Caller {
         loop {
             let (shown, proof) = self.show(endpoint, deadline).await?;
             let fetcher = self.shared.fetcher.load_full();
-            let sent = fetcher.send(named, &proof.post_form(endpoint, fields)).await;
+            let mut request = proof.post_form(endpoint, fields);
+            request.headers.insert(ACCEPT, HeaderValue::from_static(self.shared.settings.accept));
+            let sent = fetcher.send(named, &request).await;
             let answer = sent.map_err(CallError::Fetch)?;
             let said = ProviderError::read(&answer, proof.secrets());
             if !is_refusal(&said) {

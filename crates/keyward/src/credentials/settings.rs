@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use reqwest::Identity;
-use url::Url;
 use zeroize::Zeroizing;
 
 use super::{
     Audience, BearerToken, ClientAuthentication, ClientSecret, CredentialFault, CredentialFileError, KeyFile,
     KeyFileKind, KeyFileSettings, PermissionsTooWide, SecretFile, SigningKey,
 };
+use crate::endpoint::EndpointPlace;
 
 /// Our credential at one issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +66,7 @@ pub enum ClientSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BearerSettings {
     /// Where tokens are issued.
-    pub token_endpoint: Url,
-    /// The document that named it; none where the operator did. It has to be on the same host, or on one that is
-    /// allowed.
-    pub named_by: Option<Url>,
+    pub token_endpoint: EndpointPlace,
     /// By what it is obtained.
     pub grant: Grant,
     /// `scope`, where the provider asks for one (RFC 6749 §3.3).

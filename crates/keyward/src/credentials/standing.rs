@@ -46,6 +46,11 @@ impl Standing {
         }
     }
 
+    /// Whether [`ask`](Self::ask) would refuse now.
+    pub(super) fn refuses(&self, now: MonoTime) -> bool {
+        self.refusal.is_some_and(|refusal| refusal.until > now)
+    }
+
     /// The provider refused it. For how long nobody shows it, and how often it was refused, unless that was known.
     pub(super) fn refused(&mut self, now: MonoTime) -> (Duration, Option<u32>) {
         if let Some(known) = self.refusal.filter(|refusal| refusal.until > now && !refusal.is_tried) {

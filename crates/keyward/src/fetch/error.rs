@@ -87,6 +87,14 @@ pub enum FetchError {
         /// Why not.
         cause: JwkSetError,
     },
+    /// The discovery document does not name the endpoint, or by an address that may not be used.
+    #[error("the discovery document of {issuer} names no usable {member}")]
+    NotNamed {
+        /// Whose.
+        issuer: String,
+        /// The member that is missing.
+        member: &'static str,
+    },
     /// A redirect led to another host, port or scheme.
     #[error("{url} redirects to another place{}", advice(allowance))]
     RedirectRefused {
@@ -148,6 +156,7 @@ impl FetchError {
             Self::InsecureAddress { .. } => "insecure_address",
             Self::IssuerMismatch { .. } => "issuer_mismatch",
             Self::JwkSet { .. } => "malformed",
+            Self::NotNamed { .. } => "not_named",
             Self::RedirectRefused { .. } => "redirect_refused",
             Self::Status { .. } => "status",
             Self::Timeout { .. } => "timeout",

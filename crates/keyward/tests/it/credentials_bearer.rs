@@ -8,6 +8,7 @@ use keyward::Reason;
 use keyward::credentials::{
     Audience, BearerSettings, CallError, ClientSettings, CredentialSettings, Grant, KeyFileSettings,
 };
+use keyward::endpoint::EndpointPlace;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -21,8 +22,7 @@ fn grant(key: KeyFileSettings) -> Grant {
 
 fn bearer(endpoint: &Endpoint) -> CredentialSettings {
     CredentialSettings::Bearer(Box::new(BearerSettings {
-        token_endpoint: endpoint.url(TOKEN),
-        named_by: None,
+        token_endpoint: EndpointPlace::Url(endpoint.url(TOKEN)),
         grant: grant(key("zitadel.serviceaccount.json")),
         scope: None,
     }))
@@ -353,8 +353,7 @@ async fn a_new_key_is_used_at_once_and_the_old_token_serves_until_then() {
     std::fs::write(&path, &text).unwrap();
     let endpoint = Endpoint::start(numbering(|_| active())).await;
     let settings = BearerSettings {
-        token_endpoint: endpoint.url(TOKEN),
-        named_by: None,
+        token_endpoint: EndpointPlace::Url(endpoint.url(TOKEN)),
         grant: grant(KeyFileSettings::new(&path)),
         scope: None,
     };
@@ -384,11 +383,17 @@ async fn a_new_key_is_used_at_once_and_the_old_token_serves_until_then() {
 #[tokio::test]
 async fn a_token_endpoint_elsewhere_is_not_trusted_because_a_document_names_it() {
     let endpoint = Endpoint::start(numbering(|_| active())).await;
+    let (issuer, elsewhere) = (endpoint.issuer(), endpoint.issuer().replace("127.0.0.1", "localhost"));
+    endpoint.answers(move |received| match received.path.as_str() {
+        "/.well-known/openid-configuration" => {
+            answer(200, json!({ "issuer": issuer, "token_endpoint": format!("{elsewhere}{TOKEN}") }))
+        }
+        _ => active(),
+    });
     let (_folder, secret_file) = crate::credentials_methods::file("secret");
     let client = ClientSettings::ClientSecretPost { client_id: "client".to_owned(), secret_file };
     let settings = BearerSettings {
-        token_endpoint: endpoint.url(TOKEN),
-        named_by: Some("http://localhost/.well-known/openid-configuration".parse().unwrap()),
+        token_endpoint: EndpointPlace::Discovery,
         grant: Grant::ClientCredentials(client),
         scope: None,
     };

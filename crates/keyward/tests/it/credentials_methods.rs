@@ -6,6 +6,7 @@ use keyward::credentials::{
     Audience, BearerSettings, CallerError, CallerSettings, ClientSettings, CredentialSettings, Grant,
     KeyFile, KeyFileSettings,
 };
+use keyward::endpoint::EndpointPlace;
 use keyward_jose::{DecodeBuffer, Jws, Signer, VerificationKey};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -155,9 +156,9 @@ fn granting(token: &'static str) -> impl Fn(&Received) -> Reply {
 }
 
 fn bearer(endpoint: &Endpoint, grant: Grant) -> CredentialSettings {
-    let token_endpoint = endpoint.url(TOKEN);
+    let token_endpoint = EndpointPlace::Url(endpoint.url(TOKEN));
     let scope = Some("openid urn:zitadel:iam:org:project:id:zitadel:aud".to_owned());
-    CredentialSettings::Bearer(Box::new(BearerSettings { token_endpoint, named_by: None, grant, scope }))
+    CredentialSettings::Bearer(Box::new(BearerSettings { token_endpoint, grant, scope }))
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use keyward::credentials::{
     Audience, BearerSettings, ClientSettings, CredentialSettings, Grant, KeyFileSettings,
 };
+use keyward::endpoint::EndpointPlace;
 use serde_json::json;
 
 use crate::credentials_methods::{file, key};
@@ -65,8 +66,8 @@ async fn no_secret_is_shown_whatever_the_provider_repeats() {
     };
     let endpoint = Endpoint::start(repeating).await;
     let obtained = |grant| {
-        let (token_endpoint, named_by, scope) = (endpoint.url(TOKEN), None, None);
-        CredentialSettings::Bearer(Box::new(BearerSettings { token_endpoint, named_by, grant, scope }))
+        let (token_endpoint, scope) = (EndpointPlace::Url(endpoint.url(TOKEN)), None);
+        CredentialSettings::Bearer(Box::new(BearerSettings { token_endpoint, grant, scope }))
     };
     let jwt_bearer = Grant::JwtBearer {
         key: key("zitadel.serviceaccount.json"),

@@ -1,59 +1,31 @@
-//! The verifier: issuers, their keepers, and the verdicts that are remembered.
+//! Builds verifiers: everything is checked before anything is started.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use keyward_jose::{DecodeBuffer, Jws};
 use keyward_verify::key_set::{LiveKey, PublishedKeys};
-use keyward_verify::{
-    Decision, Issuer, MonoTime, Now, Requirement, Verdict, VerdictCache, WantedKey, decide,
-};
+use keyward_verify::{Issuer, VerdictCache};
 
+use super::{Inner, RequirementId, RequirementSettings, Verifier};
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::{Caller, CallerError};
+use crate::entropy;
 use crate::event::{NoObserver, Observer};
 use crate::fetch::Transport;
+use crate::introspection::{Introspector, NewIntrospector, caller_settings};
 use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 use crate::keeper::{Keeper, NewKeeper, Surroundings};
 use crate::snapshot::Snapshot;
 use crate::source::Source;
-use crate::{IssuerStatus, entropy};
-
-/// The longest that a request waits for a key that is not known yet.
-const KEY_WAIT: Duration = Duration::from_secs(1);
 
 /// 32 MiB of remembered verdicts, about sixteen thousand tokens.
 const DEFAULT_CACHE_OCTETS: u64 = 32 * 1024 * 1024;
-
-/// Verifies tokens of one or more issuers.
-///
-/// Cloning it copies a pointer. Its keys are refreshed by tasks of the runtime in which it was started;
-/// they end with the last clone.
-#[derive(Clone, Debug)]
-pub struct Verifier {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observer>,
-    issuers: Vec<Issuer>,
-    keepers: Vec<Arc<Keeper>>,
-    requirements: Vec<Requirement>,
-    cache: VerdictCache,
-}
-
-/// One of the requirements that a verifier was built with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RequirementId(u32);
 
 /// Builds a [`Verifier`].
 #[derive(Debug)]
 pub struct VerifierBuilder {
     issuers: Vec<IssuerSettings>,
-    requirements: Vec<Requirement>,
+    requirements: Vec<RequirementSettings>,
     snapshots: Option<PathBuf>,
     cache_octets: u64,
     clock: Arc<dyn Clock>,
@@ -63,13 +35,11 @@ pub struct VerifierBuilder {
     previous: Option<Verifier>,
 }
 
-impl Verifier {
-    /// A builder with no issuer and one requirement, [`RequirementId::default`], which demands nothing
-    /// beyond a good token.
-    pub fn builder() -> VerifierBuilder {
-        VerifierBuilder {
+impl VerifierBuilder {
+    pub(super) fn new() -> Self {
+        Self {
             issuers: Vec::new(),
-            requirements: vec![Requirement::default()],
+            requirements: vec![RequirementSettings::default()],
             snapshots: None,
             cache_octets: DEFAULT_CACHE_OCTETS,
             clock: Arc::new(SystemClock::new()),
@@ -80,113 +50,6 @@ impl Verifier {
         }
     }
 
-    /// Decides on a token.
-    ///
-    /// Where its key is known, or it was seen before, this does not wait. Otherwise it waits at most 1 s for
-    /// a fetch of the issuer's keys, which is shared by all who wait and limited by a budget.
-    pub async fn verify(&self, token: &[u8]) -> Verdict {
-        self.verify_for(RequirementId::default(), token).await
-    }
-
-    /// Decides on a token under one of the requirements that the verifier was built with.
-    pub async fn verify_for(&self, requirement: RequirementId, token: &[u8]) -> Verdict {
-        let now = self.inner.clock.now();
-        match self.decide(now, now.mono, requirement, token) {
-            Decision::Decided(verdict) => verdict,
-            Decision::NeedsKey(wanted) => self.wait_and_decide(now, requirement, token, wanted).await,
-        }
-    }
-
-    /// Decides on a token without waiting; [`None`] where its key would have to be fetched first.
-    pub fn try_verify_for(&self, requirement: RequirementId, token: &[u8]) -> Option<Verdict> {
-        let now = self.inner.clock.now();
-        match self.decide(now, now.mono, requirement, token) {
-            Decision::Decided(verdict) => Some(verdict),
-            Decision::NeedsKey(_) => None,
-        }
-    }
-
-    async fn wait_and_decide(
-        &self,
-        arrived: Now,
-        requirement: RequirementId,
-        token: &[u8],
-        mut wanted: WantedKey,
-    ) -> Verdict {
-        let deadline = arrived.mono.saturating_add(KEY_WAIT);
-        loop {
-            let now = self.inner.clock.now();
-            let Some(keeper) = self.inner.keepers.get(wanted.issuer) else {
-                return keyward_verify::Reason::KeysUnavailable.into();
-            };
-            if let Err(reason) = keeper.want(now, wanted, deadline).await {
-                return reason.into();
-            }
-            match self.decide(self.inner.clock.now(), arrived.mono, requirement, token) {
-                Decision::Decided(verdict) => return verdict,
-                Decision::NeedsKey(still) => wanted = still,
-            }
-        }
-    }
-
-    fn decide(&self, now: Now, arrived: MonoTime, requirement: RequirementId, token: &[u8]) -> Decision {
-        thread_local! {
-            static BUFFER: RefCell<DecodeBuffer> = RefCell::default();
-        }
-        let Inner { issuers, requirements, cache, .. } = &*self.inner;
-        let RequirementId(number) = requirement;
-        if let Some(verified) = cache.get(now, number, token) {
-            return Decision::Decided(Verdict::Accept(verified));
-        }
-        let Some(demanded) = requirements.get(number as usize) else {
-            // An id of another verifier: nothing is known of what it demands.
-            return Decision::Decided(keyward_verify::Reason::WrongIssuer.into());
-        };
-        let decision =
-            BUFFER.with_borrow_mut(|buffer| decide(now, arrived, issuers, demanded, token, buffer));
-        if let Decision::Decided(Verdict::Accept(verified)) = &decision {
-            cache.insert(number, token, verified.clone());
-        }
-        decision
-    }
-
-    /// What a requirement demands.
-    pub fn requirement(&self, RequirementId(number): RequirementId) -> Option<&Requirement> {
-        self.inner.requirements.get(number as usize)
-    }
-
-    /// The `kid` that a token names, where an issuer's set holds a key of that name: for logs, in which nothing
-    /// that a stranger made up may stand.
-    pub fn published_kid(&self, token: &[u8]) -> Option<String> {
-        let mut buffer = DecodeBuffer::new();
-        let jws = Jws::parse(token, Jws::DEFAULT_SIZE_LIMIT, &mut buffer).ok()?;
-        let kid = jws.header().kid()?;
-        let is_published = |issuer: &Issuer| {
-            let current = issuer.keys.current();
-            current.as_ref().is_some_and(|set| set.keys().iter().any(|live| live.key().kid() == Some(kid)))
-        };
-        self.inner.issuers.iter().any(is_published).then(|| kid.to_owned())
-    }
-
-    /// Each issuer's keys, as they are now.
-    pub fn status(&self) -> Vec<IssuerStatus> {
-        let now = self.inner.clock.now();
-        let kept = self.inner.keepers.iter().zip(&self.inner.issuers);
-        kept.map(|(keeper, issuer)| IssuerStatus::of(keeper, &issuer.policy, now)).collect()
-    }
-
-    /// How many verdicts are remembered, and how many octets they take.
-    pub fn cache_size(&self) -> (usize, u64) {
-        (self.inner.cache.len(), self.inner.cache.octets())
-    }
-
-    /// The clock that it decides by.
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.inner.clock
-    }
-}
-
-impl VerifierBuilder {
     /// Adds an issuer. Its place in [`Requirement::issuers`] is how many were added before it.
     #[must_use]
     pub fn issuer(mut self, issuer: IssuerSettings) -> Self {
@@ -195,9 +58,9 @@ impl VerifierBuilder {
     }
 
     /// Adds a requirement, to be named by the id that comes back.
-    pub fn requirement(&mut self, requirement: Requirement) -> RequirementId {
+    pub fn requirement(&mut self, requirement: impl Into<RequirementSettings>) -> RequirementId {
         let number = u32::try_from(self.requirements.len()).unwrap_or(u32::MAX);
-        self.requirements.push(requirement);
+        self.requirements.push(requirement.into());
         RequirementId(number)
     }
 
@@ -262,19 +125,21 @@ impl VerifierBuilder {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn start(self) -> Result<Verifier, SettingsError> {
+    pub fn start(mut self) -> Result<Verifier, SettingsError> {
         self.check()?;
-        let prepared = self
-            .issuers
-            .iter()
-            .map(|settings| self.prepare(settings))
-            .collect::<Result<Vec<_>, SettingsError>>()?;
-        let observer = self.observer.clone().unwrap_or_else(|| match &self.previous {
-            Some(previous) => Arc::clone(&previous.inner.observer),
-            None => Arc::new(NoObserver),
-        });
-        let surroundings = Surroundings { clock: Arc::clone(&self.clock), observer: Arc::clone(&observer) };
+        let requirements = std::mem::take(&mut self.requirements);
+        let requirements = requirements.into_iter().map(|settings| settings.held(&self.issuers));
+        let requirements = requirements.collect::<Result<Vec<_>, SettingsError>>()?;
+        let prepared = self.issuers.iter().map(|settings| self.prepare(settings));
+        let prepared = prepared.collect::<Result<Vec<_>, SettingsError>>()?;
+        let observer = self.told();
         let seed = self.seed.unwrap_or_else(entropy::seed);
+        // They begin to obtain what they need at once, and end where a later one cannot be made.
+        let callers = self.issuers.iter().zip(1..).map(|(settings, place)| {
+            self.caller(settings, &observer, entropy::derived(entropy::derived(seed, place), 1))
+        });
+        let callers = callers.collect::<Result<Vec<_>, SettingsError>>()?;
+        let surroundings = Surroundings { clock: Arc::clone(&self.clock), observer: Arc::clone(&observer) };
         let keepers: Vec<_> = prepared
             .into_iter()
             .zip(1..)
@@ -288,25 +153,99 @@ impl VerifierBuilder {
                 }
             })
             .collect();
-        let issuers = self
-            .issuers
-            .into_iter()
-            .zip(&keepers)
-            .map(|(settings, keeper)| Issuer {
-                policy: Arc::new(settings.decidable_policy()),
-                keys: keeper.published(),
-            })
-            .collect();
+        let mut issuers = Vec::with_capacity(keepers.len());
+        let mut introspectors = Vec::with_capacity(keepers.len());
+        for (place, (settings, (keeper, caller))) in
+            self.issuers.iter().zip(keepers.iter().zip(callers)).enumerate()
+        {
+            let policy = Arc::new(settings.clone().decidable_policy());
+            let issuer = Issuer { policy, keys: keeper.published() };
+            let new =
+                caller.zip(settings.introspection.clone()).map(|(caller, introspection)| NewIntrospector {
+                    settings: introspection,
+                    caller,
+                    keeper: Arc::clone(keeper),
+                    issuer: issuer.clone(),
+                    place,
+                    clock: Arc::clone(&self.clock),
+                    observer: Arc::clone(&observer),
+                    seed: entropy::derived(entropy::derived(seed, place as u64 + 1), 2),
+                    secret: self.secret(place),
+                });
+            introspectors.push(new.map(|new| self.introspector(new)));
+            issuers.push(issuer);
+        }
+        let remembered = |introspector: &Arc<Introspector>| Arc::clone(introspector.answers());
+        let answers =
+            introspectors.iter().map(|introspector| introspector.as_ref().map(remembered)).collect();
         Ok(Verifier {
             inner: Arc::new(Inner {
                 clock: self.clock,
                 observer,
+                strategies: self.issuers.iter().map(|settings| settings.strategy).collect(),
                 issuers,
                 keepers,
-                requirements: self.requirements,
+                introspectors,
+                answers,
+                requirements,
                 cache: VerdictCache::new(self.cache_octets, entropy::derived(seed, 0)),
             }),
         })
+    }
+
+    fn told(&self) -> Arc<dyn Observer> {
+        self.observer.clone().unwrap_or_else(|| match &self.previous {
+            Some(previous) => Arc::clone(&previous.inner.observer),
+            None => Arc::new(NoObserver),
+        })
+    }
+
+    /// Calls the issuer's endpoints; the one of the previous verifier where it would do the same.
+    fn caller(
+        &self,
+        settings: &IssuerSettings,
+        observer: &Arc<dyn Observer>,
+        seed: u64,
+    ) -> Result<Option<Arc<Caller>>, SettingsError> {
+        let Some(introspection) = &settings.introspection else {
+            return Ok(None);
+        };
+        let wanted = caller_settings(settings, introspection);
+        if let Some(running) = self.running(observer).find(|running| *running.caller().settings() == wanted) {
+            return Ok(Some(Arc::clone(running.caller())));
+        }
+        let (clock, observer) = (Arc::clone(&self.clock), Arc::clone(observer));
+        let caller = match &self.transport {
+            Some(transport) => Caller::with_transport(wanted, Arc::clone(transport), clock, observer, seed),
+            None => Caller::start(wanted, clock, observer, seed),
+        };
+        let issuer = settings.policy.name.to_string();
+        caller.map(|caller| Some(Arc::new(caller))).map_err(|error| match error {
+            CallerError::File(cause) => SettingsError::Credential { issuer, cause },
+            CallerError::HttpClient(cause) => SettingsError::HttpClient { issuer, cause },
+        })
+    }
+
+    /// Asks the issuer's endpoint; the one of the previous verifier where it would do the same.
+    fn introspector(&self, new: NewIntrospector) -> Arc<Introspector> {
+        let alike = self.running(&new.observer).find(|running| running.asks_alike(&new)).cloned();
+        alike.unwrap_or_else(|| Arc::new(Introspector::new(new)))
+    }
+
+    /// The introspectors of the previous verifier that tell the same observer.
+    fn running<'a>(&'a self, observer: &'a Arc<dyn Observer>) -> impl Iterator<Item = &'a Arc<Introspector>> {
+        let told = |previous: &&Verifier| {
+            std::ptr::addr_eq(Arc::as_ptr(&previous.inner.observer), Arc::as_ptr(observer))
+        };
+        self.previous.iter().filter(told).flat_map(|previous| previous.inner.introspectors.iter().flatten())
+    }
+
+    /// Keys the hash of tokens.
+    fn secret(&self, place: usize) -> [u8; 32] {
+        match self.seed {
+            Some(seed) => entropy::derived_secret(entropy::derived(seed, place as u64 + 1)),
+            None => entropy::secret(),
+        }
     }
 
     fn check(&self) -> Result<(), SettingsError> {

@@ -1,0 +1,213 @@
+//! Events as lines of the log.
+
+use std::time::Duration;
+
+use keyward_verify::Now;
+use keyward_verify::introspection::BreakerState;
+use keyward_verify::key_set::PublishedKeys;
+
+use super::Event;
+
+/// Writes to the log what there is to verify with after a fetch: `jwks_cache`, or `cache_fallback` where the
+/// fetch was due and the keys are those of an earlier one.
+pub(crate) fn log_cache(issuer: &str, published: &PublishedKeys, now: Now) {
+    let current = published.current();
+    let Some(set) = current.as_ref() else {
+        return;
+    };
+    let (state, keys_cached) = (published.state(now.mono).label(), set.keys().len());
+    let age_s = now.wall.saturating_since(set.fetch_started().wall).as_secs();
+    let usable_for_s = set.usable_until().saturating_since(now.mono).as_secs();
+    if now.mono < set.fresh_until() {
+        tracing::info!(event = "jwks_cache", issuer, state, keys_cached, age_s, usable_for_s, "keys cached");
+    } else {
+        let event = "cache_fallback";
+        tracing::warn!(event, issuer, state, keys_cached, age_s, usable_for_s, "older keys serve meanwhile");
+    }
+}
+
+/// Writes the event to the log.
+pub(crate) fn log(issuer: &str, event: &Event<'_>) {
+    let label = event.label();
+    match event {
+        Event::CredentialAccepted => {
+            tracing::info!(event = label, issuer, "the provider takes our credential again");
+        }
+        Event::CredentialDropped { said } => {
+            tracing::warn!(
+                event = label,
+                issuer,
+                cause = said.code.label(),
+                "our token is obtained again: {said}"
+            );
+        }
+        Event::CredentialExposed { warning } => {
+            tracing::warn!(event = label, issuer, path = %warning.path.display(), "{warning}");
+        }
+        Event::CredentialFailed { error, failures, retry_in } => {
+            tracing::warn!(
+                event = label,
+                issuer,
+                cause = error.label(),
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "our token was not obtained: {error}"
+            );
+        }
+        Event::CredentialObtained { usable_for, took } => {
+            tracing::info!(
+                event = label,
+                issuer,
+                usable_for_s = usable_for.as_secs(),
+                took_ms = millis(*took),
+                "our token was obtained"
+            );
+        }
+        Event::CredentialRefused { error, failures, retry_in } => {
+            tracing::error!(
+                event = label,
+                issuer,
+                cause = error.label(),
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "the provider gives us no token: {error}"
+            );
+        }
+        Event::CredentialRejected { said, rejections, retry_in } => {
+            tracing::error!(
+                event = label,
+                issuer,
+                cause = said.code.label(),
+                rejections,
+                retry_in_ms = millis(*retry_in),
+                "the provider refuses our credential: {said}"
+            );
+        }
+        Event::CredentialReloadRefused { error } => {
+            tracing::error!(
+                event = label,
+                issuer,
+                path = %error.path.display(),
+                "the old credential still counts: {error}"
+            );
+        }
+        Event::CredentialReloaded => {
+            tracing::info!(event = label, issuer, "the new credential counts from now on");
+        }
+        Event::IntrospectionBreaker { from, to, retry_in } => {
+            let (from, retry_in_ms) = (from.label(), retry_in.map(millis));
+            match to {
+                BreakerState::Open => tracing::warn!(
+                    event = label,
+                    issuer,
+                    from,
+                    retry_in_ms,
+                    "introspection is not called for a while: too many calls failed"
+                ),
+                BreakerState::HalfOpen => {
+                    tracing::info!(event = label, issuer, from, "one introspection call tries");
+                }
+                BreakerState::Closed => {
+                    tracing::info!(event = label, issuer, from, "introspection is called again");
+                }
+            }
+        }
+        Event::IntrospectionCalled { outcome, took } => {
+            tracing::trace!(event = label, issuer, outcome, took_ms = millis(*took), "introspection called");
+        }
+        Event::IntrospectionFailed { failure, why, failures, since } => {
+            tracing::warn!(
+                event = label,
+                issuer,
+                cause = failure.label(),
+                failures,
+                since_s = since.as_secs(),
+                "introspection cannot tell: {why}"
+            );
+        }
+        Event::IntrospectionRecovered { failures, after } => {
+            tracing::info!(
+                event = label,
+                issuer,
+                failures,
+                after_s = after.as_secs(),
+                "introspection answers again"
+            );
+        }
+        Event::Refreshed { refreshed, skipped, took } => {
+            tracing::info!(
+                event = label,
+                issuer,
+                key_count = refreshed.key_count,
+                added = kids(&refreshed.added),
+                removed = kids(&refreshed.removed),
+                skipped,
+                took_ms = millis(*took),
+                "keys refreshed"
+            );
+        }
+        Event::RefreshCrashed { failures, retry_in } => {
+            tracing::error!(
+                event = label,
+                issuer,
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "keys not refreshed: the task panicked, and is started again"
+            );
+        }
+        Event::RefreshFailed { error, failures, retry_in } => {
+            tracing::warn!(
+                event = label,
+                issuer,
+                cause = error.label(),
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "keys not refreshed: {error}"
+            );
+        }
+        Event::RefreshRefused { no_usable_key, failures, retry_in } => {
+            tracing::warn!(
+                event = label,
+                issuer,
+                cause = "no_usable_key",
+                failures,
+                retry_in_ms = millis(*retry_in),
+                "keys not refreshed: {no_usable_key}"
+            );
+        }
+        Event::SnapshotUsed { key_count, age } => {
+            tracing::warn!(
+                event = label,
+                issuer,
+                keys_cached = key_count,
+                age_s = age.as_secs(),
+                "keys from the disk serve until a fetch succeeds"
+            );
+        }
+        Event::SnapshotRefused { path, reason } => {
+            tracing::warn!(
+                event = label,
+                issuer,
+                path = %path.display(),
+                "keys on the disk are not used: {reason}"
+            );
+        }
+        Event::SnapshotWriteFailed { path, error } => {
+            tracing::error!(
+                event = label,
+                issuer,
+                path = %path.display(),
+                "a restart during an outage will find no keys, or old ones: {error}"
+            );
+        }
+    }
+}
+
+/// Key ids for a field of a line, which is flat: separated by commas, `-` for a key without one.
+fn kids(kids: &[Option<String>]) -> String {
+    kids.iter().map(|kid| kid.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(",")
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,217 @@
+//! What happens to keys, to introspection and to our credentials, as events: logged in one place, with one vocabulary, and handed to
+//! whoever counts.
+
+mod log;
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::time::Duration;
+
+use keyward_verify::introspection::{BreakerState, Failure};
+use keyward_verify::key_set::{NoUsableKey, Refreshed};
+
+use crate::credentials::{CredentialFileError, PermissionsTooWide, ProviderError, TokenError};
+use crate::fetch::FetchError;
+
+pub(crate) use log::{log, log_cache};
+
+/// Something that happened to an issuer's keys, to its introspection endpoint, or to our credential there.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The provider takes our credential again. Logged as `credential_accepted`.
+    CredentialAccepted,
+    /// The provider does not take the bearer token that we have, and another one is obtained. Logged as
+    /// `credential_dropped`.
+    CredentialDropped {
+        /// What it said.
+        said: &'a ProviderError,
+    },
+    /// Others than its owner can read a file of our credential. Logged as `credential_exposed`.
+    CredentialExposed {
+        /// Which file, and its mode.
+        warning: &'a PermissionsTooWide,
+    },
+    /// No bearer token was obtained, because the provider failed or could not be reached; the one that is there
+    /// serves until it is over. Logged as `credential_failed`.
+    CredentialFailed {
+        /// Why.
+        error: &'a TokenError,
+        /// How many attempts have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
+    /// A bearer token was obtained. Logged as `credential_obtained`.
+    CredentialObtained {
+        /// For how long it is used.
+        usable_for: Duration,
+        /// How long the token request took.
+        took: Duration,
+    },
+    /// No bearer token was obtained, because the provider refuses us: somebody has to mend that. Logged as
+    /// `credential_refused`.
+    CredentialRefused {
+        /// Why.
+        error: &'a TokenError,
+        /// How many attempts have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
+    /// The provider refuses what we show it, and it is not shown again before some time has passed. Logged as
+    /// `credential_rejected`.
+    CredentialRejected {
+        /// What it said.
+        said: &'a ProviderError,
+        /// How often in a row.
+        rejections: u32,
+        /// Until the next attempt.
+        retry_in: Duration,
+    },
+    /// A file of the credential changed, and what is in it counts from now on. Logged as `credential_reloaded`.
+    CredentialReloaded,
+    /// A file of the credential changed and is of no use; the old credential still counts. Logged as
+    /// `credential_reload_refused`.
+    CredentialReloadRefused {
+        /// Which file, and why.
+        error: &'a CredentialFileError,
+    },
+    /// The breaker of the issuer's introspection endpoint changed. Logged as `introspection_circuit_opened`,
+    /// `introspection_circuit_half_opened` or `introspection_circuit_closed`.
+    IntrospectionBreaker {
+        /// What it was.
+        from: BreakerState,
+        /// What it is.
+        to: BreakerState,
+        /// Until a call is tried again, where none is made meanwhile.
+        retry_in: Option<Duration>,
+    },
+    /// A call of the introspection endpoint came to an end. It is counted and not logged.
+    IntrospectionCalled {
+        /// `active`, `inactive`, or the failure's label.
+        outcome: &'static str,
+        /// How long it took.
+        took: Duration,
+    },
+    /// The introspection endpoint could not tell, for the first time after it could; while that goes on it is told
+    /// again once a minute. Logged as `introspection_failed`.
+    IntrospectionFailed {
+        /// Why.
+        failure: Failure,
+        /// The same in words.
+        why: &'a str,
+        /// How many calls have failed in a row.
+        failures: u64,
+        /// How long this has gone on.
+        since: Duration,
+    },
+    /// The introspection endpoint answers again. Logged as `introspection_recovered`.
+    IntrospectionRecovered {
+        /// How many calls had failed in a row.
+        failures: u64,
+        /// How long it went on.
+        after: Duration,
+    },
+    /// A set was fetched and serves from now on. Logged as `jwks_refreshed`.
+    Refreshed {
+        /// What it changed.
+        refreshed: &'a Refreshed,
+        /// How many keys of the set cannot be used.
+        skipped: usize,
+        /// How long the fetch took.
+        took: Duration,
+    },
+    /// The task that refreshes the keys panicked, which is a mistake of ours. It is started again; what was there
+    /// still serves. Logged as `jwks_refresh_crashed`.
+    RefreshCrashed {
+        /// How many fetches have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
+    /// A fetch failed; what was there still serves. Logged as `jwks_refresh_failed`.
+    RefreshFailed {
+        /// Why.
+        error: &'a FetchError,
+        /// How many fetches have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
+    /// The provider's set has no usable key; what was there still serves. Logged as `jwks_refresh_failed`.
+    RefreshRefused {
+        /// What was skipped.
+        no_usable_key: &'a NoUsableKey,
+        /// How many fetches have failed in a row.
+        failures: u32,
+        /// Until the next one.
+        retry_in: Duration,
+    },
+    /// Keys from the disk serve until a fetch succeeds. Logged as `cache_fallback`.
+    SnapshotUsed {
+        /// How many.
+        key_count: usize,
+        /// How old they are.
+        age: Duration,
+    },
+    /// The keys on the disk are not used. Logged as `snapshot_refused`.
+    SnapshotRefused {
+        /// The file.
+        path: &'a Path,
+        /// Why.
+        reason: &'a dyn std::error::Error,
+    },
+    /// The keys could not be written to the disk. Logged as `snapshot_write_failed`.
+    SnapshotWriteFailed {
+        /// The file.
+        path: &'a Path,
+        /// What the system said.
+        error: &'a std::io::Error,
+    },
+}
+
+impl Event<'_> {
+    /// What it is logged as.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::CredentialAccepted => "credential_accepted",
+            Self::CredentialDropped { .. } => "credential_dropped",
+            Self::CredentialExposed { .. } => "credential_exposed",
+            Self::CredentialFailed { .. } => "credential_failed",
+            Self::CredentialObtained { .. } => "credential_obtained",
+            Self::CredentialRefused { .. } => "credential_refused",
+            Self::CredentialRejected { .. } => "credential_rejected",
+            Self::CredentialReloadRefused { .. } => "credential_reload_refused",
+            Self::CredentialReloaded => "credential_reloaded",
+            Self::IntrospectionBreaker { to, .. } => match to {
+                BreakerState::Closed => "introspection_circuit_closed",
+                BreakerState::HalfOpen => "introspection_circuit_half_opened",
+                BreakerState::Open => "introspection_circuit_opened",
+            },
+            Self::IntrospectionCalled { .. } => "introspection_called",
+            Self::IntrospectionFailed { .. } => "introspection_failed",
+            Self::IntrospectionRecovered { .. } => "introspection_recovered",
+            Self::RefreshCrashed { .. } => "jwks_refresh_crashed",
+            Self::RefreshFailed { .. } | Self::RefreshRefused { .. } => "jwks_refresh_failed",
+            Self::Refreshed { .. } => "jwks_refreshed",
+            Self::SnapshotRefused { .. } => "snapshot_refused",
+            Self::SnapshotUsed { .. } => "cache_fallback",
+            Self::SnapshotWriteFailed { .. } => "snapshot_write_failed",
+        }
+    }
+}
+
+/// Whoever wants to know of events, such as a counter.
+pub trait Observer: Send + Sync + Debug {
+    /// Called at each event, on the task that it happened to. It must not block.
+    fn observe(&self, issuer: &str, event: &Event<'_>);
+}
+
+/// Does nothing.
+#[derive(Debug)]
+pub(crate) struct NoObserver;
+
+impl Observer for NoObserver {
+    fn observe(&self, _issuer: &str, _event: &Event<'_>) {}
+}

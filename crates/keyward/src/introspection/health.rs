@@ -1,0 +1,96 @@
+//! Whether the endpoint answers, and when that is worth telling.
+
+use std::time::Duration;
+
+use keyward_verify::MonoTime;
+use keyward_verify::introspection::Failure;
+
+/// While it goes on, a failure is told again no more often than this.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How the last calls went.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    last_success: Option<MonoTime>,
+    last_told: Option<MonoTime>,
+    failing: Option<Failing>,
+}
+
+/// Calls that failed one after another.
+#[derive(Clone, Debug)]
+pub(super) struct Failing {
+    pub(super) since: MonoTime,
+    pub(super) failures: u64,
+    pub(super) failure: Failure,
+    pub(super) why: String,
+    is_told: bool,
+}
+
+impl Health {
+    /// A call succeeded. What had failed before, where that was told.
+    pub(super) fn succeeded(&mut self, now: MonoTime) -> Option<Failing> {
+        self.last_success = Some(now);
+        self.failing.take().filter(|failing| failing.is_told)
+    }
+
+    /// A call failed. What is to be told of it, unless that was done a moment ago.
+    pub(super) fn failed(&mut self, now: MonoTime, failure: Failure, why: String) -> Option<Failing> {
+        let before = self.failing.take();
+        let is_due = self.last_told.is_none_or(|told| now >= told.saturating_add(TELL_INTERVAL));
+        let failing = Failing {
+            since: before.as_ref().map_or(now, |failing| failing.since),
+            failures: before.as_ref().map_or(1, |failing| failing.failures.saturating_add(1)),
+            failure,
+            why,
+            is_told: is_due || before.is_some_and(|failing| failing.is_told),
+        };
+        self.failing = Some(failing.clone());
+        is_due.then(|| {
+            self.last_told = Some(now);
+            failing
+        })
+    }
+
+    pub(super) fn last_success(&self) -> Option<MonoTime> {
+        self.last_success
+    }
+
+    pub(super) fn failing(&self) -> Option<&Failing> {
+        self.failing.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_flaps_is_told_of_once_a_minute() {
+        let mut health = Health::default();
+        let at = |seconds: u64| MonoTime(seconds * 1_000_000_000);
+        let mut told = Vec::new();
+        for second in 0..120 {
+            if let Some(failing) = health.failed(at(second), Failure::Unavailable, String::new()) {
+                told.push((second, "failed", failing.failures));
+            }
+            if let Some(failing) = health.succeeded(at(second)) {
+                told.push((second, "recovered", failing.failures));
+            }
+        }
+        assert_eq!(told, [(0, "failed", 1), (0, "recovered", 1), (60, "failed", 1), (60, "recovered", 1)]);
+    }
+
+    #[test]
+    fn an_outage_is_told_once_a_minute_with_how_long_it_is() {
+        let mut health = Health::default();
+        let at = |seconds: u64| MonoTime(seconds * 1_000_000_000);
+        let told: Vec<_> = (0..130)
+            .filter_map(|second| health.failed(at(second), Failure::TimedOut, "no answer".to_owned()))
+            .map(|failing| (failing.since, failing.failures))
+            .collect();
+        assert_eq!(told, [(at(0), 1), (at(0), 61), (at(0), 121)]);
+        let recovered = health.succeeded(at(130)).map(|failing| failing.failures);
+        assert_eq!((recovered, health.last_success()), (Some(130), Some(at(130))));
+        assert!(health.failing().is_none());
+    }
+}

@@ -1,0 +1,154 @@
+//! How a token gets its verdict: by calls that do not wait, and by waiting between them where that is needed.
+
+use std::cell::RefCell;
+
+use keyward_jose::DecodeBuffer;
+use keyward_verify::strategy::{Advance, Flow, Grounds};
+use keyward_verify::{Decision, MonoTime, Now, Reason, Verdict, WantedKey, decide};
+use std::time::Duration;
+
+use super::requirement_settings::Held;
+use super::{RequirementId, Verifier};
+
+/// The longest that a request waits for a key that is not known yet.
+const KEY_WAIT: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static BUFFER: RefCell<DecodeBuffer> = RefCell::default();
+}
+
+impl Verifier {
+    /// Decides on a token.
+    ///
+    /// Where its key is known, or it was seen before, this does not wait. Otherwise it waits at most 1 s for
+    /// a fetch of the issuer's keys, which is shared by all who wait and limited by a budget, and where its issuer's
+    /// introspection endpoint is asked, at most for the time that a call may take.
+    pub async fn verify(&self, token: &[u8]) -> Verdict {
+        self.verify_for(RequirementId::default(), token).await
+    }
+
+    /// Decides on a token under one of the requirements that the verifier was built with.
+    pub async fn verify_for(&self, requirement: RequirementId, token: &[u8]) -> Verdict {
+        let Some(held) = self.held(requirement) else {
+            // An id of another verifier: nothing is known of what it demands.
+            return Reason::WrongIssuer.into();
+        };
+        let now = self.inner.clock.now();
+        if !held.plan.is_keys_only() {
+            return self.by_flow(Flow::new(self.grounds(held, requirement), token, now.mono), token).await;
+        }
+        match self.by_keys(now, now.mono, requirement, held, token) {
+            Decision::Decided(verdict) => verdict,
+            Decision::NeedsKey(wanted) => self.wait_and_decide(now, requirement, held, token, wanted).await,
+        }
+    }
+
+    /// Decides on a token without waiting; [`None`] where its key would have to be fetched first, or an endpoint
+    /// asked.
+    pub fn try_verify_for(&self, requirement: RequirementId, token: &[u8]) -> Option<Verdict> {
+        let Some(held) = self.held(requirement) else {
+            return Some(Reason::WrongIssuer.into());
+        };
+        let now = self.inner.clock.now();
+        if !held.plan.is_keys_only() {
+            return self.try_by_flow(now, Flow::new(self.grounds(held, requirement), token, now.mono));
+        }
+        match self.by_keys(now, now.mono, requirement, held, token) {
+            Decision::Decided(verdict) => Some(verdict),
+            Decision::NeedsKey(_) => None,
+        }
+    }
+
+    async fn wait_and_decide(
+        &self,
+        arrived: Now,
+        requirement: RequirementId,
+        held: &Held,
+        token: &[u8],
+        mut wanted: WantedKey,
+    ) -> Verdict {
+        let deadline = arrived.mono.saturating_add(KEY_WAIT);
+        loop {
+            if let Err(reason) = self.want(wanted, deadline).await {
+                return reason.into();
+            }
+            match self.by_keys(self.inner.clock.now(), arrived.mono, requirement, held, token) {
+                Decision::Decided(verdict) => return verdict,
+                Decision::NeedsKey(still) => wanted = still,
+            }
+        }
+    }
+
+    fn by_keys(
+        &self,
+        now: Now,
+        arrived: MonoTime,
+        RequirementId(number): RequirementId,
+        held: &Held,
+        token: &[u8],
+    ) -> Decision {
+        let cache = &self.inner.cache;
+        if let Some(verified) = cache.get(now, number, token) {
+            return Decision::Decided(Verdict::Accept(verified));
+        }
+        let decision = BUFFER.with_borrow_mut(|buffer| {
+            decide(now, arrived, &self.inner.issuers, &held.requirement, token, buffer)
+        });
+        if let Decision::Decided(Verdict::Accept(verified)) = &decision {
+            cache.insert(number, token, verified.clone());
+        }
+        decision
+    }
+
+    fn try_by_flow(&self, now: Now, mut flow: Flow<'_>) -> Option<Verdict> {
+        loop {
+            match BUFFER.with_borrow_mut(|buffer| flow.advance(now, buffer)) {
+                Advance::Decided(verdict) => return Some(verdict),
+                Advance::NeedsKey(_) => return None,
+                Advance::NeedsAnswer { place, .. } => {
+                    let failure = self.introspector(place)?.refusal()?;
+                    flow.answered(now, Err(failure));
+                }
+            }
+        }
+    }
+
+    async fn by_flow(&self, mut flow: Flow<'_>, token: &[u8]) -> Verdict {
+        let clock = &self.inner.clock;
+        let mut key_deadline = None;
+        loop {
+            let advance = BUFFER.with_borrow_mut(|buffer| flow.advance(clock.now(), buffer));
+            match advance {
+                Advance::Decided(verdict) => return verdict,
+                Advance::NeedsAnswer { place, question } => {
+                    let Some(introspector) = self.introspector(place) else {
+                        return Reason::IntrospectionUnavailable.into();
+                    };
+                    let outcome = introspector.ask(question, token).await;
+                    flow.answered(clock.now(), outcome.as_ref().map_err(|failure| *failure));
+                }
+                Advance::NeedsKey(wanted) => {
+                    let deadline = *key_deadline.get_or_insert_with(|| clock.mono().saturating_add(KEY_WAIT));
+                    if let Err(reason) = self.want(wanted, deadline).await {
+                        flow.without_key(clock.now(), reason);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn want(&self, wanted: WantedKey, deadline: MonoTime) -> Result<(), Reason> {
+        let keeper = self.inner.keepers.get(wanted.issuer).ok_or(Reason::KeysUnavailable)?;
+        keeper.want(self.inner.clock.now(), wanted, deadline).await
+    }
+
+    fn held(&self, RequirementId(number): RequirementId) -> Option<&Held> {
+        self.inner.requirements.get(number as usize)
+    }
+
+    fn grounds<'a>(&'a self, held: &'a Held, RequirementId(number): RequirementId) -> Grounds<'a> {
+        let super::Inner { issuers, answers, cache, .. } = &*self.inner;
+        let Held { requirement, plan } = held;
+        Grounds { issuers, answers, verdicts: cache, requirement, number, plan }
+    }
+}
