@@ -20,6 +20,7 @@ mod discovery;
 mod failures;
 mod fetching;
 mod files;
+mod introspection;
 mod isolation;
 mod layer;
 mod races;
