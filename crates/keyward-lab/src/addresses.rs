@@ -16,6 +16,8 @@ pub struct IssuerAddresses {
     pub token_endpoint: String,
     /// The introspection endpoint.
     pub introspection_endpoint: String,
+    /// The revocation endpoint, at the token endpoint's port.
+    pub revocation_endpoint: String,
     #[serde(skip)]
     scheme: &'static str,
     #[serde(skip)]
@@ -33,6 +35,7 @@ const OTHER_HOST: &str = "localhost";
 
 pub(crate) const JWKS_PATH: &str = "/jwks";
 pub(crate) const TOKEN_PATH: &str = "/token";
+pub(crate) const REVOCATION_PATH: &str = "/revoke";
 pub(crate) const INTROSPECTION_PATH: &str = "/introspect";
 
 impl IssuerAddresses {
@@ -45,6 +48,7 @@ impl IssuerAddresses {
             jwks_uri: at(Endpoint::Jwks, JWKS_PATH),
             token_endpoint: at(Endpoint::Token, TOKEN_PATH),
             introspection_endpoint: at(Endpoint::Introspection, INTROSPECTION_PATH),
+            revocation_endpoint: at(Endpoint::Token, REVOCATION_PATH),
             scheme,
             jwks_port: ports(Endpoint::Jwks),
         }

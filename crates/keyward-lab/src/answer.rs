@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE, WWW_AUTHENTICATE};
+use http::header::{AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::addresses::{INTROSPECTION_PATH, JWKS_PATH, TOKEN_PATH};
+use crate::addresses::{INTROSPECTION_PATH, JWKS_PATH, REVOCATION_PATH, TOKEN_PATH};
 use crate::body::{Cut, LabBody};
-use crate::client::{Client, Form};
+use crate::client::authenticated;
 use crate::clock::{http_date, seconds};
-use crate::fault::Endpoint;
+use crate::fault::{Endpoint, Fault};
+use crate::form::{Asked, Form};
 use crate::issuer::Issuer;
 use crate::replay::Replayed;
+use crate::{grant, introspection};
 
 /// A form of the token or the introspection endpoint: a token of a drill may have a megabyte.
 const FORM_LIMIT: usize = 4 << 20;
@@ -28,13 +30,14 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// What the endpoint says when nothing is wrong with it.
+/// What the endpoint says when nothing is wrong with it, or nothing but what introspection says of a token.
 ///
 /// # Errors
 /// [`Cut`] where it is a replay of a provider that did not answer.
 pub(crate) async fn right(
     issuer: &Arc<Issuer>,
     endpoint: Endpoint,
+    fault: Option<&Fault>,
     request: Request<Incoming>,
 ) -> Result<Answer, Cut> {
     let (method, wanted) = match (endpoint, request.uri().path()) {
@@ -43,7 +46,7 @@ pub(crate) async fn right(
             "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server",
         )
         | (Endpoint::Jwks, JWKS_PATH) => (Method::GET, endpoint),
-        (Endpoint::Token, TOKEN_PATH) | (Endpoint::Introspection, INTROSPECTION_PATH) => {
+        (Endpoint::Token, TOKEN_PATH | REVOCATION_PATH) | (Endpoint::Introspection, INTROSPECTION_PATH) => {
             (Method::POST, endpoint)
         }
         _ => return Ok(Answer::error(StatusCode::NOT_FOUND, "not_found")),
@@ -59,8 +62,16 @@ pub(crate) async fn right(
     Ok(match wanted {
         Endpoint::All | Endpoint::Discovery => Answer::json(&issuer.metadata()),
         Endpoint::Jwks => jwk_set(issuer),
-        Endpoint::Introspection => with_form(issuer, request, introspection).await,
-        Endpoint::Token => with_form(issuer, request, token).await,
+        Endpoint::Introspection => {
+            let answer = |asked: &Asked<'_>, client: &str| introspection::answer(asked, client, fault);
+            let url = &issuer.addresses.introspection_endpoint;
+            with_form(issuer, url, request, |asked| authentic(asked, answer)).await
+        }
+        Endpoint::Token if request.uri().path() == REVOCATION_PATH => {
+            let url = &issuer.addresses.revocation_endpoint;
+            with_form(issuer, url, request, |asked| authentic(asked, introspection::revoke)).await
+        }
+        Endpoint::Token => with_form(issuer, &issuer.addresses.token_endpoint, request, grant::answer).await,
     })
 }
 
@@ -79,48 +90,28 @@ fn jwk_set(issuer: &Issuer) -> Answer {
     answer
 }
 
-/// Answers a client that has authenticated itself.
+/// Answers a form, which is never to be kept.
 async fn with_form(
     issuer: &Arc<Issuer>,
+    url: &str,
     request: Request<Incoming>,
-    answer: fn(&Issuer, &Client, &Form) -> Answer,
+    answer: impl FnOnce(&Asked<'_>) -> Answer,
 ) -> Answer {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, FORM_LIMIT).collect().await else {
         return Answer::error(StatusCode::BAD_REQUEST, "invalid_request");
     };
     let form = Form::parse(&body.to_bytes());
-    let mut answer = match Client::authenticated(&head.headers, &form) {
-        Some(client) => answer(issuer, &client, &form),
-        None => {
-            let mut answer = Answer::error(StatusCode::UNAUTHORIZED, "invalid_client");
-            answer.set(WWW_AUTHENTICATE, "Basic realm=\"lab\"");
-            answer
-        }
-    };
+    let mut answer = answer(&Asked { issuer, url, headers: &head.headers, form: &form });
     answer.set(CACHE_CONTROL, "no-store");
     answer
 }
 
-/// RFC 6749 §4.4.
-fn token(issuer: &Issuer, client: &Client, form: &Form) -> Answer {
-    match form.field("grant_type") {
-        Some("client_credentials") => {}
-        Some(_) => return Answer::error(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
-        None => return Answer::error(StatusCode::BAD_REQUEST, "invalid_request"),
-    }
-    let opaque = form.field("resource") == Some("opaque");
-    match issuer.grant(client, form.field("scope"), opaque) {
-        Ok(granted) => Answer::json(&granted),
-        Err(_) => Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
-    }
-}
-
-/// RFC 7662 §2.
-fn introspection(issuer: &Issuer, _: &Client, form: &Form) -> Answer {
-    match form.field("token") {
-        Some(token) => Answer::json(&issuer.introspect(token)),
-        None => Answer::error(StatusCode::BAD_REQUEST, "invalid_request"),
+/// Answers a client that has authenticated itself.
+fn authentic(asked: &Asked<'_>, answer: impl FnOnce(&Asked<'_>, &str) -> Answer) -> Answer {
+    match authenticated(asked) {
+        Ok(client) => answer(asked, &client),
+        Err(refused) => refused.answer(asked.issuer.plan.errors),
     }
 }
 
@@ -144,16 +135,25 @@ impl Answer {
         Self { status: StatusCode::OK, headers, body: body.into() }
     }
 
-    fn json(value: &Value) -> Self {
+    pub(crate) fn json(value: &Value) -> Self {
         Self::of("application/json", value.to_string())
     }
 
-    fn error(status: StatusCode, error: &str) -> Self {
-        Self { status, ..Self::json(&json!({ "error": error })) }
+    pub(crate) fn error(status: StatusCode, error: &str) -> Self {
+        Self::refusal(status, error, None)
+    }
+
+    /// RFC 6749 §5.2.
+    pub(crate) fn refusal(status: StatusCode, error: &str, description: Option<&str>) -> Self {
+        let told = match description {
+            Some(description) => json!({ "error": error, "error_description": description }),
+            None => json!({ "error": error }),
+        };
+        Self { status, ..Self::json(&told) }
     }
 
     /// Sets a header, unless nothing can be the value of one.
-    fn set(&mut self, name: HeaderName, value: &str) {
+    pub(crate) fn set(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
         }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::{ClientCommand, ClientPlan};
 use crate::fault::{Endpoint, Fault};
 use crate::plan::KeyPlan;
+use crate::revocation::Revoke;
 use crate::time::Time;
 
 /// What an issuer is to do from now on. Every member that is there is carried out, in the order they have here.
@@ -55,6 +57,33 @@ pub struct Command {
     /// What its discovery document says of `jwks_uri` in place of the truth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<JwksUri>,
+    /// Registers clients, in place of those of the same name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub register: BTreeMap<String, ClientPlan>,
+    /// Changes clients.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub client: BTreeMap<String, ClientCommand>,
+    /// What assertions have to be for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion_audience: Option<AssertionAudience>,
+    /// Takes tokens back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke: Option<Revoke>,
+}
+
+/// What the `aud` of an assertion has to be (RFC 7523 §3).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum AssertionAudience {
+    /// The issuer, or the address of the endpoint that it comes to.
+    #[default]
+    Either,
+    /// The address of the endpoint that it comes to.
+    Endpoint,
+    /// The issuer.
+    Issuer,
+    /// This.
+    Given(String),
 }
 
 /// A rotation that goes on by itself.

@@ -1,24 +1,29 @@
 //! The control API: a lab told what to do by HTTP, on this machine.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, Uri};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::value::Error as FormError;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::form_urlencoded;
 
+use crate::client::KeyFileForm;
 use crate::command::Command;
+use crate::error::CommandError;
 use crate::lab::Lab;
 use crate::token::TokenPlan;
 
@@ -28,7 +33,8 @@ const BODY_LIMIT: usize = 1 << 20;
 /// The control API of a lab, from [`Control::bind`] until it is dropped.
 ///
 /// `POST /command` takes a [`Command`], `POST /token` a [`TokenPlan`] and, where there are several, the name of an issuer
-/// in `?issuer=`. `GET /issuers` shows [`Lab::describe`], and `GET /authority.pem` the certificate of the lab's
+/// in `?issuer=`. `GET /issuers` shows [`Lab::describe`], `GET /clients/NAME/key` the file of a client's key, with `?kid=`
+/// and `?form=` ([`KeyFileForm`]), and `GET /authority.pem` the certificate of the lab's
 /// authority.
 #[derive(Debug)]
 pub struct Control {
@@ -114,6 +120,7 @@ fn router(lab: Lab, hosts: Hosts) -> Router {
         .route("/command", post(command))
         .route("/token", post(token))
         .route("/issuers", get(issuers))
+        .route("/clients/{client}/key", get(key_file))
         .route("/authority.pem", get(authority))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(hosts, only_from_here))
@@ -161,10 +168,31 @@ async fn token(State(lab): State<Lab>, uri: Uri, body: Bytes) -> Response {
         Ok(plan) => plan,
         Err(refused) => return *refused,
     };
+    answered(lab.token(queried(&uri, "issuer").as_deref(), &plan))
+}
+
+async fn key_file(State(lab): State<Lab>, Path(client): Path<String>, uri: Uri) -> Response {
+    let form = match queried(&uri, "form").map(|form| form_named(&form)) {
+        None => KeyFileForm::default(),
+        Some(Ok(form)) => form,
+        Some(Err(error)) => return refusal(StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    let (issuer, kid) = (queried(&uri, "issuer"), queried(&uri, "kid"));
+    answered(lab.key_file(issuer.as_deref(), &client, kid.as_deref(), form))
+}
+
+fn form_named(name: &str) -> Result<KeyFileForm, FormError> {
+    KeyFileForm::deserialize(name.into_deserializer())
+}
+
+fn queried<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
     let query = uri.query().unwrap_or_default().as_bytes();
-    let issuer = form_urlencoded::parse(query).find(|(name, _)| name == "issuer").map(|(_, issuer)| issuer);
-    match lab.token(issuer.as_deref(), &plan) {
-        Ok(token) => token.into_response(),
+    form_urlencoded::parse(query).find(|(is, _)| is == name).map(|(_, value)| value)
+}
+
+fn answered(text: Result<String, CommandError>) -> Response {
+    match text {
+        Ok(text) => text.into_response(),
         Err(error) => refusal(StatusCode::BAD_REQUEST, error.to_string()),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::addresses::IssuerAddresses;
+use crate::client::ClientDescription;
 use crate::fault::{Endpoint, Fault};
 use crate::key::KeyState;
 use crate::lab::Lab;
@@ -18,6 +19,8 @@ pub struct IssuerDescription {
     pub addresses: IssuerAddresses,
     /// Its keys.
     pub keys: Vec<KeyState>,
+    /// Its clients.
+    pub clients: BTreeMap<String, ClientDescription>,
     /// What is wrong with its endpoints; those that are well are not there.
     pub faults: BTreeMap<Endpoint, Fault>,
     /// Who came.
@@ -31,6 +34,7 @@ impl Lab {
             let description = IssuerDescription {
                 addresses: self.issuer(name)?,
                 keys: self.keys(name),
+                clients: self.clients(name),
                 faults: self.faults(name),
                 counts: self.counts(name),
             };

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::authority::CertificateError;
+use crate::client::ClientKeyError;
 use crate::key::KeyGeneration;
 use crate::replay::ReplayError;
 
@@ -13,6 +14,14 @@ pub enum LabError {
     /// Its authority or a certificate could not be made.
     #[error("a certificate of the lab could not be made")]
     Certificate(#[from] CertificateError),
+    /// A client cannot have its keys.
+    #[error("issuer {issuer:?} cannot have its clients")]
+    Client {
+        /// The issuer.
+        issuer: String,
+        /// Why.
+        source: ClientKeyError,
+    },
     /// A file of its folder could not be read or written.
     #[error("{} could not be read or written", path.display())]
     Folder {
@@ -83,6 +92,9 @@ pub enum CommandError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A client cannot have its keys.
+    #[error(transparent)]
+    ClientKey(#[from] ClientKeyError),
     /// A JWK to be put beside the good ones is no JSON.
     #[error("what is to stand beside the keys is no JSON")]
     JwkNotJson {
@@ -123,6 +135,19 @@ pub enum CommandError {
         /// The issuer.
         issuer: String,
     },
+    /// The private half of a key is somebody else's.
+    #[error(
+        "the private key {kid:?} of client {client:?} is not the lab's: it was registered by its public half"
+    )]
+    NotOurKey {
+        /// Its name.
+        kid: String,
+        /// The client.
+        client: String,
+    },
+    /// A fault of what introspection says, at another endpoint.
+    #[error("active_as, says and signed_as are faults of the introspection endpoint alone")]
+    OfIntrospection,
     /// No issuer is named, and there are several.
     #[error("which issuer? There are {}", issuers.join(", "))]
     SeveralIssuers {
@@ -145,6 +170,26 @@ pub enum CommandError {
         octets: usize,
         /// How long it may be.
         limit: usize,
+    },
+    /// There is no such client.
+    #[error("issuer {issuer:?} has no client {client:?}; it has {}", clients.join(", "))]
+    UnknownClient {
+        /// The name.
+        client: String,
+        /// The issuer.
+        issuer: String,
+        /// Those that exist.
+        clients: Vec<String>,
+    },
+    /// A client has no such key.
+    #[error("client {client:?} has no key {kid:?}; it has {}", keys.join(", "))]
+    UnknownClientKey {
+        /// The name.
+        kid: String,
+        /// The client.
+        client: String,
+        /// Those that exist.
+        keys: Vec<String>,
     },
     /// There is no such issuer.
     #[error("there is no issuer {issuer:?}; there is {}", issuers.join(", "))]

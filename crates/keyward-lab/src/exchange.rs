@@ -72,6 +72,7 @@ impl Recorded {
             ("jwks_uri", &addresses.jwks_uri),
             ("token_endpoint", &addresses.token_endpoint),
             ("introspection_endpoint", &addresses.introspection_endpoint),
+            ("revocation_endpoint", &addresses.revocation_endpoint),
         ] {
             if let Some(value) = metadata.get_mut(member) {
                 *value = address.as_str().into();

@@ -45,6 +45,13 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
     },
+    /// This status, with this `error` in the body: an endpoint that refuses for a reason of its own.
+    Refusal {
+        /// From 200 to 599.
+        code: u16,
+        /// Such as `invalid_client` or `access_denied`.
+        error: String,
+    },
     /// An HTML page with 200, as a captive portal or a maintenance page answers.
     Html,
     /// The right answer, cut in the middle, with a `Content-Length` that fits the cut.
@@ -61,6 +68,54 @@ pub enum Fault {
     Tls(Certificate),
     /// Fails with 503 each time but the last one of so many: 2 is every other.
     Flap(u32),
+    /// The right answer of introspection, with `active` not as RFC 7662 §2.2 has it.
+    ActiveAs(ActiveAs),
+    /// The answer of introspection, where it is active, with something in it that is not the token's.
+    Says(Says),
+    /// The answer of introspection, signed (RFC 9701) whether anybody asked for that or not, and not as it should be.
+    SignedAs(SignedAs),
+}
+
+/// How an answer of introspection says `active`.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ActiveAs {
+    /// Not at all.
+    Absent,
+    /// Well, in an array of one answer.
+    Array,
+    /// Twice: first what it is not, then what it is.
+    Duplicate,
+    /// As 1 or 0.
+    Number,
+    /// As `"true"` or `"false"`.
+    String,
+}
+
+/// What an active answer of introspection says that is not so.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// Its `exp` was a day ago.
+    Expired,
+    /// Its `aud` is somebody else.
+    OtherAudience,
+    /// Its `iss` is `https://other.example`.
+    OtherIssuer,
+    /// Its `token_type` is `refresh_token`.
+    RefreshToken,
+}
+
+/// How an answer of introspection is signed.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SignedAs {
+    /// A day ago, by its `iat`.
+    Old,
+    /// For another client.
+    OtherAudience,
+    /// By a key that is not the issuer's.
+    OtherKey,
 }
 
 /// Where a redirect leads.

@@ -1,5 +1,6 @@
 //! An issuer: its keys and its clock, and what it says of them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -9,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::addresses::IssuerAddresses;
 use crate::authority::Certificates;
+use crate::client::{Clients, UsedIds};
 use crate::clock::{LabClock, http_date};
-use crate::command::{ClockError, JwksUri, Lag};
+use crate::command::{AssertionAudience, ClockError, JwksUri, Lag};
 use crate::error::CommandError;
 use crate::fault::Endpoint;
 use crate::key::{KeyRing, LabKey, RsaStock, State};
@@ -19,6 +21,7 @@ use crate::plan::{Algorithm, IssuerPlan, KeyPlan};
 use crate::port::Port;
 use crate::random::Random;
 use crate::replay::{Replay, Replayed};
+use crate::revocation::{Revocations, Revoke};
 
 /// What an issuer's tokens live where its plan does not say, in seconds.
 pub(crate) const TOKEN_LIFETIME_S: u64 = 300;
@@ -36,7 +39,10 @@ pub(crate) struct Issuer {
     pub(crate) certificates: Option<Certificates>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) replay: Option<Replay>,
+    /// How many tokens it has issued.
+    pub(crate) issued: AtomicU64,
     pub(crate) opaque: Mutex<OpaqueTokens>,
+    pub(crate) used: Mutex<UsedIds>,
     pub(crate) told: Mutex<Told>,
     /// The keys that sign for [`crate::token::Signature::OtherKey`].
     pub(crate) others: Mutex<Vec<(Algorithm, Arc<LabKey>)>>,
@@ -58,6 +64,9 @@ pub(crate) struct Told {
     pub(crate) lag: Option<Lag>,
     pub(crate) jwks_uri: JwksUri,
     pub(crate) rotation: Turning,
+    pub(crate) clients: Clients,
+    pub(crate) assertion_audience: AssertionAudience,
+    pub(crate) revocations: Revocations,
 }
 
 /// The rotation that goes on by itself, if one does.
@@ -80,13 +89,16 @@ impl Turning {
 }
 
 impl Told {
-    pub(crate) fn new(ring: KeyRing) -> Self {
+    pub(crate) fn new(ring: KeyRing, clients: Clients, assertion_audience: AssertionAudience) -> Self {
         Self {
             keys: State::new(ring),
             clock: ClockError::default(),
             lag: None,
             jwks_uri: JwksUri::True,
             rotation: Turning::default(),
+            clients,
+            assertion_audience,
+            revocations: Revocations::default(),
         }
     }
 }
@@ -94,6 +106,20 @@ impl Told {
 impl Issuer {
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn opaque(&self) -> MutexGuard<'_, OpaqueTokens> {
+        self.opaque.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The `jti` of assertions that count no more.
+    pub(crate) fn used(&self) -> MutexGuard<'_, UsedIds> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes back what it has issued until now.
+    pub(crate) fn revoke(&self, revoke: &Revoke) {
+        self.told().revocations.add(revoke, self.issued.load(Ordering::Relaxed));
     }
 
     pub(crate) fn port(&self, endpoint: Endpoint) -> Option<&Arc<Port>> {
@@ -128,18 +154,26 @@ impl Issuer {
         algorithms.sort_unstable();
         algorithms.dedup();
         let algorithms: Vec<_> = algorithms.into_iter().map(Algorithm::name).collect();
-        let client_authentication = ["client_secret_basic", "client_secret_post"];
+        let client_authentication = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+        let assertion_algorithms = Algorithm::EACH.map(Algorithm::name);
         json!({
             "issuer": self.addresses.issuer,
             "jwks_uri": self.addresses.told_jwks_uri(&told.jwks_uri),
             "token_endpoint": self.addresses.token_endpoint,
             "introspection_endpoint": self.addresses.introspection_endpoint,
-            "grant_types_supported": ["client_credentials"],
+            "revocation_endpoint": self.addresses.revocation_endpoint,
+            "grant_types_supported": [
+                "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            ],
             "response_types_supported": [],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": algorithms,
             "token_endpoint_auth_methods_supported": client_authentication,
+            "token_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
             "introspection_endpoint_auth_methods_supported": client_authentication,
+            "introspection_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
+            "introspection_signing_alg_values_supported": algorithms,
+            "revocation_endpoint_auth_methods_supported": client_authentication,
         })
     }
 

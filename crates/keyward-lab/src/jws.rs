@@ -1,7 +1,10 @@
-//! Compact JWS (RFC 7515 §3.1), written.
+//! Compact JWS (RFC 7515 §3.1), written and taken apart.
 
 use base64_simd::URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use serde_json::Value;
+
+use crate::plan::Algorithm;
 
 pub(crate) fn base64url(octets: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(octets)
@@ -26,9 +29,30 @@ pub(crate) fn compact(mut signing_input: String, signature: &[u8]) -> String {
     signing_input
 }
 
-/// The parts of a token that somebody sent: what was signed, the payload and the signature.
-pub(crate) fn parts(token: &str) -> Option<(&str, Vec<u8>, Vec<u8>)> {
-    let (input, signature) = token.rsplit_once('.')?;
-    let (_, payload) = input.split_once('.')?;
-    Some((input, from_base64url(payload)?, from_base64url(signature)?))
+/// A token that somebody sent, taken apart.
+#[derive(Debug)]
+pub(crate) struct Received<'a> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: Option<String>,
+    /// What was signed.
+    pub(crate) input: &'a str,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: Algorithm,
+    kid: Option<String>,
+}
+
+impl<'a> Received<'a> {
+    /// None where it is no JWS, or of an algorithm that the lab has not.
+    pub(crate) fn parse(token: &'a str) -> Option<Self> {
+        let (input, signature) = token.rsplit_once('.')?;
+        let (header, payload) = input.split_once('.')?;
+        let Header { alg, kid } = serde_json::from_slice(&from_base64url(header)?).ok()?;
+        let (payload, signature) = (from_base64url(payload)?, from_base64url(signature)?);
+        Some(Self { algorithm: alg, kid, input, payload, signature })
+    }
 }

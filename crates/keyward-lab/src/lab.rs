@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::DuplexStream;
@@ -11,6 +12,7 @@ use tokio::net::TcpSocket;
 
 use crate::addresses::IssuerAddresses;
 use crate::authority::Authority;
+use crate::client::{ClientDescription, Clients, KeyFileForm};
 use crate::clock::LabClock;
 use crate::command::Command;
 use crate::connection::serve;
@@ -159,6 +161,27 @@ impl Lab {
         self.0.issuers.get(issuer).map(|issuer| issuer.told().keys.ring().states()).unwrap_or_default()
     }
 
+    /// The clients of an issuer, by name; nothing where there is no such issuer.
+    pub fn clients(&self, issuer: &str) -> BTreeMap<String, ClientDescription> {
+        let issuer = self.0.issuers.get(issuer);
+        issuer.map(|issuer| issuer.told().clients.descriptions()).unwrap_or_default()
+    }
+
+    /// The file of a client's private key, of its first one where none is named. The issuer is the named one, or the
+    /// only one.
+    ///
+    /// # Errors
+    /// [`CommandError`] where there is no such issuer, client or key, or the key was registered by its public half.
+    pub fn key_file(
+        &self,
+        issuer: Option<&str>,
+        client: &str,
+        kid: Option<&str>,
+        form: KeyFileForm,
+    ) -> Result<String, CommandError> {
+        self.named(issuer)?.told().clients.client(client)?.key_file(kid, form)
+    }
+
     /// A connection to an endpoint of a lab in memory, by host and port as the issuer's addresses name them.
     ///
     /// # Errors
@@ -254,6 +277,9 @@ fn new_issuer(
     let certificates = plan.tls.then(|| authority.certificates(wall)).transpose()?;
     let replay = plan.replay.as_deref().map(Replay::read).transpose();
     let replay = replay.map_err(|source| LabError::Replay { issuer: name.to_owned(), source })?;
+    let clients = Clients::new(name, plan, shared)
+        .map_err(|source| LabError::Client { issuer: name.to_owned(), source })?;
+    let told = Told::new(key_ring(name, plan, shared)?, clients, plan.assertion_audience.clone());
     Ok(Issuer {
         name: name.to_owned(),
         plan: plan.clone(),
@@ -261,8 +287,10 @@ fn new_issuer(
         certificates,
         shared: Arc::clone(shared),
         replay,
+        issued: AtomicU64::new(0),
         opaque: Mutex::default(),
-        told: Mutex::new(Told::new(key_ring(name, plan, shared)?)),
+        used: Mutex::default(),
+        told: Mutex::new(told),
         others: Mutex::default(),
         ports,
     })

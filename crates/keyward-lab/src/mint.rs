@@ -1,16 +1,17 @@
-//! Tokens made and looked up.
+//! Tokens made.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
-use crate::client::{CLIENT_ID, Client};
+use crate::client::CLIENT_ID;
 use crate::clock::seconds;
 use crate::error::CommandError;
 use crate::issuer::{Issuer, TOKEN_LIFETIME_S};
 use crate::jws;
 use crate::key::LabKey;
-use crate::time::Time;
+use crate::revocation::{Origin, TokenId};
 use crate::token::{Kid, Signature, TokenPlan};
 
 /// The longest token that is made.
@@ -22,12 +23,20 @@ const PADDING: &str = "padding";
 impl Issuer {
     /// A token as it is planned.
     pub(crate) fn token(&self, plan: &TokenPlan) -> Result<String, CommandError> {
+        self.token_from(plan, Origin::Plan(plan.mark.as_deref()))
+    }
+
+    pub(crate) fn token_from(&self, plan: &TokenPlan, origin: Origin<'_>) -> Result<String, CommandError> {
+        let claims = self.claims(plan, origin)?;
+        if plan.opaque { self.opaque_token(plan, claims) } else { self.jwt(plan, claims) }
+    }
+
+    fn jwt(&self, plan: &TokenPlan, mut claims: Map<String, Value>) -> Result<String, CommandError> {
         let key = match &plan.key {
             Some(name) => Arc::clone(self.told().keys.ring().key(name)?),
             None => Arc::clone(self.told().keys.ring().signing()?),
         };
         let header = self.header(plan, &key);
-        let mut claims = self.claims(plan)?;
         if let Some(octets) = plan.octets {
             pad(&mut claims, octets, &header, &key)?;
         }
@@ -38,6 +47,18 @@ impl Issuer {
             Signature::OtherKey => self.other_key(key.algorithm)?.sign(input.as_bytes()),
         };
         Ok(jws::compact(input, &signature.map_err(|_| CommandError::Signing)?))
+    }
+
+    fn opaque_token(&self, plan: &TokenPlan, claims: Map<String, Value>) -> Result<String, CommandError> {
+        let mut token = format!("opaque-{}", self.shared.random.name());
+        if let Some(octets) = plan.octets {
+            let missing = affordable(octets)?.saturating_sub(token.len());
+            token.push_str(&"x".repeat(missing));
+        }
+        if plan.signature == Signature::Good {
+            self.opaque().remember(token.clone(), Value::Object(claims));
+        }
+        Ok(token)
     }
 
     fn header(&self, plan: &TokenPlan, key: &LabKey) -> Value {
@@ -56,7 +77,7 @@ impl Issuer {
     }
 
     /// RFC 9068 §2.2.
-    fn claims(&self, plan: &TokenPlan) -> Result<Map<String, Value>, CommandError> {
+    fn claims(&self, plan: &TokenPlan, origin: Origin<'_>) -> Result<Map<String, Value>, CommandError> {
         let issued = self.token_wall().saturating_sub(seconds(plan.issued_ago.0));
         let lifetime = plan.lifetime.map_or(TOKEN_LIFETIME_S, |lifetime| lifetime.0.as_secs());
         let expires = issued.saturating_add_unsigned(lifetime);
@@ -68,66 +89,14 @@ impl Issuer {
         insert("aud", plan.audience.as_deref().unwrap_or(self.audience()).into());
         insert("iat", issued.into());
         insert("exp", expires.into());
-        insert("jti", self.shared.random.name().into());
+        let number = self.issued.fetch_add(1, Ordering::Relaxed);
+        insert("jti", TokenId { origin, number }.text(&self.shared.random.name()).into());
         for (name, text) in &plan.claims {
             let value = serde_json::from_str(text)
                 .map_err(|source| CommandError::ClaimNotJson { claim: name.clone(), source })?;
             insert(name, value);
         }
         Ok(claims)
-    }
-
-    /// What the token endpoint answers (RFC 6749 §5.1).
-    pub(crate) fn grant(
-        &self,
-        client: &Client,
-        scope: Option<&str>,
-        opaque: bool,
-    ) -> Result<Value, CommandError> {
-        let lifetime =
-            self.plan.token_lifetime.unwrap_or(Time(std::time::Duration::from_secs(TOKEN_LIFETIME_S)));
-        let mut plan = TokenPlan { lifetime: Some(lifetime), ..TokenPlan::default() };
-        plan.claims.insert("client_id".to_owned(), json!(client.id).to_string());
-        if let Some(scope) = scope {
-            plan.claims.insert("scope".to_owned(), json!(scope).to_string());
-        }
-        let access_token = if opaque {
-            let token = format!("opaque-{}", self.shared.random.name());
-            let claims = Value::Object(self.claims(&plan)?);
-            let mut tokens = self.opaque.lock().unwrap_or_else(PoisonError::into_inner);
-            tokens.remember(token.clone(), claims);
-            token
-        } else {
-            self.token(&plan)?
-        };
-        let mut granted = json!({ "access_token": access_token, "token_type": "Bearer", "expires_in": lifetime.0.as_secs() });
-        if let (Some(scope), Some(members)) = (scope, granted.as_object_mut()) {
-            members.insert("scope".to_owned(), scope.into());
-        }
-        Ok(granted)
-    }
-
-    /// What the introspection endpoint answers (RFC 7662 §2.2).
-    pub(crate) fn introspect(&self, token: &str) -> Value {
-        let opaque = self.opaque.lock().unwrap_or_else(PoisonError::into_inner).claims(token).cloned();
-        let now = self.token_wall();
-        let live = |claims: &Value| claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| now < exp);
-        match opaque.or_else(|| self.signed(token)).filter(live) {
-            Some(Value::Object(mut claims)) => {
-                claims.insert("active".to_owned(), true.into());
-                claims.insert("token_type".to_owned(), "Bearer".into());
-                Value::Object(claims)
-            }
-            _ => json!({ "active": false }),
-        }
-    }
-
-    /// The claims of a JWT that one of its keys signed, published or not.
-    fn signed(&self, token: &str) -> Option<Value> {
-        let (input, payload, signature) = jws::parts(token)?;
-        let keys: Vec<_> = self.told().keys.ring().all().cloned().collect();
-        let ours = keys.iter().any(|key| key.signed(input.as_bytes(), &signature));
-        serde_json::from_slice(&payload).ok().filter(|_| ours)
     }
 }
 
@@ -138,9 +107,7 @@ fn pad(
     header: &Value,
     key: &LabKey,
 ) -> Result<(), CommandError> {
-    if octets > LONGEST_TOKEN {
-        return Err(CommandError::TokenTooLong { octets, limit: LONGEST_TOKEN });
-    }
+    let octets = affordable(octets)?;
     claims.insert(PADDING.to_owned(), "".into());
     let encoded = |octets: usize| octets.div_ceil(3) * 4;
     let bare = Value::Object(claims.clone()).to_string().len();
@@ -148,4 +115,11 @@ fn pad(
     let payload = octets.saturating_sub(rest) / 4 * 3;
     claims.insert(PADDING.to_owned(), "x".repeat(payload.saturating_sub(bare)).into());
     Ok(())
+}
+
+fn affordable(octets: usize) -> Result<usize, CommandError> {
+    if octets > LONGEST_TOKEN {
+        return Err(CommandError::TokenTooLong { octets, limit: LONGEST_TOKEN });
+    }
+    Ok(octets)
 }

@@ -34,9 +34,13 @@ pub(crate) async fn answer(
         tokio::time::sleep(time.0).await;
     }
     let path = request.uri().path().to_owned();
-    let mut answer = answer::right(issuer, port.endpoint, request).await?;
+    let mut answer = answer::right(issuer, port.endpoint, fault.as_ref(), request).await?;
     let mut response = match fault {
-        None | Some(Fault::Delay(_) | Fault::Tls(_)) => answer.into_response(LabBody::whole),
+        // What is wrong with introspection is in its answer already.
+        None
+        | Some(Fault::Delay(_) | Fault::Tls(_) | Fault::ActiveAs(_) | Fault::Says(_) | Fault::SignedAs(_)) => {
+            answer.into_response(LabBody::whole)
+        }
         // The gate stands before both; they get here while it closes.
         Some(Fault::Refuse | Fault::Hang) => return Err(Cut),
         Some(Fault::HangAfterHead) => {
@@ -49,6 +53,7 @@ pub(crate) async fn answer(
         }
         Some(Fault::CloseMidway) => answer.into_response(|body| LabBody::half(&body)),
         Some(Fault::Status { code, retry_after }) => status(answer, code, retry_after),
+        Some(Fault::Refusal { code, error }) => refusal(answer, code, &error),
         Some(Fault::Html) => {
             answer.status = StatusCode::OK;
             answer.body = Bytes::from_static(PAGE);
@@ -101,15 +106,21 @@ fn status(mut answer: Answer, code: u16, retry_after: Option<u64>) -> Response<L
         429 | 503 => "temporarily_unavailable",
         _ => "server_error",
     };
+    if let Some(seconds) = retry_after {
+        answer.headers.insert(RETRY_AFTER, seconds.into());
+    }
+    refusal(answer, code, error)
+}
+
+fn refusal(mut answer: Answer, code: u16, error: &str) -> Response<LabBody> {
     // What was out of range was refused when it was commanded.
     answer.status = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     answer.body = json!({ "error": error }).to_string().into();
     answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(seconds) = retry_after {
-        answer.headers.insert(RETRY_AFTER, seconds.into());
-    }
     if code == 401 {
-        answer.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"lab\""));
+        let challenge =
+            if error == "invalid_token" { "Bearer error=\"invalid_token\"" } else { "Basic realm=\"lab\"" };
+        answer.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     answer.into_response(LabBody::whole)
 }

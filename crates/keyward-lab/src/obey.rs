@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::HeaderValue;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use crate::client::MadeClients;
 use crate::command::{Beside, Command, JwksUri, Rotate};
 use crate::door::Door;
 use crate::error::CommandError;
@@ -31,9 +33,12 @@ pub(crate) async fn obey(
 ) -> Result<(), CommandError> {
     let conditions = conditions(issuer, command)?;
     check(issuer, command)?;
-    let made = Made { keys: generate(issuer, command).await?, beside: beside(issuer, command)? };
+    let (keys, clients) = generate(issuer, command).await?;
+    let made = Made { keys, clients, beside: beside(issuer, command)? };
     let mut tried = issuer.told().keys.ring().clone();
     turn_keys(&mut tried, command, &made)?;
+    let mut tried = issuer.told().clients.clone();
+    tried.change(&command.client, &made.clients)?;
 
     let opened = open(issuer, doors, &conditions)?;
     if let Err(refused) = tell(issuer, command, &made) {
@@ -61,6 +66,7 @@ pub(crate) async fn obey(
 /// What was made for a command before anything is changed.
 struct Made {
     keys: Vec<Arc<LabKey>>,
+    clients: MadeClients,
     beside: Option<Vec<Value>>,
 }
 
@@ -72,6 +78,11 @@ fn conditions(issuer: &Issuer, command: &Command) -> Result<BTreeMap<Endpoint, C
     }
     // `All` comes first, so that one of them can be told something else.
     for (endpoint, fault) in &command.fault {
+        if matches!(fault, Fault::ActiveAs(_) | Fault::Says(_) | Fault::SignedAs(_))
+            && *endpoint != Endpoint::Introspection
+        {
+            return Err(CommandError::OfIntrospection);
+        }
         let fault = checked(issuer, fault)?;
         for endpoint in each(*endpoint) {
             conditions.insert(*endpoint, Condition::Faulty(fault.clone()));
@@ -93,7 +104,7 @@ fn each(endpoint: Endpoint) -> &'static [Endpoint] {
 /// The fault as this issuer can have it.
 fn checked(issuer: &Issuer, fault: &Fault) -> Result<Fault, CommandError> {
     match fault {
-        Fault::Status { code, .. } if !(200..=599).contains(code) => {
+        Fault::Status { code, .. } | Fault::Refusal { code, .. } if !(200..=599).contains(code) => {
             Err(CommandError::StatusOutOfRange { code: *code })
         }
         Fault::Flap(0) => Err(CommandError::NoFlap),
@@ -124,17 +135,23 @@ fn sendable(url: &str) -> Result<(), CommandError> {
     HeaderValue::from_str(url).map(drop).map_err(|_| CommandError::BadAddress { address: url.to_owned() })
 }
 
-/// The new keys. RSA keys take their time, so that is not done on a worker of the runtime.
-async fn generate(issuer: &Arc<Issuer>, command: &Command) -> Result<Vec<Arc<LabKey>>, CommandError> {
-    if command.generate.is_empty() {
-        return Ok(Vec::new());
+/// The new keys, the issuer's and its clients'. RSA keys take their time, so that is not done on a worker of the
+/// runtime.
+async fn generate(
+    issuer: &Arc<Issuer>,
+    command: &Command,
+) -> Result<(Vec<Arc<LabKey>>, MadeClients), CommandError> {
+    if command.generate.is_empty() && MadeClients::nothing(&command.register, &command.client) {
+        return Ok((Vec::new(), MadeClients::default()));
     }
     let (plans, shared) = (command.generate.clone(), Arc::clone(&issuer.shared));
+    let (register, clients) = (command.register.clone(), command.client.clone());
     let make = move || {
         let key = |plan| LabKey::generate(plan, shared.clock.wall(), &shared.stock).map(Arc::new);
-        plans.iter().map(key).collect::<Result<Vec<_>, _>>()
+        let keys = plans.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, CommandError>((keys, MadeClients::new(&register, &clients, &shared)?))
     };
-    Ok(tokio::task::spawn_blocking(make).await.map_err(|_| KeyGeneration)??)
+    tokio::task::spawn_blocking(make).await.map_err(|_| KeyGeneration)?
 }
 
 fn beside(issuer: &Issuer, command: &Command) -> Result<Option<Vec<Value>>, CommandError> {
@@ -207,6 +224,8 @@ fn tell(issuer: &Arc<Issuer>, command: &Command, made: &Made) -> Result<(), Comm
     // A rotation may have gone on since it was tried.
     let mut ring = told.keys.ring().clone();
     turn_keys(&mut ring, command, made)?;
+    // Nothing changes clients but commands, which come one after the other.
+    told.clients.change(&command.client, &made.clients)?;
     told.keys.replace(ring);
     if let Some(lag) = command.lag {
         told.lag = (!lag.by.0.is_zero()).then_some(lag);
@@ -216,6 +235,12 @@ fn tell(issuer: &Arc<Issuer>, command: &Command, made: &Made) -> Result<(), Comm
     }
     if let Some(jwks_uri) = &command.jwks_uri {
         told.jwks_uri = jwks_uri.clone();
+    }
+    if let Some(audience) = &command.assertion_audience {
+        told.assertion_audience = audience.clone();
+    }
+    if let Some(revoke) = &command.revoke {
+        told.revocations.add(revoke, issuer.issued.load(Ordering::Relaxed));
     }
     if let Some(rotate) = &command.rotate {
         told.rotation.stop();

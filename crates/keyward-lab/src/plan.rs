@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::ClientPlan;
+use crate::command::AssertionAudience;
 use crate::time::Time;
 
 /// A lab: its issuers, by name.
@@ -34,10 +36,35 @@ pub struct IssuerPlan {
     /// `aud` of its tokens. Default `api`.
     #[serde(default)]
     pub audience: Option<String>,
+    /// Its clients beside `drill`, or in place of that, by name.
+    #[serde(default)]
+    pub client: BTreeMap<String, ClientPlan>,
+    /// What assertions have to be for. Default: the issuer or the endpoint.
+    #[serde(default)]
+    pub assertion_audience: AssertionAudience,
+    /// How it says no to clients. Default: as the RFCs have it.
+    #[serde(default)]
+    pub errors: ErrorStyle,
+    /// Whether its answers of introspection are signed (RFC 9701). Default: where `Accept` names their type.
+    #[serde(default)]
+    pub signed_introspection: Option<bool>,
     /// A recording ([`crate::exchange`]) whose answers its discovery and its JWK Set give in their time, with its own
     /// addresses in place of the provider's. Default: it answers by itself.
     #[serde(default)]
     pub replay: Option<PathBuf>,
+}
+
+/// How an issuer says no to its clients.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorStyle {
+    /// By the error that fits (RFC 6749 §5.2, RFC 7523 §3), with a description of what is wrong with an assertion.
+    #[default]
+    Rfc,
+    /// As Zitadel 2.64: an assertion of the JWT-bearer grant has to name its key, and whatever is wrong with it, the
+    /// answer is 500 `server_error` with `Errors.Internal`. A secret of a client that has none is 400 `invalid_client`,
+    /// and nothing is described.
+    Zitadel,
 }
 
 /// A key.
@@ -82,6 +109,20 @@ impl KeyPlan {
 }
 
 impl Algorithm {
+    /// Every one.
+    pub(crate) const EACH: [Self; 10] = [
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::EdDSA,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+    ];
+
     /// The name in `alg`.
     pub fn name(self) -> &'static str {
         match self {

@@ -34,6 +34,13 @@ pub struct TokenPlan {
     /// Further claims, which replace those of the same name; a JSON text each.
     #[serde(default)]
     pub claims: BTreeMap<String, String>,
+    /// Whether it is opaque: only introspection tells what it stands for. Of such a one `key`, `kid` and `typ` mean
+    /// nothing, and unless its `signature` is good nobody knows it. Default: a JWT.
+    #[serde(default)]
+    pub opaque: bool,
+    /// What [`crate::revocation::Revoke::Mark`] calls it, at the end of its `jti`. Default: nothing.
+    #[serde(default)]
+    pub mark: Option<String>,
     /// Filled up to about this many octets in all.
     #[serde(default)]
     pub octets: Option<usize>,

@@ -1,10 +1,12 @@
 //! The keys of an issuer: made, shown as JWKs (RFC 7517), signing and checking what they signed.
 
+mod public;
 mod ring;
 mod rsa_stock;
 mod unwanted;
 mod wrapper;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::signature::{
     self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
@@ -12,6 +14,7 @@ use aws_lc_rs::signature::{
 };
 use serde_json::{Map, Value, json};
 
+pub(crate) use public::PublicKey;
 pub use ring::KeyState;
 pub(crate) use ring::{KeyRing, State};
 pub(crate) use rsa_stock::RsaStock;
@@ -96,6 +99,15 @@ impl LabKey {
             Private::Rsa(pair, _) => pair.public_key().as_ref(),
         };
         UnparsedPublicKey::new(verification(self.algorithm), public).verify(message, signature).is_ok()
+    }
+
+    /// The private key (RFC 5208 §5).
+    pub(crate) fn pkcs8(&self) -> Result<Vec<u8>, Unspecified> {
+        Ok(match &self.private {
+            Private::Ecdsa(pair) => pair.to_pkcs8v1()?.as_ref().to_vec(),
+            Private::Ed25519(pair) => pair.to_pkcs8v1()?.as_ref().to_vec(),
+            Private::Rsa(pair, _) => AsDer::<Pkcs8V1Der<'_>>::as_der(pair)?.as_ref().to_vec(),
+        })
     }
 
     /// Octets of each of its signatures.

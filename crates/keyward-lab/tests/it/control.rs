@@ -64,6 +64,30 @@ async fn tokens_are_made_and_the_lab_is_described() {
 }
 
 #[tokio::test]
+async fn key_files_are_handed_out() {
+    let (lab, _control, address) = controlled().await;
+    let command = r#"{"register": {"gate way": {"keys": [{"kid": "k/1", "algorithm": "EdDSA"}]}}}"#;
+    lab.obey(&serde_json::from_str(command).unwrap()).await.unwrap();
+    let file = async |query: &str| {
+        let answer = client().get(format!("{address}/clients/gate%20way/key{query}")).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, pem) = file("").await;
+    assert_eq!((status, pem.starts_with("-----BEGIN PRIVATE KEY-----")), (200, true));
+    let application = file("?issuer=main&kid=k%2F1&form=application").await.1;
+    assert_eq!(serde_json::from_str::<Value>(&application).unwrap()["clientId"], "gate way");
+    for refused in ["?form=der", "?kid=k", "?issuer=other"] {
+        assert_eq!(file(refused).await.0, 400, "{refused}");
+    }
+    let issuers: Value =
+        client().get(format!("{address}/issuers")).send().await.unwrap().json().await.unwrap();
+    let registered =
+        serde_json::json!({ "kind": "application", "state": "enabled", "keys": { "k/1": "good" } });
+    assert_eq!(issuers["main"]["clients"]["gate way"], registered);
+    assert_eq!(issuers["main"]["clients"]["drill"]["secret"], "drill");
+}
+
+#[tokio::test]
 async fn no_page_of_a_browser_commands_it() {
     let (lab, _control, address) = controlled().await;
     let command = || client().post(format!("{address}/command")).body(r#"{"fault": {"all": "refuse"}}"#);

@@ -7,9 +7,12 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod assertion;
+mod clients;
 mod control;
 mod endpoints;
 mod faults;
+mod introspection;
 mod keys;
 mod pooled;
 mod recorded;

@@ -1,5 +1,6 @@
 //! The reference page says what the lab understands.
 
+use keyward_lab::client::{Cause, ClientCommand};
 use keyward_lab::command::{Beside, Command, JwksUri};
 use keyward_lab::exchange::Exchange;
 use keyward_lab::fault::Fault;
@@ -39,7 +40,7 @@ fn read<T: DeserializeOwned>(text: &str) -> T {
 fn every_fault_of_the_page_is_one() {
     let faults: Vec<Fault> =
         rows(section("Faults")).iter().flat_map(|row| quoted(row[0])).map(read).collect();
-    assert_eq!(faults.len(), 20);
+    assert_eq!(faults.len(), 33);
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn every_command_of_the_page_is_one() {
         }
         members += 1;
     }
-    assert_eq!(members, 14);
+    assert_eq!(members, 18);
     for json in blocks(commands, "json") {
         read::<Command>(json);
     }
@@ -66,8 +67,26 @@ fn every_command_of_the_page_is_one() {
 }
 
 #[test]
+fn every_change_of_a_client_of_the_page_is_one() {
+    let (plans, changes) = section("Clients").split_once("changes them by name").unwrap();
+    for row in rows(changes) {
+        let member = quoted(row[0]).next().unwrap();
+        for example in quoted(row[2]) {
+            read::<ClientCommand>(&format!(r#"{{"{member}": {example}}}"#));
+        }
+    }
+    assert_eq!((rows(plans).len(), rows(changes).len()), (8, 6));
+    let (_, causes) = changes.split_once("What can be wrong:").unwrap();
+    let causes: Vec<Cause> = quoted(causes).map(|cause| read(&format!("\"{cause}\""))).collect();
+    assert_eq!(causes.len(), 15);
+}
+
+#[test]
 fn plans_and_recordings_of_the_page_are_ones() {
     for plan in blocks(section("The plan"), "toml") {
+        toml::from_str::<LabPlan>(plan).unwrap();
+    }
+    for plan in blocks(section("Clients"), "toml") {
         toml::from_str::<LabPlan>(plan).unwrap();
     }
     let tokens = section("Token plans");

@@ -8,8 +8,10 @@ use keyward_lab::fault::{Endpoint, Fault};
 use keyward_lab::plan::IssuerPlan;
 use keyward_lab::{Lab, LabError};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
+use crate::assertion::{JWT_BEARER, Party};
 use crate::support::{Raw, ask, fail, good, hear, jwks_uri, kids_of, mend, plan, split, verified};
 
 const WALL: i64 = 1_700_000_000;
@@ -126,6 +128,45 @@ async fn a_year_of_rotations() {
     // A withdrawn key still signs, for tokens that should not be; those of long ago are gone.
     assert!(lab.token(None, &serde_json::from_str(r#"{"key": "rotated-300"}"#).unwrap()).is_ok());
     assert_eq!(lab.keys("main").len(), 257);
+}
+
+/// Sends a form to an endpoint and gives its answer.
+async fn post(lab: &Lab, url: &str, headers: &str, form: &str) -> Raw {
+    let (host, port, path) = split(url);
+    let mut io = lab.connect(&host, port).await.unwrap();
+    let length = form.len();
+    let request =
+        format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Length: {length}\r\n\r\n{form}");
+    io.write_all(request.as_bytes()).await.unwrap();
+    hear(&mut io).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_accounts_bearer_lives_its_time() {
+    let issuer = r#"{"errors": "zitadel", "token_lifetime": "12h", "client": {"robot":
+        {"kind": "service_account", "keys": [{"kid": "key", "algorithm": "ES256", "lifetime": "30days"}]}}}"#;
+    let lab = Lab::in_memory(&plan(serde_json::from_str(issuer).unwrap()), WALL, 1).unwrap();
+    let robot = Party::of(&lab, "robot", "key", keyward_jose::Algorithm::Es256);
+    let addresses = lab.issuer("main").unwrap();
+    let exchange = async || {
+        let assertion = robot.assertion(&lab, serde_json::json!({})).await;
+        let form = format!("grant_type={JWT_BEARER}&assertion={assertion}");
+        post(&lab, &addresses.token_endpoint, "", &form).await
+    };
+    let introspect = async |bearer: &str| {
+        let headers = format!("Authorization: Bearer {bearer}\r\n");
+        let form = format!("token={}", good(&lab));
+        post(&lab, &addresses.introspection_endpoint, &headers, &form).await.status()
+    };
+    for _ in 0..60 {
+        let bearer = exchange().await.json()["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(introspect(&bearer).await, 200);
+        tokio::time::sleep(Duration::from_secs(12 * 3600 - 1)).await;
+        assert_eq!(introspect(&bearer).await, 200);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(introspect(&bearer).await, 401);
+    }
+    assert_eq!(exchange().await.status(), 500, "the key has expired");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,117 @@
+//! Who asks.
+
+use base64_simd::STANDARD;
+use http::StatusCode;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use url::form_urlencoded;
+
+use super::assertion::Asserted;
+use super::{Cause, ClientKind};
+use crate::answer::Answer;
+use crate::form::Asked;
+use crate::plan::ErrorStyle;
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Why a client is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Its bearer is nothing that the token endpoint granted, or is over, or was revoked.
+    Bearer,
+    /// It is not who it says, or says nothing; for this reason where it gave an assertion.
+    Client(Option<Cause>),
+    /// It has no secret, and gave one.
+    NoSecret,
+    /// It says it in more than one way (RFC 6749 §2.3).
+    SeveralWays,
+}
+
+/// The `client_id` of who asks, or for a service account's bearer its name.
+pub(crate) fn authenticated(asked: &Asked<'_>) -> Result<String, Refused> {
+    let header = asked.headers.get(AUTHORIZATION);
+    let (secret, assertion) = (asked.form.field("client_secret"), asked.form.field("client_assertion"));
+    match (header, assertion, secret) {
+        (Some(header), None, None) => {
+            let (scheme, value) = header
+                .to_str()
+                .ok()
+                .and_then(|header| header.split_once(' '))
+                .ok_or(Refused::Client(None))?;
+            if scheme.eq_ignore_ascii_case("Bearer")
+                && asked.url == asked.issuer.addresses.introspection_endpoint
+            {
+                return asked.issuer.bearer(value.trim()).ok_or(Refused::Bearer);
+            }
+            let pair = basic(value).filter(|_| scheme.eq_ignore_ascii_case("Basic"));
+            let (id, secret) = pair.ok_or(Refused::Client(None))?;
+            by_secret(asked, &id, &secret)
+        }
+        (None, Some(assertion), None) => by_assertion(asked, assertion),
+        (None, None, Some(secret)) => {
+            by_secret(asked, asked.form.field("client_id").unwrap_or_default(), secret)
+        }
+        (None, None, None) => Err(Refused::Client(None)),
+        _ => Err(Refused::SeveralWays),
+    }
+}
+
+fn by_secret(asked: &Asked<'_>, id: &str, secret: &str) -> Result<String, Refused> {
+    let told = asked.issuer.told();
+    let client = told.clients.enabled(id).ok_or(Refused::Client(None))?;
+    match &client.secret {
+        None => Err(Refused::NoSecret),
+        Some(expected) if expected == secret => Ok(client.name.clone()),
+        Some(_) => Err(Refused::Client(None)),
+    }
+}
+
+/// `private_key_jwt` (RFC 7523 §2.2, OpenID Connect Core §9).
+fn by_assertion(asked: &Asked<'_>, assertion: &str) -> Result<String, Refused> {
+    if asked.form.field("client_assertion_type") != Some(ASSERTION_TYPE) {
+        return Err(Refused::Client(Some(Cause::Malformed)));
+    }
+    let asserted = Asserted::judge(asked, ClientKind::Application, assertion)
+        .map_err(|cause| Refused::Client(Some(cause)))?;
+    // RFC 7521 §4.2: where it is said as well, it is the same.
+    if asked.form.field("client_id").is_some_and(|id| id != asserted.client) {
+        return Err(Refused::Client(Some(Cause::WrongIssuer)));
+    }
+    Ok(asserted.client)
+}
+
+impl Refused {
+    /// What the client is told.
+    pub(crate) fn answer(self, style: ErrorStyle) -> Answer {
+        let zitadel = style == ErrorStyle::Zitadel;
+        let (status, error, challenge) = match self {
+            Self::Bearer => {
+                (StatusCode::UNAUTHORIZED, "invalid_token", Some("Bearer error=\"invalid_token\""))
+            }
+            Self::NoSecret if zitadel => (StatusCode::BAD_REQUEST, "invalid_client", None),
+            Self::NoSecret | Self::Client(_) => {
+                (StatusCode::UNAUTHORIZED, "invalid_client", Some("Basic realm=\"lab\""))
+            }
+            Self::SeveralWays => (StatusCode::BAD_REQUEST, "invalid_request", None),
+        };
+        let description = match self {
+            Self::Client(Some(cause)) if !zitadel => Some(cause.to_string()),
+            _ => None,
+        };
+        let mut answer = Answer::refusal(status, error, description.as_deref());
+        if let Some(challenge) = challenge {
+            answer.set(WWW_AUTHENTICATE, challenge);
+        }
+        answer
+    }
+}
+
+/// RFC 6749 §2.3.1: both halves were form-encoded before they were joined.
+fn basic(value: &str) -> Option<(String, String)> {
+    let pair = String::from_utf8(STANDARD.decode_to_vec(value.trim()).ok()?).ok()?;
+    let (id, secret) = pair.split_once(':')?;
+    let decoded = |half: &str| {
+        // A form of one name without a value decodes to that name.
+        form_urlencoded::parse(half.as_bytes()).next().map_or_else(String::new, |(name, _)| name.into_owned())
+    };
+    Some((decoded(id), decoded(secret)))
+}
