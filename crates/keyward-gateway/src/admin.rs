@@ -1,5 +1,6 @@
-//! The admin listener: how the gateway fares, for operators and for what watches it.
+//! The admin listener: how the gateway fares, for operators and for what watches it; and what is to be forgotten.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,10 +8,12 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use keyward::IssuerStatus;
+use hyper::body::Body;
+use keyward::{IntrospectionStatus, IssuerStatus};
 use serde::Serialize;
 
 use crate::authorize::Authorizer;
+use crate::forget::{self, Named};
 
 /// Answers operators.
 #[derive(Debug)]
@@ -19,6 +22,16 @@ pub(crate) struct Admin {
     /// Whether each issuer's keys were asked for, once.
     started: AtomicBool,
     draining: AtomicBool,
+}
+
+#[derive(Serialize)]
+struct Forgotten {
+    forgotten: usize,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    error: String,
 }
 
 #[derive(Serialize)]
@@ -35,6 +48,14 @@ struct IssuerReadiness {
     usable: bool,
     failures: u32,
     usable_for_seconds: Option<u64>,
+    introspection: Option<IntrospectionReadiness>,
+}
+
+#[derive(Serialize)]
+struct IntrospectionReadiness {
+    breaker: &'static str,
+    credential: &'static str,
+    failing: Option<&'static str>,
 }
 
 impl Admin {
@@ -47,11 +68,16 @@ impl Admin {
         self.draining.store(true, Ordering::Release);
     }
 
-    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        if request.uri().path() == forget::PATH {
+            return self.forget(request).await;
+        }
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return answer;
+            return not_allowed("only GET is answered here\n", "GET, HEAD");
         }
         let live = self.authorizer.live.load();
         match request.uri().path() {
@@ -64,25 +90,46 @@ impl Admin {
                 answer
             }
             "/debug/jwks-cache" => json(StatusCode::OK, &live.verifier.status()),
-            _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /metrics and /debug/jwks-cache\n"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "there are /healthz, /readyz, /metrics, /debug/jwks-cache and /cache/forget\n",
+            ),
         }
     }
 
-    /// Ready once each issuer's keys were asked for and somebody's tokens can be verified. An issuer that is
+    async fn forget<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        if request.method() != Method::POST {
+            return not_allowed("only POST is answered here\n", "POST");
+        }
+        match Named::read(request).await {
+            Ok(named) => {
+                let forgotten = named.forget(&self.authorizer.live.load().verifier);
+                json(StatusCode::OK, &Forgotten { forgotten })
+            }
+            Err(error) => json(error.status(), &Refused { error: error.to_string() }),
+        }
+    }
+
+    /// Ready once each issuer's keys were asked for and somebody's tokens can be decided. An issuer that is
     /// down makes the gateway degraded; it does not take the others' traffic away. Neither does one that a
     /// reload added and that was not asked yet.
     fn readiness(&self, issuers: &[IssuerStatus]) -> Response<Full<Bytes>> {
-        if issuers.iter().all(|issuer| issuer.usable || issuer.failures > 0) {
+        if issuers.iter().all(|issuer| issuer.usable || issuer.failures > 0 || has_keys(issuer)) {
             self.started.store(true, Ordering::Release);
         }
         let started = self.started.load(Ordering::Acquire);
         let any_usable = issuers.iter().any(|issuer| issuer.usable);
-        let all_well =
-            issuers.iter().all(|issuer| issuer.usable && matches!(issuer.state, "fresh" | "fixed"));
+        let any_keys = issuers.iter().any(has_keys);
+        let all_well = issuers.iter().all(is_well);
         let draining = self.draining.load(Ordering::Acquire);
         let (code, status) = match (draining, started, any_usable, all_well) {
             (true, ..) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
             (_, false, ..) => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            (_, _, false, _) if any_keys => (StatusCode::SERVICE_UNAVAILABLE, "no_introspection"),
             (_, _, false, _) => (StatusCode::SERVICE_UNAVAILABLE, "no_keys"),
             (.., false) => (StatusCode::OK, "degraded"),
             (.., true) => (StatusCode::OK, "ready"),
@@ -96,10 +143,36 @@ impl Admin {
                 usable: issuer.usable,
                 failures: issuer.failures,
                 usable_for_seconds: issuer.usable_for_seconds,
+                introspection: issuer.introspection.as_ref().map(|introspection| IntrospectionReadiness {
+                    breaker: introspection.breaker,
+                    credential: introspection.credential.state,
+                    failing: introspection.failing,
+                }),
             })
             .collect();
         json(code, &Readiness { status, issuers })
     }
+}
+
+/// Whether there are keys, or none are fetched.
+fn has_keys(issuer: &IssuerStatus) -> bool {
+    matches!(issuer.state, "fixed" | "fresh" | "stale")
+}
+
+/// Whether nothing has to be mended: a fallback is no way to live.
+fn is_well(issuer: &IssuerStatus) -> bool {
+    let introspects = |introspection: &IntrospectionStatus| {
+        introspection.breaker == "closed" && matches!(introspection.credential.state, "obtaining" | "usable")
+    };
+    issuer.usable
+        && matches!(issuer.state, "fixed" | "fresh")
+        && issuer.introspection.as_ref().is_none_or(introspects)
+}
+
+fn not_allowed(why: &'static str, allowed: &'static str) -> Response<Full<Bytes>> {
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, why);
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    answer
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use keyward::clock::Clock;
 use keyward::wire::{self, BearerToken};
-use keyward::{MonoTime, Reason, RequirementId, Verdict, Verified};
+use keyward::{FallbackCause, MonoTime, Reason, RequirementId, Verdict, Verified};
 
 use crate::config::Access;
 use crate::correlation::{self, CorrelationIds};
@@ -49,7 +49,8 @@ impl Authorizer {
         }
     }
 
-    /// Decides on one request. It waits only where a token's key has to be fetched first.
+    /// Decides on one request. It waits only where a token's key has to be fetched, or its issuer's
+    /// endpoint asked, first.
     pub(crate) async fn answer<B>(&self, request: Request<B>) -> Answer {
         let correlation_id = self.correlation_ids.of(request.headers());
         let mut answer = match self.decide(&request, &correlation_id) {
@@ -92,7 +93,8 @@ impl Authorizer {
         Step::Answer(self.conclude(&question, verdict, arrived))
     }
 
-    /// The rest of [`decide`](Self::decide), for a token whose key is not known yet.
+    /// The rest of [`decide`](Self::decide), for a token whose key is not known yet, or of which an endpoint has to be
+    /// asked.
     async fn wait(&self, question: &Question<'_>, arrived: MonoTime) -> Answer {
         let verdict = match question.token() {
             BearerToken::One(token) => question.live.verifier.verify_for(question.requirement(), token).await,
@@ -106,13 +108,37 @@ impl Authorizer {
         let now = self.clock.mono();
         self.metrics.verdict(verdict.reason(), now.saturating_since(arrived).as_secs_f64());
         match verdict {
-            Verdict::Accept(verified) => pass(question.live, question.route, Some(&verified)),
+            Verdict::Accept(verified) => {
+                let mut answer = pass(question.live, question.route, Some(&verified));
+                if let Some(cause) = verified.fallback() {
+                    self.mark_fallback(question, verified.issuer_name(), cause, now, &mut answer);
+                }
+                answer
+            }
             Verdict::Reject(reason) | Verdict::Undecided(reason) => {
                 if let Some(left_out) = self.refusals.admit(reason, now) {
                     question.log_refusal(reason, left_out);
                 }
                 refuse(question.live, question.route, reason, question.correlation_id)
             }
+        }
+    }
+
+    /// What was accepted by the second way is never accepted in silence (incident A1).
+    fn mark_fallback(
+        &self,
+        question: &Question<'_>,
+        issuer: &str,
+        cause: FallbackCause,
+        now: MonoTime,
+        answer: &mut Answer,
+    ) {
+        self.metrics.fallback_verdict(issuer, cause);
+        if let Some(left_out) = self.refusals.admit_fallback(cause, now) {
+            question.log_fallback(issuer, cause, left_out);
+        }
+        if let Some(name) = question.live.routes.mark(issuer) {
+            answer.headers_mut().insert(name.clone(), HeaderValue::from_static(cause.label()));
         }
     }
 
@@ -132,7 +158,7 @@ impl Authorizer {
         let headers = answer.headers_mut();
         headers.insert(REASON_HEADER, HeaderValue::from_static(UNCLEAR));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        identity::add(live.routes.identity_headers(), &[], None, headers);
+        identity::add(live.routes.told_headers(), &[], None, headers);
         answer
     }
 }
@@ -177,11 +203,18 @@ impl Question<'_> {
             tracing::info!(event, reason, correlation_id, kid, route, left_out, "rejected");
         }
     }
+
+    fn log_fallback(&self, issuer: &str, cause: FallbackCause, left_out: u64) {
+        let correlation_id = self.correlation_id.to_str().unwrap_or_default();
+        let route = self.id.number(&self.live.routes);
+        let (event, cause) = ("fallback_verdict", cause.label());
+        tracing::warn!(event, issuer, cause, correlation_id, route, left_out, "accepted by the second way");
+    }
 }
 
 fn pass(live: &Live, route: &Route, verified: Option<&Verified>) -> Answer {
     let mut answer = Response::new(Full::default());
-    identity::add(live.routes.identity_headers(), &route.headers, verified, answer.headers_mut());
+    identity::add(live.routes.told_headers(), &route.headers, verified, answer.headers_mut());
     answer
 }
 
@@ -190,8 +223,8 @@ fn refuse(live: &Live, route: &Route, reason: Reason, correlation_id: &HeaderVal
     let mut answer = json(wire::status(reason), body);
     let headers = answer.headers_mut();
     headers.insert(REASON_HEADER, HeaderValue::from_static(reason.label()));
-    wire::add_headers(reason, &route.requirement.scopes, headers);
-    identity::add(live.routes.identity_headers(), &[], None, headers);
+    wire::add_headers(reason, &route.demanded.requirement.scopes, headers);
+    identity::add(live.routes.told_headers(), &[], None, headers);
     answer
 }
 

@@ -9,6 +9,7 @@ pub mod config;
 mod admin;
 mod authorize;
 mod correlation;
+mod forget;
 mod identity;
 mod live;
 mod logs;

@@ -1,8 +1,11 @@
 //! What requests are decided by at the moment. A new configuration takes its place as a whole.
 
+use std::sync::Arc;
+
 use keyward::{RequirementId, SettingsError, Verifier};
 
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::route::{Needs, RouteTable};
 
 /// One configuration at work.
@@ -19,9 +22,11 @@ impl Live {
     /// Starts a verifier for `config`; it goes on with the keys of `previous`.
     pub(crate) fn start(
         config: Config,
-        observer: std::sync::Arc<dyn keyward::event::Observer>,
+        metrics: &Arc<Metrics>,
         previous: Option<&Self>,
     ) -> Result<Self, SettingsError> {
+        metrics.expect(&config.issuers);
+        let observer = Arc::clone(metrics) as _;
         let mut builder = Verifier::builder().cache_octets(config.verdict_cache_octets).observer(observer);
         if let Some(previous) = previous {
             builder = builder.previous(&previous.verifier);

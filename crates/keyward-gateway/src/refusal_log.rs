@@ -1,8 +1,9 @@
-//! Which refusals are logged: for each reason as many a second as somebody can read, and how many were left out.
+//! Which refusals and fallbacks are logged: for each reason as many a second as somebody can read, and how many were
+//! left out.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use keyward::{MonoTime, Reason};
+use keyward::{Failure, FallbackCause, MonoTime, Reason};
 
 /// Lines a second, for each reason. A flood of junk says the same thing ten thousand times.
 const LINES_A_SECOND: u32 = 20;
@@ -14,6 +15,9 @@ const SECOND: u64 = 1_000_000_000;
 pub(crate) struct RefusalLog {
     reasons: Box<[Lines]>,
     unclear: Lines,
+    /// Fallbacks, by what the endpoint or the keys could not do.
+    by_failure: Box<[Lines]>,
+    by_reason: Box<[Lines]>,
 }
 
 #[derive(Debug, Default)]
@@ -25,7 +29,13 @@ struct Lines {
 
 impl RefusalLog {
     pub(crate) fn new() -> Self {
-        Self { reasons: Reason::ALL.iter().map(|_| Lines::default()).collect(), unclear: Lines::default() }
+        let of_reasons = || Reason::ALL.iter().map(|_| Lines::default()).collect();
+        Self {
+            reasons: of_reasons(),
+            unclear: Lines::default(),
+            by_failure: Failure::ALL.iter().map(|_| Lines::default()).collect(),
+            by_reason: of_reasons(),
+        }
     }
 
     /// Whether a line for this reason is written now: with how many were left out since the last one.
@@ -36,6 +46,15 @@ impl RefusalLog {
     /// The same for a request whose route cannot be told.
     pub(crate) fn admit_unclear(&self, now: MonoTime) -> Option<u64> {
         self.unclear.admit(now.0 / SECOND)
+    }
+
+    /// The same for a fallback with this cause.
+    pub(crate) fn admit_fallback(&self, cause: FallbackCause, now: MonoTime) -> Option<u64> {
+        let lines = match cause {
+            FallbackCause::Introspection(failure) => self.by_failure.get(failure as usize),
+            FallbackCause::KeySet(reason) => self.by_reason.get(reason as usize),
+        };
+        lines.map_or(Some(0), |lines| lines.admit(now.0 / SECOND))
     }
 }
 
@@ -72,9 +91,24 @@ mod tests {
     }
 
     #[test]
+    fn fallbacks_are_cut_for_each_cause_apart() {
+        let log = RefusalLog::new();
+        let now = MonoTime(7 * SECOND);
+        let written = |cause| (0..1000).filter(|_| log.admit_fallback(cause, now).is_some()).count();
+        assert_eq!(written(FallbackCause::Introspection(Failure::TimedOut)), 20);
+        assert_eq!(written(FallbackCause::Introspection(Failure::TimedOut)), 0);
+        assert_eq!(written(FallbackCause::Introspection(Failure::Transport)), 20);
+        assert_eq!(written(FallbackCause::KeySet(Reason::KeysUnavailable)), 20);
+        assert_eq!(log.admit(Reason::KeysUnavailable, now), Some(0));
+    }
+
+    #[test]
     fn every_reason_has_a_place_of_its_own() {
         for (place, reason) in Reason::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, place);
+        }
+        for (place, failure) in Failure::ALL.iter().enumerate() {
+            assert_eq!(*failure as usize, place);
         }
     }
 }

@@ -123,8 +123,7 @@ impl Reloader {
                 "addresses, limits, the log and the metrics' namespace change with a restart only"
             );
         }
-        let observer = Arc::clone(&self.authorizer.metrics) as _;
-        let live = Live::start(config, observer, Some(&self.authorizer.live.load()))?;
+        let live = Live::start(config, &self.authorizer.metrics, Some(&self.authorizer.live.load()))?;
         self.authorizer.live.store(Arc::new(live));
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Which rules a request is held to: the first route that matches it.
 
 use http::{HeaderName, Method};
-use keyward::{Requirement, RequirementId, VerifierBuilder};
+use keyward::{RequirementId, RequirementSettings, VerifierBuilder};
 
 use crate::config::Access;
 use crate::original::{self, Original, Unclear};
@@ -10,8 +10,9 @@ use crate::original::{self, Original, Unclear};
 #[derive(Debug)]
 pub struct RouteTable {
     routes: Vec<Route>,
-    fallback: Route,
-    identity_headers: Vec<HeaderName>,
+    unmatched: Route,
+    told_headers: Vec<HeaderName>,
+    marks: Vec<FallbackMark>,
 }
 
 /// One route: what it matches, and what it demands.
@@ -25,8 +26,8 @@ pub struct Route {
     pub methods: Vec<Method>,
     /// Who may pass.
     pub access: Access,
-    /// What a token must say.
-    pub requirement: Requirement,
+    /// What a token must say, and how that is found out.
+    pub demanded: RequirementSettings,
     /// A cookie in which the token may come.
     pub cookie: Option<Box<str>>,
     /// What the service behind the proxy is told.
@@ -40,6 +41,15 @@ pub struct IdentityHeader {
     pub name: HeaderName,
     /// Where its value stands in the claims.
     pub pointer: Box<str>,
+}
+
+/// The header by which an answer says that an issuer's token was accepted by a fallback.
+#[derive(Debug)]
+pub(crate) struct FallbackMark {
+    /// Our name for the issuer.
+    pub(crate) issuer: Box<str>,
+    /// Its name.
+    pub(crate) header: HeaderName,
 }
 
 /// A host, or all hosts below one.
@@ -76,17 +86,24 @@ pub struct Needs {
 pub struct RouteId(usize);
 
 impl RouteTable {
-    pub(crate) fn new(routes: Vec<Route>) -> Self {
-        let mut identity_headers: Vec<HeaderName> =
-            routes.iter().flat_map(|route| &route.headers).map(|header| header.name.clone()).collect();
-        identity_headers.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-        identity_headers.dedup();
-        Self { routes, fallback: Route::required(), identity_headers }
+    /// `unmatched` is demanded where no route matches.
+    pub(crate) fn new(routes: Vec<Route>, unmatched: RequirementSettings, marks: Vec<FallbackMark>) -> Self {
+        let identities = routes.iter().flat_map(|route| &route.headers).map(|header| &header.name);
+        let mut told_headers: Vec<HeaderName> =
+            identities.chain(marks.iter().map(|mark| &mark.header)).cloned().collect();
+        told_headers.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        told_headers.dedup();
+        Self { routes, unmatched: Route::required(unmatched), told_headers, marks }
     }
 
-    /// Every identity header of any route. Each answer has all of them.
-    pub fn identity_headers(&self) -> &[HeaderName] {
-        &self.identity_headers
+    /// Every header that tells the service behind the proxy something, on any route. Each answer has all of them.
+    pub fn told_headers(&self) -> &[HeaderName] {
+        &self.told_headers
+    }
+
+    /// Where fallbacks of this issuer are marked.
+    pub(crate) fn mark(&self, issuer: &str) -> Option<&HeaderName> {
+        self.marks.iter().find(|mark| *mark.issuer == *issuer).map(|mark| &mark.header)
     }
 
     /// The parts of a request that decide which route matches.
@@ -114,20 +131,20 @@ impl RouteTable {
 
     fn first(&self, original: &Original<'_>, path: &str) -> (RouteId, &Route) {
         let found = self.routes.iter().enumerate().find(|(_, route)| route.matches(original, path));
-        found.map_or((RouteId(self.routes.len()), &self.fallback), |(place, route)| (RouteId(place), route))
+        found.map_or((RouteId(self.routes.len()), &self.unmatched), |(place, route)| (RouteId(place), route))
     }
 
     /// The route with this id.
     pub(crate) fn route(&self, id: RouteId) -> &Route {
-        self.routes.get(id.0).unwrap_or(&self.fallback)
+        self.routes.get(id.0).unwrap_or(&self.unmatched)
     }
 
     /// Adds each route's requirement to a verifier, in order.
     pub(crate) fn add_requirements(&self, builder: &mut VerifierBuilder) -> Vec<RequirementId> {
         self.routes
             .iter()
-            .chain([&self.fallback])
-            .map(|route| builder.requirement(route.requirement.clone()))
+            .chain([&self.unmatched])
+            .map(|route| builder.requirement(route.demanded.clone()))
             .collect()
     }
 }
@@ -145,13 +162,13 @@ impl RouteId {
 }
 
 impl Route {
-    fn required() -> Self {
+    fn required(demanded: RequirementSettings) -> Self {
         Self {
             hosts: Vec::new(),
             paths: Vec::new(),
             methods: Vec::new(),
             access: Access::Required,
-            requirement: Requirement::default(),
+            demanded,
             cookie: None,
             headers: Vec::new(),
         }

@@ -121,7 +121,7 @@ impl Gateway {
         let lasting = Lasting::of(&config);
         let files = config.files.clone();
         let metrics = Arc::new(Metrics::new(&config.metrics_namespace));
-        let live = Live::start(config, Arc::clone(&metrics) as _, None)?;
+        let live = Live::start(config, &metrics, None)?;
         let authorizer = Arc::new(Authorizer::new(live, metrics));
         let admin = Arc::new(Admin::new(Arc::clone(&authorizer)));
         Ok(Self { listener, admin_listener, authorizer, admin, limits, lasting, files })
@@ -217,10 +217,10 @@ async fn serve_admin(listener: TcpListener, admin: Arc<Admin>, limits: Limits) {
         let Some(stream) = accept(&listener).await else {
             continue;
         };
-        let admin = Arc::clone(&admin);
+        let answering = Arc::clone(&admin);
         let service = service_fn(move |request| {
-            let answer = admin.answer(&request);
-            async move { Ok::<_, Infallible>(answer) }
+            let admin = Arc::clone(&answering);
+            async move { Ok::<_, Infallible>(admin.answer(request).await) }
         });
         let connection = http1(limits).serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {

@@ -1,12 +1,15 @@
 //! Resolves `[[issuer]]`.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use keyward::address::{AllowedHost, NoHost};
-use keyward::{Algorithm, AlgorithmSet, HmacSecret, IssuerSettings, KeySource};
+use keyward::endpoint::EndpointPlace;
+use keyward::{Algorithm, AlgorithmSet, HmacSecret, IssuerSettings, KeySource, Strategy};
 use toml::Spanned;
 use url::Url;
 
+use super::fallback::DeclaredFallback;
 use super::raw::{RawIssuer, RawKeySet, Time};
 use super::{ConfigError, Source};
 
@@ -14,12 +17,12 @@ use super::{ConfigError, Source};
 const LEAST_TOKEN: usize = 128;
 
 impl Source<'_> {
-    /// An issuer that a verifier can be started with, beside those before it.
+    /// An issuer that a verifier can be started with, beside those before it, and what is said of its fallback.
     pub(super) fn issuer(
         &mut self,
         raw: RawIssuer,
         before: &[IssuerSettings],
-    ) -> Result<IssuerSettings, ConfigError> {
+    ) -> Result<(IssuerSettings, Option<DeclaredFallback>), ConfigError> {
         self.only_one(&raw, before)?;
         let mut settings = IssuerSettings::discover(raw.issuer.get_ref()).named(raw.name.get_ref());
         if raw.name.get_ref().is_empty() {
@@ -48,14 +51,40 @@ impl Source<'_> {
         let octets = settings.policy.token_size_limit;
         settings.policy.token_size_limit = self.number(raw.token_octets, octets, LEAST_TOKEN..=usize::MAX)?;
         self.key_set(raw.key_set, &mut settings)?;
+        let fallback = raw.fallback.map(|fallback| self.fallback(fallback)).transpose()?;
+        let (fallback, declared) = fallback.unzip();
+        settings.fallback = fallback;
+        if let Some(introspection) = &raw.introspection {
+            let discovers = raw.discovery.as_ref().is_none_or(|discovery| *discovery.get_ref());
+            settings.introspection = Some(self.introspection(introspection, &settings, discovers)?);
+        }
+        settings.strategy = raw.strategy.as_ref().map_or(Strategy::KeySet, |raw| (*raw.get_ref()).into());
+        if let Some(strategy) = &raw.strategy {
+            self.check_strategy(&strategy.span(), &settings, settings.strategy)?;
+        }
         let place = raw.jwks_uri.as_ref().map_or(raw.issuer.span(), Spanned::span);
-        settings.check().map_err(|error| self.error(&place, error.to_string()))?;
+        self.check_issuer(&place, &settings)?;
+        if let Some(introspection) = &raw.introspection {
+            self.check_endpoints(introspection.get_ref(), &settings)?;
+        }
         if let Some(file) = &raw.ca_file {
             settings.extra_anchors = self.read(file)?;
             keyward::source::Source::new(&settings)
                 .map_err(|error| self.error(&file.span(), error.to_string()))?;
         }
-        Ok(settings)
+        Ok((settings, declared))
+    }
+
+    /// Whether a verifier can be started with it, but for the addresses that stand in other tables.
+    fn check_issuer(&self, place: &Range<usize>, settings: &IssuerSettings) -> Result<(), ConfigError> {
+        let mut settings = settings.clone();
+        if settings.introspection.as_ref().is_some_and(|table| table.endpoint != EndpointPlace::Discovery) {
+            (settings.introspection, settings.strategy) = (None, Strategy::KeySet);
+            if settings.source.is_none() && settings.hmac_secret.is_none() {
+                return Ok(());
+            }
+        }
+        settings.check().map_err(|error| self.error(place, error.to_string()))
     }
 
     fn only_one(&self, raw: &RawIssuer, before: &[IssuerSettings]) -> Result<(), ConfigError> {
@@ -79,10 +108,7 @@ impl Source<'_> {
             return Err(self.error(&discovery.span(), why));
         }
         Ok(match (&raw.jwks_uri, &raw.jwks_file) {
-            (Some(uri), None) => Some(KeySource::JwksUri(
-                Url::parse(uri.get_ref())
-                    .map_err(|error| self.error(&uri.span(), format!("this is no URL: {error}")))?,
-            )),
+            (Some(uri), None) => Some(KeySource::JwksUri(self.url(uri)?)),
             (None, Some(file)) => {
                 self.read(file)?;
                 Some(KeySource::File(self.folder.join(file.get_ref())))
@@ -94,6 +120,17 @@ impl Source<'_> {
                 return Err(self.error(&file.span(), "jwks_uri and jwks_file exclude each other"));
             }
         })
+    }
+
+    pub(super) fn url(&self, url: &Spanned<String>) -> Result<Url, ConfigError> {
+        Url::parse(url.get_ref()).map_err(|error| self.error(&url.span(), format!("this is no URL: {error}")))
+    }
+
+    pub(super) fn longer_than_zero(&self, time: &Spanned<Time>) -> Result<Duration, ConfigError> {
+        match time.get_ref().0 {
+            Duration::ZERO => Err(self.error(&time.span(), "the time must be longer than zero")),
+            time => Ok(time),
+        }
     }
 
     fn hosts(&self, texts: &[Spanned<String>]) -> Result<Vec<AllowedHost>, ConfigError> {
@@ -133,12 +170,8 @@ impl Source<'_> {
     }
 
     fn key_set(&self, raw: RawKeySet, settings: &mut IssuerSettings) -> Result<(), ConfigError> {
-        let seconds = |time: &Option<Spanned<Time>>, default: Duration| match time {
-            Some(time) if time.get_ref().0.is_zero() => {
-                Err(self.error(&time.span(), "the time must be longer than zero"))
-            }
-            Some(time) => Ok(time.get_ref().0),
-            None => Ok(default),
+        let seconds = |time: &Option<Spanned<Time>>, default: Duration| {
+            time.as_ref().map_or(Ok(default), |time| self.longer_than_zero(time))
         };
         let key_set = &mut settings.key_set;
         key_set.ttl = seconds(&raw.ttl, key_set.ttl)?;

@@ -1,6 +1,9 @@
 //! The configuration: written (`raw`), then resolved here, then used.
 
+mod credential;
 mod error;
+mod fallback;
+mod introspection;
 mod issuers;
 mod raw;
 mod routes;
@@ -11,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward::IssuerSettings;
+use keyward::credentials::PermissionsTooWide;
 use tokio::sync::Semaphore;
 use toml::Spanned;
 
@@ -47,8 +51,11 @@ pub struct Config {
     pub issuers: Vec<IssuerSettings>,
     /// The routes, in their order.
     pub routes: RouteTable,
-    /// The files that it was read from, this one first: a change of any makes a new configuration.
+    /// The files that it was read from, this one first: a change of any makes a new configuration. Those of
+    /// credentials are not among them: the verifier itself reads them again.
     pub files: Vec<PathBuf>,
+    /// The files of credentials that others than their owner can use.
+    pub warnings: Vec<PermissionsTooWide>,
 }
 
 /// What a client may take up.
@@ -87,17 +94,19 @@ impl Config {
     pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
         let raw: RawConfig = toml::from_str(text)
             .map_err(|error| ConfigError::at(text, error.span(), error.message().to_owned()))?;
-        let mut source = Source { text, folder, files: Vec::new() };
+        let mut source = Source { text, folder, files: Vec::new(), warnings: Vec::new() };
         match Self::resolve(&mut source, raw) {
-            Ok(config) => Ok(Self { files: source.files, ..config }),
+            Ok(config) => Ok(Self { files: source.files, warnings: source.warnings, ..config }),
             Err(error) => Err(error.having_read(source.files)),
         }
     }
 
     fn resolve(source: &mut Source<'_>, raw: RawConfig) -> Result<Self, ConfigError> {
-        let mut issuers = Vec::new();
+        let (mut issuers, mut fallbacks) = (Vec::new(), Vec::new());
         for issuer in raw.issuer {
-            issuers.push(source.issuer(issuer.into_inner(), &issuers)?);
+            let (issuer, fallback) = source.issuer(issuer.into_inner(), &issuers)?;
+            issuers.push(issuer);
+            fallbacks.push(fallback);
         }
         if issuers.is_empty() {
             return Err(ConfigError::new(
@@ -105,7 +114,7 @@ impl Config {
                  `keyward config default` shows one",
             ));
         }
-        let routes = source.routes(raw.route, &issuers)?;
+        let routes = source.routes(raw.route, &issuers, &fallbacks)?;
         let [listen, admin_listen] = source.addresses(&raw.gateway)?;
         Ok(Self {
             listen,
@@ -119,15 +128,17 @@ impl Config {
             issuers,
             routes,
             files: Vec::new(),
+            warnings: Vec::new(),
         })
     }
 }
 
-/// The text being resolved, and the files that it has named so far.
+/// The text being resolved, the files that it has named so far, and what is to be said of them.
 struct Source<'a> {
     text: &'a str,
     folder: &'a Path,
     files: Vec<PathBuf>,
+    warnings: Vec<PermissionsTooWide>,
 }
 
 impl Source<'_> {
@@ -195,12 +206,8 @@ impl Source<'_> {
     }
 
     fn limits(&self, raw: RawLimits) -> Result<Limits, ConfigError> {
-        let time = |time: Option<Spanned<Time>>, default: u64| match time {
-            None => Ok(Duration::from_secs(default)),
-            Some(time) if time.get_ref().0.is_zero() => {
-                Err(self.error(&time.span(), "the time must be longer than zero"))
-            }
-            Some(time) => Ok(time.get_ref().0),
+        let time = |time: Option<Spanned<Time>>, default: u64| {
+            time.map_or(Ok(Duration::from_secs(default)), |time| self.longer_than_zero(&time))
         };
         Ok(Limits {
             connections: self.number(raw.connections, 10_000, 1..=Semaphore::MAX_PERMITS)?,

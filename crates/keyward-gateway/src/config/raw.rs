@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use keyward::{GivenUp, Strategy};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
@@ -110,6 +111,9 @@ pub(super) struct RawIssuer {
     pub(super) deny: Vec<String>,
     #[serde(default)]
     pub(super) key_set: RawKeySet,
+    pub(super) strategy: Option<Spanned<RawStrategy>>,
+    pub(super) introspection: Option<Spanned<RawIntrospection>>,
+    pub(super) fallback: Option<Spanned<RawFallback>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -123,7 +127,114 @@ pub(super) struct RawKeySet {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawIntrospection {
+    pub(super) endpoint: Option<Spanned<String>>,
+    pub(super) timeout: Option<Spanned<Time>>,
+    pub(super) concurrency: Option<Spanned<usize>>,
+    #[serde(default)]
+    pub(super) hedge: bool,
+    pub(super) answers: Option<Spanned<RawAnswers>>,
+    pub(super) audience: Option<Spanned<String>>,
+    pub(super) token_types: Option<Spanned<Vec<String>>>,
+    pub(super) active_for: Option<Spanned<Time>>,
+    pub(super) inactive_for: Option<Spanned<Time>>,
+    pub(super) cache_octets: Option<u64>,
+    pub(super) credential: Option<Spanned<RawCredential>>,
+}
+
+/// Which way tokens are decided, as [`keyward::Strategy`] has it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawStrategy {
+    Both,
+    Introspection,
+    IntrospectionThenKeySet,
+    KeySet,
+    KeySetThenIntrospection,
+}
+
+/// Which answers are believed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawAnswers {
+    Plain,
+    PlainOrSigned,
+    Signed,
+}
+
+/// Which of its members belong together is looked at when it is resolved.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCredential {
+    pub(super) method: Option<Spanned<RawMethod>>,
+    pub(super) client_id: Option<Spanned<String>>,
+    pub(super) secret_file: Option<Spanned<PathBuf>>,
+    pub(super) key_file: Option<Spanned<PathBuf>>,
+    pub(super) key_id: Option<Spanned<String>>,
+    pub(super) algorithm: Option<Spanned<String>>,
+    pub(super) key_password_file: Option<Spanned<PathBuf>>,
+    pub(super) assertion_audience: Option<Spanned<String>>,
+    pub(super) certificate_file: Option<Spanned<PathBuf>>,
+    pub(super) token_file: Option<Spanned<PathBuf>>,
+    pub(super) grant: Option<Spanned<RawGrant>>,
+    pub(super) token_endpoint: Option<Spanned<String>>,
+    pub(super) scope: Option<Spanned<String>>,
+    pub(super) subject: Option<Spanned<String>>,
+    pub(super) client_authentication: Option<Spanned<RawClientMethod>>,
+}
+
+/// How a request shows who we are.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawMethod {
+    Bearer,
+    BearerFile,
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+    TlsClientAuth,
+}
+
+/// How a client authenticates where it obtains a bearer.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawClientMethod {
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+    TlsClientAuth,
+}
+
+/// By what a bearer is obtained.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawGrant {
+    ClientCredentials,
+    JwtBearer,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFallback {
+    #[serde(default)]
+    pub(super) gives_up: Vec<Spanned<RawGivenUp>>,
+    pub(super) younger_than: Option<Spanned<Time>>,
+    pub(super) routes: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) header: Option<Spanned<String>>,
+}
+
+/// What a fallback goes without, as [`keyward::GivenUp`] has it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawGivenUp {
+    Revocation,
+    Signature,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawRoute {
+    pub(super) name: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) hosts: Vec<Spanned<String>>,
     #[serde(default)]
@@ -143,6 +254,8 @@ pub(super) struct RawRoute {
     pub(super) claims: BTreeMap<Spanned<String>, Spanned<RawClaim>>,
     #[serde(default)]
     pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub(super) strategy: Option<Spanned<RawStrategy>>,
+    pub(super) opaque_tokens: Option<Spanned<String>>,
 }
 
 /// Who may pass a route.
@@ -171,6 +284,27 @@ pub(super) enum RawClaim {
 /// A time such as `300s` or `1h 30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time(pub(super) Duration);
+
+impl From<RawStrategy> for Strategy {
+    fn from(raw: RawStrategy) -> Self {
+        match raw {
+            RawStrategy::Both => Self::Both,
+            RawStrategy::Introspection => Self::Introspection,
+            RawStrategy::IntrospectionThenKeySet => Self::IntrospectionThenKeySet,
+            RawStrategy::KeySet => Self::KeySet,
+            RawStrategy::KeySetThenIntrospection => Self::KeySetThenIntrospection,
+        }
+    }
+}
+
+impl From<RawGivenUp> for GivenUp {
+    fn from(raw: RawGivenUp) -> Self {
+        match raw {
+            RawGivenUp::Revocation => Self::Revocation,
+            RawGivenUp::Signature => Self::Signature,
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,16 +1,20 @@
 //! Resolves `[[route]]`.
 
+use std::collections::BTreeSet;
+
 use http::{HeaderName, Method};
-use keyward::{ClaimRule, ClaimTest, IssuerSettings, Requirement};
+use keyward::{ClaimRule, ClaimTest, IssuerSettings, Requirement, RequirementSettings, Strategy};
 use toml::Spanned;
 
+use super::fallback::DeclaredFallback;
 use super::raw::{RawClaim, RawRoute};
 use super::{ConfigError, Source};
 use crate::original::is_sound_method;
-use crate::route::{HostPattern, IdentityHeader, PathPattern, Route, RouteTable};
+use crate::route::{FallbackMark, HostPattern, IdentityHeader, PathPattern, Route, RouteTable};
 
-/// Headers that a proxy takes from our answer for its own purposes; an identity header must be none of them.
-const NOT_IDENTITY: [&str; 19] = [
+/// Headers that a proxy takes from our answer for its own purposes; none of them carries an identity, or marks a
+/// fallback.
+pub(super) const NOT_OURS: [&str; 19] = [
     "authorization",
     "cache-control",
     "connection",
@@ -33,16 +37,67 @@ const NOT_IDENTITY: [&str; 19] = [
 ];
 
 impl Source<'_> {
+    /// `fallbacks` is what each issuer says of its own, by place.
     pub(super) fn routes(
         &self,
         raw: Vec<RawRoute>,
         issuers: &[IssuerSettings],
+        fallbacks: &[Option<DeclaredFallback>],
     ) -> Result<RouteTable, ConfigError> {
-        let routes = raw.into_iter().map(|route| self.route(route, issuers)).collect::<Result<_, _>>()?;
-        Ok(RouteTable::new(routes))
+        let names = self.route_names(&raw)?;
+        // A request that no route matches is held to each issuer's own.
+        let mut strategies: Vec<_> = issuers.iter().map(|issuer| BTreeSet::from([issuer.strategy])).collect();
+        for (route, place) in raw.iter().flat_map(|route| (0..issuers.len()).map(move |place| (route, place)))
+        {
+            let allowed = |name: &Spanned<String>| is_called(issuers, place, name);
+            if let Some(strategy) = route.strategy.as_ref().map(|strategy| (*strategy.get_ref()).into())
+                && (route.issuers.is_empty() || route.issuers.iter().any(allowed))
+                && let Some(strategies) = strategies.get_mut(place)
+            {
+                strategies.insert(strategy);
+            }
+        }
+        for (declared, strategies) in fallbacks.iter().zip(&strategies) {
+            if let Some(declared) = declared {
+                self.check_fallback(declared, &Vec::from_iter(strategies.iter().copied()), &names)?;
+            }
+        }
+        let marks = issuers.iter().zip(fallbacks).filter_map(|(issuer, declared)| {
+            let header = declared.as_ref()?.header.clone()?;
+            Some(FallbackMark { issuer: issuer.policy.name.clone(), header })
+        });
+        let marks: Vec<_> = marks.collect();
+        let unmatched = RequirementSettings {
+            without_fallback: without_fallback(fallbacks, None),
+            ..RequirementSettings::default()
+        };
+        let routes = raw.into_iter().map(|route| self.route(route, issuers, fallbacks, &marks));
+        Ok(RouteTable::new(routes.collect::<Result<_, _>>()?, unmatched, marks))
     }
 
-    fn route(&self, raw: RawRoute, issuers: &[IssuerSettings]) -> Result<Route, ConfigError> {
+    /// The names of those that have one.
+    fn route_names<'a>(&self, raw: &'a [RawRoute]) -> Result<Vec<&'a str>, ConfigError> {
+        let mut names = Vec::new();
+        for name in raw.iter().filter_map(|route| route.name.as_ref()) {
+            let text = name.get_ref().as_str();
+            if text.is_empty() {
+                return Err(self.error(&name.span(), "this is empty; leave it out where it is not needed"));
+            }
+            if names.contains(&text) {
+                return Err(self.error(&name.span(), format!("two routes are called {text:?}")));
+            }
+            names.push(text);
+        }
+        Ok(names)
+    }
+
+    fn route(
+        &self,
+        raw: RawRoute,
+        issuers: &[IssuerSettings],
+        fallbacks: &[Option<DeclaredFallback>],
+        marks: &[FallbackMark],
+    ) -> Result<Route, ConfigError> {
         let hosts = raw.hosts.iter().map(|host| self.host(host)).collect::<Result<_, _>>()?;
         let paths = raw.paths.iter().map(|path| self.path(path)).collect::<Result<_, _>>()?;
         let methods = raw.methods.iter().map(|method| self.method(method)).collect::<Result<_, _>>()?;
@@ -54,12 +109,52 @@ impl Source<'_> {
             scopes: raw.scopes.iter().map(|scope| self.scope(scope)).collect::<Result<_, _>>()?,
             claims: claims.collect::<Result<_, _>>()?,
         };
+        let strategy = raw.strategy.as_ref().map(|strategy| Strategy::from(*strategy.get_ref()));
+        let allowed = issuers.iter().enumerate().filter(|(place, _)| allows(&requirement, *place));
+        for (_, issuer) in allowed {
+            if let Some(strategy) = &raw.strategy {
+                self.check_strategy(&strategy.span(), issuer, (*strategy.get_ref()).into())?;
+            }
+        }
+        let opaque_tokens = raw.opaque_tokens.as_ref();
+        let opaque_issuer = opaque_tokens.map(|name| self.opaque_issuer(name, issuers, &requirement));
+        let demanded = RequirementSettings {
+            strategy,
+            opaque_issuer: opaque_issuer.transpose()?,
+            without_fallback: without_fallback(
+                fallbacks,
+                raw.name.as_ref().map(|name| name.get_ref().as_str()),
+            ),
+            ..requirement.into()
+        };
         let cookie = raw.cookie.as_ref().map(|name| self.cookie(name)).transpose()?;
         let mut headers = Vec::new();
         for (name, pointer) in &raw.headers {
-            headers.push(self.identity_header(name, pointer, &headers)?);
+            headers.push(self.identity_header(name, pointer, &headers, marks)?);
         }
-        Ok(Route { hosts, paths, methods, access: raw.access, requirement, cookie, headers })
+        Ok(Route { hosts, paths, methods, access: raw.access, demanded, cookie, headers })
+    }
+
+    /// The issuer that a route's opaque tokens are taken to.
+    fn opaque_issuer(
+        &self,
+        name: &Spanned<String>,
+        issuers: &[IssuerSettings],
+        requirement: &Requirement,
+    ) -> Result<usize, ConfigError> {
+        let place = self.issuer_place(name, issuers)?;
+        let has_endpoint = issuers.get(place).is_some_and(|issuer| issuer.introspection.is_some());
+        if !has_endpoint {
+            let why =
+                "this issuer has no [issuer.introspection], and nobody else understands an opaque token";
+            return Err(self.error(&name.span(), why));
+        }
+        if !allows(requirement, place) {
+            return Err(
+                self.error(&name.span(), "the route's issuers do not name this one: its tokens do not pass")
+            );
+        }
+        Ok(place)
     }
 
     fn host(&self, host: &Spanned<String>) -> Result<HostPattern, ConfigError> {
@@ -147,16 +242,39 @@ impl Source<'_> {
         name: &Spanned<String>,
         pointer: &Spanned<String>,
         before: &[IdentityHeader],
+        marks: &[FallbackMark],
     ) -> Result<IdentityHeader, ConfigError> {
         let header = HeaderName::try_from(name.get_ref().as_str())
             .ok()
-            .filter(|header| !NOT_IDENTITY.contains(&header.as_str()))
+            .filter(|header| !NOT_OURS.contains(&header.as_str()))
             .ok_or_else(|| self.error(&name.span(), "this header cannot carry an identity"))?;
         if before.iter().any(|other| other.name == header) {
             return Err(
                 self.error(&name.span(), "this header is there twice: names differ in more than case")
             );
         }
+        if marks.iter().any(|mark| mark.header == header) {
+            return Err(
+                self.error(&name.span(), "this header marks fallbacks: see header in [issuer.fallback]")
+            );
+        }
         Ok(IdentityHeader { name: header, pointer: self.pointer(pointer)? })
     }
+}
+
+/// The issuers whose fallback does not hold on the route of this name.
+fn without_fallback(fallbacks: &[Option<DeclaredFallback>], route: Option<&str>) -> Vec<usize> {
+    let fallbacks = fallbacks.iter().enumerate();
+    let forbids = |declared: &Option<DeclaredFallback>| {
+        declared.as_ref().is_some_and(|declared| !declared.holds_on(route))
+    };
+    fallbacks.filter(|(_, declared)| forbids(declared)).map(|(place, _)| place).collect()
+}
+
+fn allows(requirement: &Requirement, place: usize) -> bool {
+    requirement.issuers.is_empty() || requirement.issuers.contains(&place)
+}
+
+fn is_called(issuers: &[IssuerSettings], place: usize, name: &Spanned<String>) -> bool {
+    issuers.get(place).is_some_and(|issuer| *issuer.policy.name == **name.get_ref())
 }

@@ -56,6 +56,44 @@ fn the_defaults_are_those_of_the_design() {
     assert!(format!("{:?}", config.routes).contains(&format!("access: {:?}", Access::Required)));
 }
 
+/// The settings of `[issuer.introspection]`, its credential and `[issuer.fallback]`, and what needs these tables.
+const IN_TABLES: [&str; 19] = [
+    "endpoint",
+    "timeout",
+    "concurrency",
+    "hedge",
+    "answers",
+    "audience",
+    "token_types",
+    "active_for",
+    "inactive_for",
+    "cache_octets",
+    "method",
+    "client_id",
+    "secret_file",
+    "gives_up",
+    "younger_than",
+    "routes",
+    "header",
+    "name",
+    "opaque_tokens",
+];
+
+/// The default file with these tables in use.
+pub(crate) fn with_introspection() -> String {
+    let in_use = |line: &&str| {
+        let setting = line.strip_prefix("# ").unwrap_or_default();
+        let is_head = setting.starts_with("[issuer.") && setting.ends_with(']');
+        is_head || setting.split_once(" = ").is_some_and(|(name, _)| IN_TABLES.contains(&name))
+    };
+    let lines = DEFAULT_FILE.lines().filter(|line| !line.contains("audience = \"gateway\""));
+    let lines = lines.map(|line| if in_use(&line) { &line[2..] } else { line });
+    lines
+        .map(|line| format!("{line}\n"))
+        .collect::<String>()
+        .replace("strategy = \"key_set\"", "strategy = \"introspection_then_key_set\"")
+}
+
 #[test]
 fn every_setting_that_is_commented_out_can_be_used() {
     let folder = Folder::new();
@@ -65,6 +103,10 @@ fn every_setting_that_is_commented_out_can_be_used() {
         let Some(setting) = line.strip_prefix("# ") else { continue };
         // What has a space in its name is a sentence that mentions a setting.
         if setting.split_once(" = ").is_none_or(|(name, _)| name.contains(' ')) {
+            continue;
+        }
+        // Those of tables that are commented out as a whole are used together, in another test.
+        if IN_TABLES.contains(&setting.split_once(" = ").unwrap().0) || setting == "strategy = \"both\"" {
             continue;
         }
         // The tables' heads are commented out with what is in them.
@@ -130,7 +172,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("[«gatewey]\nI", "unknown field `gatewey`, expected one of `gateway`, `log`"),
     ("I«jwks_url = \"https://idp.example/k\"", "unknown field `jwks_url`, expected one of `name`, `issuer`"),
     ("I[issuer.key_set]\n«time_to_live = \"300s\"", "unknown field `time_to_live`, expected one of `ttl`"),
-    ("I[[route]]\n  «path = [\"/\"]", "unknown field `path`, expected one of `hosts`, `paths`"),
+    ("I[[route]]\n  «path = [\"/\"]", "unknown field `path`, expected one of `name`, `hosts`, `paths`"),
     ("I[log]\nformat = «\"xml\"", "unknown variant `xml`, expected `json` or `text`"),
     ("I[log]\nlevel = «\"loud\"", "unknown variant `loud`, expected one of `error`"),
     ("I[[route]]\naccess = «\"maybe\"", "unknown variant `maybe`, expected one of `required`"),
@@ -244,9 +286,13 @@ const ERRORS: &[(&str, &str)] = &[
 
 #[test]
 fn every_error_says_what_and_where() {
-    let folder = folder();
+    assert_errors(&folder(), ERRORS);
+}
+
+/// That each of these is an error at its « which says that.
+pub(crate) fn assert_errors(folder: &Folder, errors: &[(&str, &str)]) {
     let mut wrong = Vec::new();
-    for (marked, says) in ERRORS {
+    for (marked, says) in errors {
         let marked = if marked.contains("I[") || marked.contains("\nI") || marked.starts_with('I') {
             // Only a capital I of its own stands for the issuer: at a line's start.
             let whole = format!("\n{marked}").replace("\nI", &format!("\n{ISSUER}"));
@@ -271,7 +317,7 @@ fn every_error_says_what_and_where() {
             Err(error) => wrong.push(format!("{marked:?}\n    {:?} {error}", error.place())),
         }
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), ERRORS.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), errors.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -323,6 +369,20 @@ fn fragment() -> impl Strategy<Value = String> {
         "[gateway.limits]\n",
         "[[issuer]]\n",
         "[issuer.key_set]\n",
+        "[issuer.introspection]\n",
+        "[issuer.introspection.credential]\n",
+        "[issuer.fallback]\n",
+        "method = \"client_secret_basic\"\n",
+        "method = \"bearer\"\n",
+        "grant = \"jwt_bearer\"\n",
+        "client_id = ",
+        "secret_file = ",
+        "strategy = \"both\"\n",
+        "strategy = ",
+        "gives_up = [\"revocation\"]\n",
+        "younger_than = ",
+        "routes = ",
+        "opaque_tokens = ",
         "[[route]]\n",
         "[route.claims]\n",
         "[route.headers]\n",

@@ -14,7 +14,7 @@ use crate::support::{
 
 /// Where one test's log lines go.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 thread_local! {
     /// Each test, and its gateway, has a thread of its own.
@@ -44,7 +44,7 @@ impl Lines {
     ///
     /// There is one subscriber for all: with one a thread, tracing would remember of a place in the code that
     /// nobody listens, where a thread without one came there first.
-    fn capture() -> Self {
+    pub(crate) fn capture() -> Self {
         static SUBSCRIBER: Once = Once::new();
         SUBSCRIBER.call_once(|| {
             tracing_subscriber::fmt()
@@ -59,12 +59,12 @@ impl Lines {
         lines
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
     /// The lines of an event.
-    fn of(&self, event: &str) -> Vec<Value> {
+    pub(crate) fn of(&self, event: &str) -> Vec<Value> {
         let lines = self.text();
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter(|line| line["event"] == event).collect()

@@ -12,11 +12,15 @@
 mod admin;
 mod answers;
 mod config;
+mod config_introspection;
 mod drain;
+mod forget;
 mod hostile_paths;
 mod identity;
+mod introspection;
 mod limits;
 mod logs;
+mod provider;
 mod reload;
 mod routes;
 mod support;

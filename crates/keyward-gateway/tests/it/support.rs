@@ -60,6 +60,13 @@ impl Folder {
         std::fs::rename(new, self.path(name)).unwrap();
     }
 
+    /// The same with a file that nobody else can read.
+    pub(crate) fn write_secret(&self, name: &str, content: &str) {
+        self.write(name, content);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(self.path(name), mode).unwrap();
+    }
+
     pub(crate) fn parse(&self, text: &str) -> Result<Config, keyward_gateway::ConfigError> {
         Config::parse(text, self.folder.path())
     }

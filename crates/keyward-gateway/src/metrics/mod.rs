@@ -1,15 +1,19 @@
 //! What is counted, under the names that the reference lists.
 
+mod introspection;
+
 use std::sync::{Mutex, PoisonError};
 
 use keyward::event::{Event, Observer};
-use keyward::{IssuerStatus, Reason, Verdict, Verifier};
+use keyward::{FallbackCause, IssuerSettings, IssuerStatus, Reason, Verdict, Verifier};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use introspection::IntrospectionMetrics;
 
 /// Every metric of the gateway.
 #[derive(Debug)]
@@ -24,6 +28,7 @@ pub(crate) struct Metrics {
     connections: Gauge,
     config_reloads: Family<Outcome, Counter>,
     refreshes: Family<IssuerOutcome, Counter>,
+    introspection: IntrospectionMetrics,
     issuers: Mutex<IssuerGauges>,
     cache_entries: Gauge,
     cache_octets: Gauge,
@@ -40,20 +45,20 @@ struct IssuerGauges {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct Issuer {
-    issuer: String,
+pub(super) struct Issuer {
+    pub(super) issuer: String,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct IssuerOutcome {
-    issuer: String,
-    outcome: &'static str,
+pub(super) struct IssuerOutcome {
+    pub(super) issuer: String,
+    pub(super) outcome: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct IssuerState {
-    issuer: String,
-    state: &'static str,
+pub(super) struct IssuerState {
+    pub(super) issuer: String,
+    pub(super) state: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -117,6 +122,7 @@ impl Metrics {
         }
         let refreshes = Family::default();
         own.register("jwks_refreshes", "Fetches of key sets, by issuer and outcome", refreshes.clone());
+        let introspection = IntrospectionMetrics::register(own);
         let issuers = Mutex::new(IssuerGauges::register(own));
         let refused = Reason::ALL
             .iter()
@@ -145,6 +151,7 @@ impl Metrics {
             connections,
             config_reloads,
             refreshes,
+            introspection,
             issuers,
             cache_entries,
             cache_octets,
@@ -183,13 +190,28 @@ impl Metrics {
         self.config_reloads.get_or_create(&Outcome { outcome }).inc();
     }
 
+    pub(crate) fn fallback_verdict(&self, issuer: &str, cause: FallbackCause) {
+        self.introspection.fallback_verdict(issuer, cause);
+    }
+
+    /// Shows what can happen at these issuers before it does: a rate needs a zero to rise from.
+    pub(crate) fn expect(&self, issuers: &[IssuerSettings]) {
+        for issuer in issuers {
+            self.introspection.expect(issuer);
+        }
+    }
+
     /// Everything, in the text format of OpenMetrics.
     pub(crate) fn encode(&self, verifier: &Verifier) -> String {
         // One scrape at a time: each begins with no issuers, so that none stays that is no longer configured.
         let issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
         issuers.clear();
+        self.introspection.clear();
         for status in verifier.status() {
             issuers.set(&status);
+            if let Some(introspection) = &status.introspection {
+                self.introspection.set(&status.name, introspection);
+            }
         }
         let (entries, octets) = verifier.cache_size();
         self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
@@ -267,6 +289,7 @@ impl IssuerGauges {
 
 impl Observer for Metrics {
     fn observe(&self, issuer: &str, event: &Event<'_>) {
+        self.introspection.observe(issuer, event);
         let outcome = match event {
             Event::RefreshCrashed { .. } => "crashed",
             Event::Refreshed { .. } => "refreshed",
@@ -283,6 +306,7 @@ pub fn metric_names(namespace: &str) -> String {
     let metrics = Metrics::new(namespace);
     // A family without a sample is left out of the text.
     metrics.issuers.lock().unwrap_or_else(PoisonError::into_inner).show_all();
+    metrics.introspection.show_all();
     let sample = IssuerOutcome { issuer: String::new(), outcome: "refreshed" };
     drop(metrics.refreshes.get_or_create(&sample));
     let mut text = String::new();
