@@ -18,6 +18,7 @@ mod forget;
 mod hostile_paths;
 mod identity;
 mod introspection;
+mod introspection_reload;
 mod limits;
 mod logs;
 mod provider;
