@@ -9,17 +9,18 @@ use crate::jitter::Jitter;
 /// When no calls are made any more, and when one tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakerSettings {
-    /// It opens when this many of a hundred calls fail. Default 50.
+    /// It opens when this many of a hundred calls fail, and one at least. Default 50.
     pub failure_percent: u32,
     /// Of so many calls at least. Default 20.
     pub least_calls: u32,
-    /// Calls that ended within this time count. Default 10 s.
+    /// Calls that ended within this time count; it slides by a tenth of itself. Default 10 s.
     pub window: Duration,
     /// How long after it opened one call tries; after each one that fails, twice as long. Default 5 s.
     pub probe_after: Duration,
     /// The longest of these waits. Default 60 s.
     pub probe_limit: Duration,
-    /// A trying call that has not come back after this is given up, and another one tries. Default 10 s.
+    /// A trying call that has not come back after this is given up, and another one tries. Default 10 s; where calls
+    /// may take longer, two can try at once.
     pub probe_patience: Duration,
     /// The longest `Retry-After` that is obeyed. Default 300 s.
     pub longest_wait: Duration,
@@ -40,6 +41,16 @@ impl Default for BreakerSettings {
 }
 
 /// Whether one endpoint may be called. Deadlines are spread by a tenth up and down.
+///
+/// It does no I/O. Whoever calls the endpoint [`ask`](Self::ask)s before each call, and hands in what came of it with
+/// [`finished`](Self::finished); neither allocates. What it guarantees:
+///
+/// - It opens with a call that fails, where enough of the last calls did, and not before there were enough.
+/// - While it is open no call is made; then one tries, alone. Where that is answered it closes, where it fails it stays
+///   open for longer.
+/// - A call that began before the state changed counts for nothing after.
+/// - A ticket that never comes back wedges nothing.
+/// - `Retry-After` is obeyed in every state and whichever call it came with, and changes no state by itself.
 #[derive(Debug)]
 pub struct Breaker {
     settings: BreakerSettings,
@@ -87,12 +98,12 @@ pub enum Permission {
     Refused {
         /// [`Failure::CircuitOpen`] or [`Failure::AskedToWait`].
         failure: Failure,
-        /// For how long.
+        /// For how long, at most: a call that tries may come back sooner.
         retry_in: Duration,
     },
 }
 
-/// A call that may be made.
+/// A call that may be made. Where this is dropped, the call counts for nothing.
 #[derive(Debug)]
 #[must_use]
 pub struct Ticket {
@@ -120,7 +131,7 @@ pub struct Transition {
     pub from: BreakerState,
     /// What it is.
     pub to: BreakerState,
-    /// Until a call tries, where it is open.
+    /// Where it is open now: for how long no call is made.
     pub retry_in: Option<Duration>,
 }
 
@@ -164,12 +175,12 @@ impl Breaker {
         self.refused(now).map(|(failure, _)| failure)
     }
 
-    /// How long no call may be made from now on.
+    /// How long no call may be made from now on, at most.
     pub fn retry_in(&self, now: MonoTime) -> Option<Duration> {
         self.refused(now).map(|(_, retry_in)| retry_in)
     }
 
-    /// What it is.
+    /// What it is. An open one whose wait is over stays open until somebody asks.
     pub fn state(&self) -> BreakerState {
         self.state.kind()
     }
@@ -205,18 +216,19 @@ impl Breaker {
     }
 
     fn refused(&self, now: MonoTime) -> Option<(Failure, Duration)> {
-        let (failure, until) = match (self.quiet_until.filter(|until| now < *until), self.state) {
-            (Some(until), _) => (Failure::AskedToWait, until),
-            (None, State::Closed) => return None,
-            (None, State::Open { until, .. }) => (Failure::CircuitOpen, until),
-            (None, State::HalfOpen { since, .. }) => {
-                (Failure::CircuitOpen, since.saturating_add(self.settings.probe_patience))
-            }
+        let until = match self.state {
+            State::Closed => now,
+            State::Open { until, .. } => until,
+            State::HalfOpen { since, .. } => since.saturating_add(self.settings.probe_patience),
+        };
+        let (failure, until) = match self.quiet_until.filter(|quiet_until| now < *quiet_until) {
+            Some(quiet_until) => (Failure::AskedToWait, quiet_until.max(until)),
+            None => (Failure::CircuitOpen, until),
         };
         (now < until).then(|| (failure, until.saturating_since(now)))
     }
 
-    fn fails_too_often(&mut self, now: MonoTime) -> bool {
+    fn fails_too_often(&self, now: MonoTime) -> bool {
         let (calls, failures) = self.window.sum(now);
         let least_calls = u64::from(self.settings.least_calls);
         calls >= least_calls && failures * 100 >= calls * u64::from(self.settings.failure_percent)
@@ -224,8 +236,10 @@ impl Breaker {
 
     fn open(&mut self, now: MonoTime, attempt: u32) -> Option<Transition> {
         let BreakerSettings { probe_after, probe_limit, .. } = self.settings;
-        let wait = probe_after.saturating_mul(1 << attempt.min(16)).min(probe_limit);
-        let wait = self.jitter.between(wait.mul_f64(0.9), wait.mul_f64(1.1));
+        // No longer than a clock goes on, so that no sum overflows.
+        let limit = probe_limit.min(Duration::from_nanos(u64::MAX));
+        let wait = probe_after.saturating_mul(1 << attempt.min(16)).min(limit);
+        let wait = self.jitter.between(wait - wait / 10, wait + wait / 10);
         self.change(now, State::Open { until: now.saturating_add(wait), attempt })
     }
 
@@ -233,10 +247,7 @@ impl Breaker {
         let (from, to) = (self.state.kind(), state.kind());
         self.state = state;
         self.era = self.era.wrapping_add(1);
-        let retry_in = match state {
-            State::Open { until, .. } => Some(until.saturating_since(now)),
-            State::Closed | State::HalfOpen { .. } => None,
-        };
+        let retry_in = (to == BreakerState::Open).then(|| self.retry_in(now).unwrap_or_default());
         (from != to).then_some(Transition { from, to, retry_in })
     }
 }
@@ -283,7 +294,8 @@ impl Window {
         let number = self.number(now);
         let place = usize::try_from(number % PARTS as u64).unwrap_or(0);
         if let Some(part) = self.parts.get_mut(place) {
-            if part.number != number {
+            // A clock that was read long ago finds a later part in its place, and counts in that.
+            if part.number < number {
                 *part = Part { number, ..Part::default() };
             }
             part.calls += 1;
