@@ -11,7 +11,7 @@ use std::process::Command;
 use crate::report::{Report, Row};
 use crate::{Failure, command};
 
-const PATHS: [&str; 3] = ["verify", "cached", "forward-auth"];
+const PATHS: [&str; 5] = ["verify", "cached", "forward-auth", "introspected", "fallback"];
 
 const REPETITIONS: u32 = 1000;
 
@@ -24,7 +24,7 @@ const TOLERANCE: f64 = 0.03;
 /// `cargo xtask instructions`.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
-    /// Count only these paths: verify, cached, forward-auth.
+    /// Count only these paths: verify, cached, forward-auth, introspected, fallback.
     names: Vec<String>,
     /// Write what was counted into the repository.
     #[arg(long)]

@@ -1,8 +1,9 @@
 //! A verdict on a token that was seen before.
 
 use std::hint::black_box;
+use std::path::Path;
 
-use keyward::{IssuerSettings, RequirementId, Verdict, Verifier};
+use keyward::{IssuerSettings, RequirementId, Verdict, Verified, Verifier};
 use keyward_jose::Algorithm;
 
 use crate::allocations;
@@ -29,25 +30,38 @@ pub(crate) fn measure(rows: &mut Rows) -> Result<(), Failure> {
 pub(crate) struct Seen {
     verifier: Verifier,
     token: String,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
     _folder: tempfile::TempDir,
 }
 
 impl Seen {
+    /// By the keys of its issuer.
     pub(crate) fn new() -> Result<Self, Failure> {
+        Self::with(None, |issuer, _| Ok(issuer))
+    }
+
+    /// By an issuer of which more is said than where its keys are; [`None`] for the token that they signed.
+    pub(crate) fn with(
+        token: Option<String>,
+        issuer: impl FnOnce(IssuerSettings, &Path) -> Result<IssuerSettings, Failure>,
+    ) -> Result<Self, Failure> {
         let signer = sample::signer(Algorithm::Rs256)?;
         let folder = tempfile::tempdir()?;
         let keys = folder.path().join("keys.json");
         std::fs::write(&keys, sample::jwk_set(&signer)?)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let token = sample::token(&signer, 1)?;
-        let verifier = runtime.block_on(async {
-            Verifier::builder()
-                .issuer(IssuerSettings::jwks_file(sample::ISSUER, keys).audience(sample::AUDIENCE))
-                .start()
-        })?;
-        match runtime.block_on(verifier.verify(token.as_bytes())) {
-            Verdict::Accept(_) => Ok(Self { verifier, token, _runtime: runtime, _folder: folder }),
+        let token = token.map_or_else(|| sample::token(&signer, 1), Ok)?;
+        let settings = IssuerSettings::jwks_file(sample::ISSUER, keys).audience(sample::AUDIENCE);
+        let settings = issuer(settings, folder.path())?;
+        let verifier = runtime.block_on(async { Verifier::builder().issuer(settings).start() })?;
+        let seen = Self { verifier, token, runtime, _folder: folder };
+        seen.verify().map(|_| seen)
+    }
+
+    /// Waits for its verdict.
+    pub(crate) fn verify(&self) -> Result<Verified, Failure> {
+        match self.runtime.block_on(self.verifier.verify(self.token.as_bytes())) {
+            Verdict::Accept(verified) => Ok(verified),
             verdict => Err(format!("the sample token is not accepted: {verdict:?}").into()),
         }
     }

@@ -10,7 +10,7 @@ use keyward_jose::{Algorithm, DecodeBuffer};
 
 use crate::cached::Seen;
 use crate::verify::Whole;
-use crate::{Failure, sample};
+use crate::{Failure, introspection, sample};
 
 /// A path that every request, or every new token, goes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -21,6 +21,10 @@ pub(crate) enum HotPath {
     Cached,
     /// The gateway's answer about a token that was seen before.
     ForwardAuth,
+    /// A verdict on a token of which an endpoint spoke before.
+    Introspected,
+    /// A verdict by keys on a token that was seen before, while the endpoint's breaker is open.
+    Fallback,
 }
 
 /// Makes everything ready, runs the path a few times to have seen it all, and then so many times to be
@@ -39,6 +43,14 @@ pub(crate) fn run(path: HotPath, times: u32) -> Result<(), Failure> {
             repeat(times, || seen.accepts())
         }
         HotPath::ForwardAuth => forward_auth(times),
+        HotPath::Introspected => {
+            let seen = introspection::by_answer(None)?;
+            repeat(times, || seen.accepts())
+        }
+        HotPath::Fallback => {
+            let seen = introspection::by_fallback()?;
+            repeat(times, || seen.accepts())
+        }
     }
 }
 
@@ -59,7 +71,7 @@ fn forward_auth(times: u32) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let signer = sample::signer(Algorithm::Es256)?;
     std::fs::write(folder.path().join("keys.json"), sample::jwk_set(&signer)?)?;
-    let text = crate::forward_auth::config("127.0.0.1:0".parse()?, "127.0.0.1:0".parse()?, 1 << 25);
+    let text = crate::forward_auth::config("127.0.0.1:0".parse()?, "127.0.0.1:0".parse()?, 1 << 25, "");
     let bearer = format!("Bearer {}", sample::token(&signer, 1)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let gateway = runtime.block_on(Gateway::bind(Config::parse(&text, folder.path())?))?;

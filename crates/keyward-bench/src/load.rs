@@ -12,8 +12,7 @@ const CONNECTIONS: usize = 32;
 
 /// Connections to one server.
 pub(crate) struct Load {
-    connections: Vec<TcpStream>,
-    buffer: Vec<u8>,
+    connections: Vec<Connection>,
     next: usize,
 }
 
@@ -25,15 +24,8 @@ pub(crate) struct Count {
 
 impl Load {
     pub(crate) fn connect(server: SocketAddr) -> Result<Self, Failure> {
-        let connections = (0..CONNECTIONS)
-            .map(|_| {
-                let stream = TcpStream::connect(server)?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-                Ok(stream)
-            })
-            .collect::<Result<_, std::io::Error>>()?;
-        Ok(Self { connections, buffer: vec![0; 16 * 1024], next: 0 })
+        let connections = (0..CONNECTIONS).map(|_| Connection::open(server)).collect::<Result<_, _>>()?;
+        Ok(Self { connections, next: 0 })
     }
 
     /// Sends `requests` round and round for `time`. Each must be answered with 2xx.
@@ -57,30 +49,56 @@ impl Load {
         for connection in self.connections.get_mut(which).unwrap_or_default() {
             let request = requests.get(self.next % requests.len()).ok_or("no request")?;
             self.next += 1;
-            connection.write_all(request)?;
+            connection.send(request)?;
         }
         Ok(())
     }
 
     fn receive(&mut self, which: std::ops::Range<usize>) -> Result<(), Failure> {
         for connection in self.connections.get_mut(which).unwrap_or_default() {
-            let mut octets = 0;
-            loop {
-                let room = self.buffer.get_mut(octets..).ok_or("an answer that never ends")?;
-                octets += match connection.read(room)? {
-                    0 => return Err("the server closed the connection".into()),
-                    read => read,
-                };
-                let answer = self.buffer.get(..octets).unwrap_or_default();
-                // None of the answers that are waited for has a body.
-                if answer.ends_with(b"\r\n\r\n") {
-                    if !answer.starts_with(b"HTTP/1.1 20") {
-                        return Err(format!("answered {}", String::from_utf8_lossy(answer)).into());
-                    }
-                    break;
-                }
-            }
+            connection.receive()?;
         }
         Ok(())
+    }
+}
+
+/// One connection, on which each request is answered before the next is sent.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) fn open(server: SocketAddr) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(server)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        Ok(Self { stream, buffer: vec![0; 4096] })
+    }
+
+    pub(crate) fn send(&mut self, request: &[u8]) -> Result<(), Failure> {
+        Ok(self.stream.write_all(request)?)
+    }
+
+    /// The answer, which must be 2xx.
+    pub(crate) fn receive(&mut self) -> Result<&[u8], Failure> {
+        let mut octets = 0;
+        loop {
+            let room = self.buffer.get_mut(octets..).ok_or("an answer that never ends")?;
+            octets += match self.stream.read(room)? {
+                0 => return Err("the server closed the connection".into()),
+                read => read,
+            };
+            // None of the answers that are waited for has a body.
+            if self.buffer.get(..octets).is_some_and(|answer| answer.ends_with(b"\r\n\r\n")) {
+                break;
+            }
+        }
+        let answer = self.buffer.get(..octets).unwrap_or_default();
+        if answer.starts_with(b"HTTP/1.1 20") {
+            Ok(answer)
+        } else {
+            Err(format!("answered {}", String::from_utf8_lossy(answer)).into())
+        }
     }
 }

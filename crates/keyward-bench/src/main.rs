@@ -9,10 +9,13 @@ mod cached;
 mod forward_auth;
 mod hot_path;
 mod interleave;
+mod introspection;
 mod load;
 mod row;
 mod sample;
+mod server;
 mod token_verify;
+mod turns;
 mod verify;
 
 use std::error::Error;
@@ -44,6 +47,8 @@ enum Command {
     Hot { path: hot_path::HotPath, times: u32 },
     /// Answers 204 to everything, until it is killed: the floor.
     BareServer,
+    /// Says of every token that it is active, until it is killed: a provider that takes no time.
+    Provider,
     /// Runs the gateway by a configuration, until it is killed.
     Gateway { config: PathBuf },
 }
@@ -56,10 +61,11 @@ struct Setup {
     keyward: PathBuf,
 }
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     ("verify", |rows, _| verify::measure(rows)),
     ("cached", |rows, _| cached::measure(rows)),
     ("forward-auth", |rows, _| forward_auth::measure(rows)),
+    ("introspection", |rows, _| introspection::measure(rows)),
     ("token-verify", |rows, setup| token_verify::measure(rows, &setup.keyward)),
 ];
 
@@ -82,7 +88,8 @@ fn main() -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Hot { path, times } => hot_path::run(path, times).map(|()| ExitCode::SUCCESS),
-        Command::BareServer => bare_server::run().map(|()| ExitCode::SUCCESS),
+        Command::BareServer => bare_server::answer_no_content().map(|()| ExitCode::SUCCESS),
+        Command::Provider => bare_server::introspect().map(|()| ExitCode::SUCCESS),
         Command::Gateway { config } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(keyward_gateway::run(&config))?;

@@ -1,11 +1,12 @@
-//! What is measured with: keys, and access tokens of 800 octets, shaped like those of a real provider.
+//! What is measured with: keys, access tokens of 800 octets, and what an endpoint says of them, shaped like those of a
+//! real provider.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyward_jose::{Algorithm, LocalSigner, Signer, sign_compact};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Failure;
 
@@ -36,13 +37,33 @@ pub(crate) fn jwk_set(signer: &LocalSigner) -> Result<String, Failure> {
 
 /// A token that differs from those with other numbers, and is 800 octets long whatever its algorithm.
 pub(crate) fn token(signer: &LocalSigner, number: u32) -> Result<String, Failure> {
-    let short = sign(signer, &claims(number, 0))?;
+    let short = sign(signer, &claims(number, 0).to_string())?;
     // Three octets of payload are four of the token.
     let padding = OCTETS.saturating_sub(short.len()) * 3 / 4;
-    sign(signer, &claims(number, padding))
+    sign(signer, &claims(number, padding).to_string())
 }
 
-fn claims(number: u32, padding: usize) -> String {
+/// An opaque token that differs from those with other numbers, as long as one of 256 random bits.
+pub(crate) fn opaque_token(number: u32) -> String {
+    format!("kQ8v3mZp0yTn5rXw7Lc2JfHs9bGd4aUeVi6{number:08x}")
+}
+
+/// Whom [`introspection_response`] speaks of.
+pub(crate) const INTROSPECTED_SUBJECT: &str = "introspected";
+
+/// What an endpoint says of an active token (RFC 7662 §2.2): the claims of [`token`], of another subject.
+pub(crate) fn introspection_response() -> Result<String, Failure> {
+    let mut response = claims(0, 0);
+    let members = response.as_object_mut().ok_or("no claims")?;
+    members.extend([
+        ("active".to_owned(), true.into()),
+        ("sub".to_owned(), INTROSPECTED_SUBJECT.into()),
+        ("token_type".to_owned(), "Bearer".into()),
+    ]);
+    Ok(response.to_string())
+}
+
+fn claims(number: u32, padding: usize) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut claims = json!({
         "iss": ISSUER,
@@ -58,7 +79,7 @@ fn claims(number: u32, padding: usize) -> String {
     if let Some(claims) = claims.as_object_mut().filter(|_| padding > 10) {
         claims.insert("note".to_owned(), "x".repeat(padding - 10).into());
     }
-    claims.to_string()
+    claims
 }
 
 fn sign(signer: &LocalSigner, claims: &str) -> Result<String, Failure> {
