@@ -95,6 +95,36 @@ async fn what_an_endpoint_says_is_held_to_what_the_route_demands() {
     }
 }
 
+#[tokio::test]
+async fn what_is_not_to_be_remembered_is_asked_each_time() {
+    let folder = folder();
+    let provider = Provider::start().await;
+    let text = by("introspection", &provider, "");
+    let running = folder.start(&text.replace(TIMEOUT, "active_for = \"0s\"\ninactive_for = \"0s\"")).await;
+    let (active, other) = (token(1), token(2));
+    provider.knows(&active, json!({}));
+    for calls in [2, 4, 6] {
+        assert_eq!(running.ask_with(&active).await.status, 200);
+        assert_eq!(running.ask_with(&other).await.reason(), Some("inactive"));
+        assert_eq!(provider.calls(), calls);
+    }
+    provider.revokes(&active);
+    assert_eq!(running.ask_with(&active).await.reason(), Some("inactive"));
+    // By default it is counted how often that was not so.
+    let running = folder.start(&text).await;
+    provider.knows(&active, json!({}));
+    for _ in 0..3 {
+        running.ask_with(&active).await;
+        running.ask_with(&other).await;
+    }
+    for answer in ["active", "inactive"] {
+        let hits = format!("keyward_introspection_cache_hits_total{{issuer=\"main\",answer=\"{answer}\"}}");
+        assert_eq!(running.metric(&hits).await, Some(2.0));
+        let calls = format!("keyward_introspection_calls_total{{issuer=\"main\",outcome=\"{answer}\"}}");
+        assert_eq!(running.metric(&calls).await, Some(1.0));
+    }
+}
+
 /// Each way to fail: what it is called, and what the client is told where there is no other way.
 const FAILURES: &[(Mood, &str, &str)] = &[
     (Mood::Closes, "transport", "introspection_unavailable"),
