@@ -1,8 +1,10 @@
 // An OpenID provider on loopback that issues JWT access tokens in RS256, ES256 and EdDSA and whose
 // keys can be rotated while it serves, as its documentation has it: a new Provider over the same
-// issuer, with another key set.
+// issuer, with another key set. It issues opaque tokens as well, which it introspects and revokes.
 //
-//   node oidc_provider.mjs PORT
+//   node oidc_provider.mjs PORT GATEWAY_JWK
+//
+// GATEWAY_JWK is the public key that the client `gateway-private-key-jwt` signs its assertions with.
 //
 //   POST /control/publish    a new key for each algorithm joins the key set; the old ones sign
 //   POST /control/activate   the new keys sign; the old ones stay published
@@ -15,6 +17,14 @@ import { generateKeys } from './keys.mjs';
 const port = Number(argv[2]);
 const issuer = `http://127.0.0.1:${port}`;
 const algorithms = ['RS256', 'ES256', 'EdDSA'];
+const gatewayKey = JSON.parse(argv[3]);
+
+// What can be asked for as `urn:keyward:NAME`, beside a JWT in an algorithm.
+const opaque = {
+  opaque: { audience: 'api', accessTokenTTL: 3600 },
+  'opaque-brief': { audience: 'api', accessTokenTTL: 2 },
+  'opaque-elsewhere': { audience: 'elsewhere', accessTokenTTL: 3600 },
+};
 
 let active = generateKeys(algorithms);
 let passive = [];
@@ -40,31 +50,51 @@ function serve(keys) {
     jwks: { keys },
     scopes: ['read', 'write'],
     clients: [
-      {
-        client_id: 'interop',
-        client_secret: 'interop-secret',
-        grant_types: ['client_credentials'],
-        redirect_uris: [],
-        response_types: [],
-      },
+      client('interop'),
+      client('stranger'),
+      client('gateway'),
+      client('gateway-signed', { introspection_signed_response_alg: 'ES256' }),
+      client('gateway-private-key-jwt', {
+        client_secret: undefined,
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [gatewayKey] },
+      }),
     ],
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      introspection: { enabled: true, allowedPolicy: () => true },
+      jwtIntrospection: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo },
+      revocation: { enabled: true },
     },
   });
   provider.on('server_error', (ctx, error) => console.error(error));
   return provider.callback();
 }
 
-// The resource `urn:keyward:ES256` is an API that wants ES256.
+function client(id, more = {}) {
+  return {
+    client_id: id,
+    client_secret: 'interop-secret',
+    grant_types: ['client_credentials'],
+    redirect_uris: [],
+    response_types: [],
+    ...more,
+  };
+}
+
+// The resource `urn:keyward:ES256` is an API that wants ES256, `urn:keyward:opaque` one that introspects.
 function getResourceServerInfo(ctx, resource) {
+  const name = resource.slice('urn:keyward:'.length);
+  if (name in opaque) {
+    return { scope: 'read write', accessTokenFormat: 'opaque', ...opaque[name] };
+  }
   return {
     audience: 'api',
     scope: 'read write',
     accessTokenFormat: 'jwt',
     accessTokenTTL: 3600,
-    jwt: { sign: { alg: resource.slice('urn:keyward:'.length) } },
+    jwt: { sign: { alg: name } },
   };
 }

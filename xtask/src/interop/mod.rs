@@ -1,10 +1,13 @@
 //! Real identity providers and real proxies, installed, started and put through Keyward.
 //!
-//! A row is a pair: an issuer or a proxy, and a case that each of them goes through.
+//! A row is a pair: an issuer, a provider that is asked by introspection, or a proxy; and a case that each of them
+//! goes through.
 
+mod credential_cases;
 mod error;
 mod gateway;
 mod install;
+mod introspection_cases;
 mod issuer_cases;
 mod issuers;
 mod outcome;
@@ -24,8 +27,9 @@ use crate::report::{Report, Row};
 pub(crate) use self::error::Error;
 pub(crate) use self::install::Installed;
 use self::install::progress;
+use self::introspection_cases::{INTROSPECTED, IntrospectedKind, IntrospectionBench, IntrospectionCase};
 use self::issuer_cases::{ISSUER_CASES, IssuerBench};
-use self::issuers::{ISSUERS, IssuerKind};
+use self::issuers::{ISSUERS, IssuerKind, Way};
 use self::outcome::Outcome;
 pub(crate) use self::process::{Daemon, ending_with_us};
 use self::proxies::{PROXIES, ProxyKind};
@@ -58,6 +62,9 @@ pub(crate) fn run(options: &Options, keyward: &Path, folder: &Path) -> Result<bo
     let mut report = Report::new(options.json);
     for kind in &ISSUERS {
         run_issuer(&workshop, kind, &selection, &mut report)?;
+    }
+    for kind in &INTROSPECTED {
+        run_introspected(&workshop, kind, &selection, &mut report)?;
     }
     run_proxies(&workshop, &selection, &mut report)?;
     report.finish().map_err(Error::io("write the report"))
@@ -97,12 +104,27 @@ fn list() -> io::Result<()> {
 
 fn row_names() -> Vec<String> {
     let issuers = ISSUERS.iter().flat_map(|kind| ISSUER_CASES.iter().map(|case| issuer_row(kind, case.name)));
+    let introspected = INTROSPECTED.iter().flat_map(|kind| {
+        let rows = |(way, cases): &'static (Way, &'static [IntrospectionCase])| {
+            cases.iter().map(|case| introspection_row(kind, *way, case.name))
+        };
+        kind.ways.iter().flat_map(rows)
+    });
     let proxies = PROXIES.iter().flat_map(|kind| PROXY_CASES.iter().map(|case| proxy_row(kind, case.name)));
-    issuers.chain(proxies).collect()
+    issuers.chain(introspected).chain(proxies).collect()
 }
 
 fn issuer_row(kind: &IssuerKind, case: &str) -> String {
     format!("issuer/{}/{case}", kind.name)
+}
+
+/// Names the way in which the gateway says who it is, but for the first.
+fn introspection_row(kind: &IntrospectedKind, way: Way, case: &str) -> String {
+    let name = kind.name;
+    match kind.ways.first() {
+        Some((first, _)) if *first == way => format!("introspection/{name}/{case}"),
+        _ => format!("introspection/{name}-{}/{case}", way.label()),
+    }
 }
 
 fn proxy_row(kind: &ProxyKind, case: &str) -> String {
@@ -132,6 +154,39 @@ fn run_issuer(
             (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
         });
         push(report, name, case.target, outcome)?;
+    }
+    Ok(())
+}
+
+fn run_introspected(
+    workshop: &Workshop,
+    kind: &IntrospectedKind,
+    selection: &Selection<'_>,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let holds =
+        |way: Way, case: &IntrospectionCase| selection.holds(&introspection_row(kind, way, case.name));
+    if !kind.ways.iter().any(|(way, cases)| cases.iter().any(|case| holds(*way, case))) {
+        return Ok(());
+    }
+    progress(&format!("{}, to be asked", kind.name));
+    let provider = (kind.start)(workshop).map_err(|error| did_not_start(kind.name, &error));
+    for (way, cases) in kind.ways {
+        let mut cases = cases.iter().filter(|case| holds(*way, case)).peekable();
+        if cases.peek().is_none() {
+            continue;
+        }
+        let bench = provider.as_ref().map_err(String::clone).and_then(|provider| {
+            IntrospectionBench::start(workshop, kind.name, provider.as_ref(), *way)
+                .map_err(|error| did_not_start("a gateway", &error))
+        });
+        for case in cases {
+            let name = introspection_row(kind, *way, case.name);
+            let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
+                (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
+            });
+            push(report, name, case.target, outcome)?;
+        }
     }
     Ok(())
 }

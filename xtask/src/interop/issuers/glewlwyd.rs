@@ -1,4 +1,9 @@
 //! glewlwyd (C), in RS256, ES256 and EdDSA, set up and rotated through its REST API.
+//!
+//! All its access tokens are JWTs, which it introspects and revokes as well, the latter for any client (RFC 7009 §2.1
+//! wants the one that it was issued to). Its signed answers are for the token's audience, where RFC 9701 §5 wants
+//! whoever asked, and of a token that is not active it does not say so then: it answers 400 without a body. And when a
+//! token is over it reckons from when it was issued and what its settings are now, whatever the token's `exp` says.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,13 +14,17 @@ use reqwest::Method;
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
-use super::{CLIENT, CLIENT_SECRET, Issuer, accepted, client_credentials};
+use super::introspected::{Access, Introspected, Life, Other, Way};
+use super::{CLIENT, CLIENT_SECRET, Issuer, accepted, client_credentials, new_keys, opaque_token};
 use crate::interop::error::Error;
-use crate::interop::process::{Daemon, free_port, run};
+use crate::interop::process::{Daemon, free_port};
 use crate::interop::token::Token;
 use crate::interop::workshop::{Workshop, write_template};
 
 const AUDIENCE: &str = "https://api.example";
+/// Where the plugin names no such scope, a client is told of its own tokens only that they are active.
+const INTROSPECT: &str = "introspect";
+
 const ALGORITHMS: [&str; 3] = ["RS256", "ES256", "EdDSA"];
 
 /// The schema as its Debian package brings it, with the account `admin`, `password`.
@@ -31,6 +40,7 @@ pub(crate) struct Glewlwyd {
     node: PathBuf,
     keys_script: PathBuf,
     keys: Mutex<Vec<Value>>,
+    life: Mutex<Life>,
     /// Shared by whoever gets a token: 2.7 ends with a segmentation fault where its plugin is reset while it
     /// makes one.
     tokens: RwLock<()>,
@@ -63,6 +73,7 @@ impl Glewlwyd {
             node: workshop.installed.node(),
             keys_script: workshop.installed.script("keys.mjs"),
             keys: Mutex::default(),
+            life: Mutex::new(Life::Long),
             tokens: RwLock::default(),
             _daemon: daemon,
         };
@@ -72,13 +83,15 @@ impl Glewlwyd {
 
     fn set_up(&self) -> Result<(), Error> {
         self.let_clients_choose_their_key()?;
-        let scope = json!({
-            "name": "read", "display_name": "read",
-            "password_required": false, "password_max_age": 0, "scheme": {},
-        });
-        self.admin(Method::POST, "scope/", Some(&scope))?;
+        for name in ["read", INTROSPECT] {
+            let scope = json!({
+                "name": name, "display_name": name,
+                "password_required": false, "password_max_age": 0, "scheme": {},
+            });
+            self.admin(Method::POST, "scope/", Some(&scope))?;
+        }
         let keys = self.new_keys()?;
-        let mut plugin = plugin(&self.issuer, &keys);
+        let mut plugin = plugin(&self.issuer, &keys, Life::Long);
         if let Some(members) = plugin.as_object_mut() {
             members.insert("module".to_owned(), json!("oidc"));
             members.insert("name".to_owned(), json!("oidc"));
@@ -86,6 +99,9 @@ impl Glewlwyd {
         self.admin(Method::POST, "mod/plugin/", Some(&plugin))?;
         for key in &keys {
             self.admin(Method::POST, "client/", Some(&client(key)))?;
+        }
+        for (id, scopes) in [("gateway", &["read", INTROSPECT][..]), ("stranger", &["read"])] {
+            self.admin(Method::POST, "client/", Some(&client_called(id, scopes)))?;
         }
         self.replace_keys(keys);
         Ok(())
@@ -116,12 +132,21 @@ impl Glewlwyd {
     }
 
     fn new_keys(&self) -> Result<Vec<Value>, Error> {
-        let set = run(Command::new(&self.node).arg(&self.keys_script).args(ALGORITHMS))?;
-        let mut set: Value = serde_json::from_str(&set).unwrap_or_default();
-        match set.get_mut("keys").map(Value::take) {
-            Some(Value::Array(keys)) => Ok(keys),
-            _ => Err(Error::MissingField { what: "generate keys", field: "keys" }),
-        }
+        new_keys(&self.node, &self.keys_script, &ALGORITHMS)
+    }
+
+    /// Sets the plugin, which takes in its settings only when it starts anew.
+    fn set_plugin(&self, keys: &[Value], life: Life) -> Result<(), Error> {
+        self.admin(Method::PUT, "mod/plugin/oidc", Some(&plugin(&self.issuer, keys, life)))?;
+        let _alone = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        self.admin(Method::PUT, "mod/plugin/oidc/reset", None).map(drop)
+    }
+
+    fn token_of(&self, client: &str, resource: Option<&str>) -> Result<String, Error> {
+        let _shared = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let mut fields = vec![("scope", "read")];
+        fields.extend(resource.map(|resource| ("resource", resource)));
+        opaque_token(&self.http, &format!("{}/token", self.issuer), client, &fields)
     }
 
     fn replace_keys(&self, new: Vec<Value>) -> Vec<Value> {
@@ -158,18 +183,80 @@ impl Issuer for Glewlwyd {
     fn rotate(&self) -> Result<(), Error> {
         let new = self.new_keys()?;
         let old = self.replace_keys(new.clone());
-        let published = [new.clone(), old].concat();
-        self.admin(Method::PUT, "mod/plugin/oidc", Some(&plugin(&self.issuer, &published)))?;
-        {
-            let _alone = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-            self.admin(Method::PUT, "mod/plugin/oidc/reset", None)?;
-        }
+        self.set_plugin(&[new.clone(), old].concat(), Life::Long)?;
         for key in &new {
             let client = client(key);
             let id = client.get("client_id").and_then(Value::as_str).unwrap_or_default();
             self.admin(Method::PUT, &format!("client/{id}"), Some(&client))?;
         }
         Ok(())
+    }
+}
+
+impl Introspected for Glewlwyd {
+    fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    fn audience(&self) -> Option<&str> {
+        Some(AUDIENCE)
+    }
+
+    fn access(&self, way: Way) -> Result<Access, Error> {
+        let mut access = Access::client_secret_basic("gateway", CLIENT_SECRET);
+        if way == Way::Signed {
+            access.settings = format!("answers = \"signed\"\naudience = {AUDIENCE:?}\n");
+        }
+        Ok(access)
+    }
+
+    /// The plugin's setting is what it reckons with as long as a brief one matters, so it stays until long ones do.
+    fn token(&self, life: Life) -> Result<String, Error> {
+        let mut current = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current != life {
+            let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.set_plugin(&keys, life)?;
+            *current = life;
+        }
+        self.token_of(&format!("{CLIENT}-RS256"), Some(AUDIENCE))
+    }
+
+    fn revoke(&self, token: &str) -> Result<(), Error> {
+        const WHAT: &str = "revoke a token at glewlwyd";
+        let client = format!("{CLIENT}-RS256");
+        let request = self.http.post(format!("{}/revoke", self.issuer));
+        let request = request.basic_auth(client, Some(CLIENT_SECRET)).form(&[("token", token)]);
+        accepted(request.send().map_err(Error::http(WHAT))?, WHAT).map(drop)
+    }
+
+    /// Its own, bent.
+    fn unknown(&self) -> Result<Vec<String>, Error> {
+        let token = Token::parse(&Introspected::token(self, Life::Long)?)?;
+        Ok(vec![token.with_bent_signature()?.to_string(), token.with_claim("sub", "root")?.to_string()])
+    }
+
+    /// Where its answers are to be signed.
+    fn refused(&self) -> Result<Vec<String>, Error> {
+        let token = Token::parse(&Introspected::token(self, Life::Long)?)?;
+        (0..40).map(|number| Ok(token.with_claim("jti", &number.to_string())?.to_string())).collect()
+    }
+
+    fn others(&self) -> Result<Vec<Other>, Error> {
+        Ok(vec![
+            Other {
+                what: "for us",
+                token: self.token_of("stranger", Some(AUDIENCE))?,
+                anywhere: "200",
+                for_interop: "401 missing_claim",
+            },
+            // Its `aud` is the scope then.
+            Other {
+                what: "for nobody",
+                token: self.token_of("stranger", None)?,
+                anywhere: "401 wrong_audience",
+                for_interop: "401 wrong_audience",
+            },
+        ])
     }
 }
 
@@ -199,7 +286,8 @@ fn sign_in(http: &Client, api: &str) -> Result<String, Error> {
 }
 
 /// The plugin's settings; the first key signs for clients that name none.
-fn plugin(issuer: &str, keys: &[Value]) -> Value {
+fn plugin(issuer: &str, keys: &[Value], life: Life) -> Value {
+    let seconds = if life == Life::Brief { 2 } else { 3600 };
     json!({
         "display_name": "Keyward interop",
         "order_rank": 0,
@@ -208,7 +296,7 @@ fn plugin(issuer: &str, keys: &[Value]) -> Value {
             "jwks-private": json!({ "keys": keys }).to_string(),
             "jwks-show": true,
             "client-sign_kid-parameter": "sign_kid",
-            "access-token-duration": 3600,
+            "access-token-duration": seconds,
             "refresh-token-duration": 3600,
             "code-duration": 600,
             "auth-type-client-enabled": true,
@@ -217,6 +305,9 @@ fn plugin(issuer: &str, keys: &[Value]) -> Value {
             "resource-allowed": true,
             "resource-scope": { "read": [AUDIENCE] },
             "resource-client-property": "resource",
+            "introspection-revocation-allowed": true,
+            "introspection-revocation-allow-target-client": true,
+            "introspection-revocation-auth-scope": [INTROSPECT],
         },
     })
 }
@@ -224,17 +315,24 @@ fn plugin(issuer: &str, keys: &[Value]) -> Value {
 /// The client whose tokens this key signs.
 fn client(key: &Value) -> Value {
     let algorithm = key.get("alg").and_then(Value::as_str).unwrap_or_default();
+    let mut client = client_called(&format!("{CLIENT}-{algorithm}"), &["read"]);
+    if let Some(members) = client.as_object_mut() {
+        members.insert("sign_kid".to_owned(), key.get("kid").cloned().unwrap_or_default());
+    }
+    client
+}
+
+fn client_called(id: &str, scopes: &[&str]) -> Value {
     json!({
-        "client_id": format!("{CLIENT}-{algorithm}"),
+        "client_id": id,
         "name": "Keyward interop",
         "password": CLIENT_SECRET,
         "confidential": true,
         "enabled": true,
-        "scope": ["read"],
+        "scope": scopes,
         "authorization_type": ["client_credentials"],
         "redirect_uri": [],
         "token_endpoint_auth_method": ["client_secret_basic"],
-        "sign_kid": key.get("kid"),
         "resource": [AUDIENCE],
     })
 }

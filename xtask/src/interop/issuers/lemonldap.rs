@@ -1,5 +1,8 @@
-//! lemonldap-ng's portal (Perl), in RS256 and RS512. Its issuer ends in a slash, its keys name no `alg`, its
-//! tokens are of type `JWT` for a list of audiences.
+//! lemonldap-ng's portal (Perl), in RS256 and RS512, and with opaque tokens. Its issuer ends in a slash, its keys
+//! name no `alg`, its tokens are of type `JWT` for a list of audiences.
+//!
+//! What it says of a token names no audience, whatever the token says. This release has no revocation endpoint: its
+//! operators delete sessions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +11,8 @@ use std::process::Command;
 use reqwest::blocking::Client;
 use serde_json::{Map, Value, json};
 
-use super::{CLIENT, CLIENT_SECRET, Issuer, client_credentials, comes_true, published_kids};
+use super::introspected::{Access, Introspected, Life, Other, Way};
+use super::{CLIENT, CLIENT_SECRET, Issuer, client_credentials, comes_true, opaque_token, published_kids};
 use crate::interop::error::Error;
 use crate::interop::process::{Daemon, free_port, run};
 use crate::interop::token::Token;
@@ -17,6 +21,7 @@ use crate::interop::workshop::{Workshop, write_template};
 const ALGORITHMS: [&str; 2] = ["RS256", "RS512"];
 const PORTAL: &str = "/usr/share/lemonldap-ng/portal/htdocs/index.psgi";
 const ROTATE: &str = "/usr/share/lemonldap-ng/bin/rotateOidcKeys";
+const SESSIONS: &str = "/usr/share/lemonldap-ng/bin/lemonldap-ng-sessions";
 
 /// The portal under `plackup`.
 #[derive(Debug)]
@@ -51,6 +56,11 @@ impl Lemonldap {
         let mut daemon = Daemon::start("lemonldap-ng", &command, &folder)?;
         daemon.wait_until(&workshop.http, &format!("{issuer}.well-known/openid-configuration"), 200)?;
         Ok(Self { http: workshop.http.clone(), issuer, ini, daemon })
+    }
+
+    fn token_of(&self, client: &str) -> Result<String, Error> {
+        let endpoint = format!("{}oauth2/token", self.issuer);
+        opaque_token(&self.http, &endpoint, client, &[("scope", "read")])
     }
 }
 
@@ -93,11 +103,48 @@ impl Issuer for Lemonldap {
     }
 }
 
+impl Introspected for Lemonldap {
+    fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    fn audience(&self) -> Option<&str> {
+        None
+    }
+
+    fn access(&self, _way: Way) -> Result<Access, Error> {
+        Ok(Access::client_secret_basic("gateway", CLIENT_SECRET))
+    }
+
+    fn token(&self, life: Life) -> Result<String, Error> {
+        self.token_of(match life {
+            Life::Brief => "brief",
+            Life::Long => CLIENT,
+        })
+    }
+
+    /// With the tool that its operators have, which becomes `www-data` where it may and is not told another.
+    fn revoke(&self, token: &str) -> Result<(), Error> {
+        let user = ["--user", "root", "--group", "root", "delete", token];
+        run(Command::new(SESSIONS).args(user).env("LLNG_DEFAULTCONFFILE", &self.ini)).map(drop)
+    }
+
+    /// Only a route that demands a client tells them apart.
+    fn others(&self) -> Result<Vec<Other>, Error> {
+        Ok(vec![Other {
+            what: "for whomever",
+            token: self.token_of("stranger")?,
+            anywhere: "200",
+            for_interop: "401 missing_claim",
+        }])
+    }
+}
+
 fn rotate_keys(ini: &Path) -> Result<(), Error> {
     run(Command::new(ROTATE).env("LLNG_DEFAULTCONFFILE", ini)).map(drop)
 }
 
-/// A portal that is an OpenID provider, with a client an algorithm.
+/// A portal that is an OpenID provider, with a client an algorithm, and some whose tokens are opaque.
 fn configuration(issuer: &str, folder: &Path) -> Value {
     let storage = |name: &str| {
         json!({
@@ -105,6 +152,10 @@ fn configuration(issuer: &str, folder: &Path) -> Value {
             "LockDirectory": folder.join(name).join("lock"),
             "generateModule": "Lemonldap::NG::Common::Apache::Session::Generate::SHA256",
         })
+    };
+    let clients = clients();
+    let each_client = |value: Value| -> Value {
+        clients.keys().map(|name| (name.clone(), value.clone())).collect::<Map<_, _>>().into()
     };
     json!({
         "cfgNum": 1, "cfgAuthor": "interop", "cfgDate": 1, "cfgVersion": "2.16.1",
@@ -121,28 +172,37 @@ fn configuration(issuer: &str, folder: &Path) -> Value {
         "locationRules": {}, "exportedHeaders": {}, "exportedVars": {}, "macros": {}, "groups": {},
         "issuerDBOpenIDConnectActivation": 1,
         "oidcServiceAccessTokenExpiration": 3600,
-        "oidcRPMetaDataOptions": each_algorithm(client),
         // Client credentials yield a scope only by a rule.
-        "oidcRPMetaDataScopeRules": each_algorithm(|_| json!({ "read": "1" })),
-        "oidcRPMetaDataExportedVars": each_algorithm(|_| json!({})),
+        "oidcRPMetaDataScopeRules": each_client(json!({ "read": "1" })),
+        "oidcRPMetaDataExportedVars": each_client(json!({})),
+        "oidcRPMetaDataOptions": clients,
     })
 }
 
-fn each_algorithm(value: fn(&str) -> Value) -> Value {
-    ALGORITHMS
-        .iter()
-        .map(|algorithm| ((*algorithm).to_owned(), value(algorithm)))
-        .collect::<Map<_, _>>()
-        .into()
+/// By the names that its configuration has for them.
+fn clients() -> Map<String, Value> {
+    let signed = ALGORITHMS.iter().map(|algorithm| (format!("{CLIENT}-{algorithm}"), jwt_client(algorithm)));
+    let brief = ("brief".to_owned(), client("brief", &[("AccessTokenExpiration", json!(2))]));
+    let opaque = [CLIENT, "gateway", "stranger"].map(|id| (id.to_owned(), client(id, &[])));
+    signed.chain([brief]).chain(opaque).collect()
 }
 
-fn client(algorithm: &str) -> Value {
-    json!({
-        "oidcRPMetaDataOptionsClientID": format!("{CLIENT}-{algorithm}"),
-        "oidcRPMetaDataOptionsClientSecret": CLIENT_SECRET,
-        "oidcRPMetaDataOptionsAllowClientCredentialsGrant": 1,
-        "oidcRPMetaDataOptionsAccessTokenJWT": 1,
-        "oidcRPMetaDataOptionsAccessTokenSignAlg": algorithm,
-        "oidcRPMetaDataOptionsAdditionalAudiences": "api",
-    })
+fn jwt_client(algorithm: &str) -> Value {
+    let options = [
+        ("AccessTokenJWT", json!(1)),
+        ("AccessTokenSignAlg", json!(algorithm)),
+        ("AdditionalAudiences", json!("api")),
+    ];
+    client(&format!("{CLIENT}-{algorithm}"), &options)
+}
+
+fn client(id: &str, options: &[(&str, Value)]) -> Value {
+    let common = [
+        ("ClientID", json!(id)),
+        ("ClientSecret", json!(CLIENT_SECRET)),
+        ("AllowClientCredentialsGrant", json!(1)),
+    ];
+    let options = common.iter().chain(options);
+    let named = options.map(|(name, value)| (format!("oidcRPMetaDataOptions{name}"), value.clone()));
+    named.collect::<Map<_, _>>().into()
 }

@@ -1,17 +1,28 @@
-//! Identity providers. Each is set up so that its access tokens are signed JWTs that live an hour, and every
-//! one goes through the same cases.
+//! Identity providers. [`ISSUERS`] are set up so that their access tokens are signed JWTs that live an hour, and
+//! every one goes through the same cases. [`Introspected`] are those that are asked about their tokens.
 
+mod canaille;
+mod django_oauth_toolkit;
 mod glewlwyd;
+mod introspected;
 mod lemonldap;
 mod oidc_provider;
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
 
+pub(crate) use self::canaille::Canaille;
+pub(crate) use self::django_oauth_toolkit::DjangoOauthToolkit;
+pub(crate) use self::glewlwyd::Glewlwyd;
+pub(crate) use self::introspected::{Access, Introspected, Life, Other, Way};
+pub(crate) use self::lemonldap::Lemonldap;
 pub(crate) use self::oidc_provider::OidcProvider;
 use super::error::Error;
+use super::process::run;
 use super::token::Token;
 use super::workshop::Workshop;
 
@@ -52,11 +63,8 @@ pub(crate) struct IssuerKind {
 /// Every issuer that Keyward is held against.
 pub(crate) const ISSUERS: [IssuerKind; 3] = [
     IssuerKind { name: "oidc-provider", start: |workshop| Ok(Box::new(OidcProvider::start(workshop)?)) },
-    IssuerKind { name: "glewlwyd", start: |workshop| Ok(Box::new(glewlwyd::Glewlwyd::start(workshop)?)) },
-    IssuerKind {
-        name: "lemonldap-ng",
-        start: |workshop| Ok(Box::new(lemonldap::Lemonldap::start(workshop)?)),
-    },
+    IssuerKind { name: "glewlwyd", start: |workshop| Ok(Box::new(Glewlwyd::start(workshop)?)) },
+    IssuerKind { name: "lemonldap-ng", start: |workshop| Ok(Box::new(Lemonldap::start(workshop)?)) },
 ];
 
 /// The `kid`s in a published key set.
@@ -75,13 +83,34 @@ fn client_credentials(
     client: &str,
     resource: Option<&str>,
 ) -> Result<Token, Error> {
+    let mut fields = vec![("scope", "read")];
+    fields.extend(resource.map(|resource| ("resource", resource)));
+    Token::parse(&opaque_token(http, token_endpoint, client, &fields)?)
+}
+
+/// The same, for a token of whatever form.
+fn opaque_token(
+    http: &Client,
+    token_endpoint: &str,
+    client: &str,
+    fields: &[(&str, &str)],
+) -> Result<String, Error> {
     const WHAT: &str = "get a token from the issuer";
-    let mut form = vec![("grant_type", "client_credentials"), ("scope", "read")];
-    form.extend(resource.map(|resource| ("resource", resource)));
+    let form = [&[("grant_type", "client_credentials")], fields].concat();
     let request = http.post(token_endpoint).basic_auth(client, Some(CLIENT_SECRET)).form(&form);
     let answer = json(request.send().map_err(Error::http(WHAT))?, WHAT)?;
     let token = answer.get("access_token").and_then(Value::as_str);
-    Token::parse(token.ok_or(Error::MissingField { what: WHAT, field: "access_token" })?)
+    token.map(str::to_owned).ok_or(Error::MissingField { what: WHAT, field: "access_token" })
+}
+
+/// New private keys as JWKs, one an algorithm.
+fn new_keys(node: &Path, keys_script: &Path, algorithms: &[&str]) -> Result<Vec<Value>, Error> {
+    let set = run(Command::new(node).arg(keys_script).args(algorithms))?;
+    let mut set: Value = serde_json::from_str(&set).unwrap_or_default();
+    match set.get_mut("keys").map(Value::take) {
+        Some(Value::Array(keys)) => Ok(keys),
+        _ => Err(Error::MissingField { what: "generate keys", field: "keys" }),
+    }
 }
 
 /// The body of a 2xx answer.

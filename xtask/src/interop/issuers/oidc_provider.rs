@@ -1,11 +1,17 @@
-//! oidc-provider (Node), in RS256, ES256 and EdDSA.
+//! oidc-provider (Node), in RS256, ES256 and EdDSA, and with opaque tokens.
+//!
+//! Its introspection endpoint answers 400 `unsupported_token_type` to everything that begins with a JOSE header, its
+//! own JWT access tokens included (RFC 7662 §2.2 wants `active: false` there).
 
 use std::process::Command;
 
 use reqwest::blocking::Client;
+use serde_json::Value;
 
-use super::{CLIENT, Issuer, accepted, client_credentials};
+use super::introspected::{Access, Introspected, Life, Other, Way};
+use super::{CLIENT, CLIENT_SECRET, Issuer, accepted, client_credentials, new_keys, opaque_token};
 use crate::interop::error::Error;
+use crate::interop::install::Installed;
 use crate::interop::process::{Daemon, free_port};
 use crate::interop::token::Token;
 use crate::interop::workshop::Workshop;
@@ -15,6 +21,10 @@ use crate::interop::workshop::Workshop;
 pub(crate) struct OidcProvider {
     http: Client,
     issuer: String,
+    /// The private key of the client `gateway-private-key-jwt`.
+    gateway_key: Value,
+    /// Another one by the same name.
+    wrong_key: Value,
     _daemon: Daemon,
 }
 
@@ -23,12 +33,22 @@ impl OidcProvider {
     pub(crate) fn start(workshop: &Workshop) -> Result<Self, Error> {
         let port = free_port()?;
         let issuer = format!("http://127.0.0.1:{port}");
+        let (gateway_key, wrong_key) = gateway_keys(&workshop.installed)?;
         let mut command = Command::new(workshop.installed.node());
-        command.arg(workshop.installed.script("oidc_provider.mjs")).arg(port.to_string());
+        command
+            .arg(workshop.installed.script("oidc_provider.mjs"))
+            .arg(port.to_string())
+            .arg(public_half(&gateway_key).to_string());
         let folder = workshop.subfolder(&format!("oidc-provider-{port}"))?;
         let mut daemon = Daemon::start("oidc-provider", &command, &folder)?;
         daemon.wait_until(&workshop.http, &format!("{issuer}/.well-known/openid-configuration"), 200)?;
-        Ok(Self { http: workshop.http.clone(), issuer, _daemon: daemon })
+        Ok(Self { http: workshop.http.clone(), issuer, gateway_key, wrong_key, _daemon: daemon })
+    }
+
+    fn token_for(&self, client: &str, resource: &str) -> Result<String, Error> {
+        let resource = format!("urn:keyward:{resource}");
+        let fields = [("scope", "read"), ("resource", &*resource)];
+        opaque_token(&self.http, &format!("{}/token", self.issuer), client, &fields)
     }
 
     fn control(&self, step: &str) -> Result<(), Error> {
@@ -66,4 +86,93 @@ impl Issuer for OidcProvider {
         self.control("publish")?;
         self.control("activate")
     }
+}
+
+impl Introspected for OidcProvider {
+    fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    fn audience(&self) -> Option<&str> {
+        Some("api")
+    }
+
+    fn access(&self, way: Way) -> Result<Access, Error> {
+        Ok(match way {
+            Way::PrivateKeyJwt => Access {
+                settings: String::new(),
+                credential: "method = \"private_key_jwt\"\nclient_id = \"gateway-private-key-jwt\"\n\
+                             key_file = \"@FILE@\"\n"
+                    .to_owned(),
+                right: self.gateway_key.to_string(),
+                wrong: self.wrong_key.to_string(),
+            },
+            Way::Signed => Access {
+                settings: "answers = \"signed\"\n".to_owned(),
+                ..Access::client_secret_basic("gateway-signed", CLIENT_SECRET)
+            },
+            _ => Access::client_secret_basic("gateway", CLIENT_SECRET),
+        })
+    }
+
+    fn token(&self, life: Life) -> Result<String, Error> {
+        self.token_for(
+            CLIENT,
+            match life {
+                Life::Brief => "opaque-brief",
+                Life::Long => "opaque",
+            },
+        )
+    }
+
+    fn revoke(&self, token: &str) -> Result<(), Error> {
+        const WHAT: &str = "revoke a token at oidc-provider";
+        let request = self.http.post(format!("{}/token/revocation", self.issuer));
+        let request = request.basic_auth(CLIENT, Some(CLIENT_SECRET)).form(&[("token", token)]);
+        accepted(request.send().map_err(Error::http(WHAT))?, WHAT).map(drop)
+    }
+
+    /// Its own JWTs, and what a stranger makes of one.
+    fn refused(&self) -> Result<Vec<String>, Error> {
+        let token = Issuer::token(self, "RS256")?;
+        let bent = (0..40).map(|number| Ok(token.with_claim("jti", &number.to_string())?.to_string()));
+        std::iter::once(Ok(token.to_string())).chain(bent).collect()
+    }
+
+    fn others(&self) -> Result<Vec<Other>, Error> {
+        Ok(vec![
+            Other {
+                what: "for us",
+                token: self.token_for("stranger", "opaque")?,
+                anywhere: "200",
+                for_interop: "401 missing_claim",
+            },
+            Other {
+                what: "for somebody else",
+                token: self.token_for("stranger", "opaque-elsewhere")?,
+                anywhere: "401 wrong_audience",
+                for_interop: "401 wrong_audience",
+            },
+        ])
+    }
+}
+
+/// The key that the gateway signs its assertions with, and another one by the same name.
+fn gateway_keys(installed: &Installed) -> Result<(Value, Value), Error> {
+    const MISSING: Error = Error::MissingField { what: "generate keys", field: "kid" };
+    let mut keys =
+        new_keys(&installed.node(), &installed.script("keys.mjs"), &["ES256", "ES256"])?.into_iter();
+    let (Some(right), Some(mut wrong)) = (keys.next(), keys.next()) else { return Err(MISSING) };
+    let kid = right.get("kid").cloned().ok_or(MISSING)?;
+    wrong.as_object_mut().ok_or(MISSING)?.insert("kid".to_owned(), kid);
+    Ok((right, wrong))
+}
+
+/// A private JWK without what is private in it.
+fn public_half(key: &Value) -> Value {
+    let mut key = key.clone();
+    if let Some(members) = key.as_object_mut() {
+        members.remove("d");
+    }
+    key
 }
