@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use keyward::Strategy;
 use keyward_lab::command::Command;
 use keyward_lab::plan::{IssuerPlan, LabPlan};
 use keyward_lab::time::Time;
@@ -12,6 +13,7 @@ use toml::Spanned;
 
 use crate::error::DrillError;
 use crate::expectation::Expectation;
+use crate::introspection::{CredentialState, FallbackPlan, IntrospectionPlan, strategy};
 
 /// One drill: what is running, the traffic, and the phases with their faults and the verdicts that are right.
 #[derive(Clone, Debug)]
@@ -66,6 +68,13 @@ pub struct GatewayPlan {
     /// Hosts from which keys may be fetched beside the issuer's own.
     #[serde(default)]
     pub allow_hosts: Vec<String>,
+    /// Which way tokens are decided. Default: by keys.
+    #[serde(default, deserialize_with = "strategy")]
+    pub strategy: Strategy,
+    /// Whether the strategy's second way may decide what the first one could not.
+    pub fallback: Option<FallbackPlan>,
+    /// How each issuer's introspection endpoint is asked.
+    pub introspection: Option<IntrospectionPlan>,
     /// Whether keys are kept on the disk. Default: yes.
     #[serde(default = "yes")]
     pub snapshots: bool,
@@ -145,8 +154,12 @@ pub struct Step {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum GatewayStep {
+    /// The file of its credential is written anew.
+    Credential(CredentialState),
     /// The configuration is changed to deny these key ids, and read again.
     Deny(Vec<String>),
+    /// It is told to forget what introspection said of the tokens of this `sub`.
+    Forget(String),
     /// It is killed, as a crash or the kernel would.
     Kill,
     /// It is asked to end, and started again.
@@ -198,6 +211,12 @@ pub struct Bounds {
     /// The most requests for its key set that the provider may see in the phase, by issuer.
     #[serde(default)]
     pub fetches: BTreeMap<String, u64>,
+    /// The most introspection calls that it may see, by issuer.
+    #[serde(default)]
+    pub introspections: BTreeMap<String, u64>,
+    /// The most requests for a token of the gateway's own that it may see, by issuer.
+    #[serde(default)]
+    pub token_requests: BTreeMap<String, u64>,
     /// The most memory that the gateway may hold, in MiB.
     pub memory_mib: Option<u64>,
     /// The least requests a second that must have been answered, by stream.
@@ -361,7 +380,9 @@ impl Drill {
         phase.expect.keys().try_for_each(known)?;
         phase.bounds.answered_per_second.keys().try_for_each(known)?;
         let issuers = &self.provider.issuer;
-        let unknown = phase.bounds.fetches.keys().chain(phase.gateway.skipped.keys());
+        let Bounds { fetches, introspections, token_requests, .. } = &phase.bounds;
+        let bounded = fetches.keys().chain(introspections.keys()).chain(token_requests.keys());
+        let unknown = bounded.chain(phase.gateway.skipped.keys());
         if let Some(issuer) = unknown.into_iter().find(|issuer| !issuers.contains_key(*issuer)) {
             return Err(format!("there is no issuer {issuer:?} in [provider]"));
         }

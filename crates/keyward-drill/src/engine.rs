@@ -12,10 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::drill::{Drill, Phase, Step};
 use crate::error::RunError;
 use crate::flow::{Span, Supply, flow, lock};
-use crate::judge::{Observed, Pace, judge};
+use crate::judge::{Asked, Observed, Pace, judge};
 use crate::progress::Progress;
 use crate::report::DrillReport;
-use crate::seen::Outcome;
 use crate::subject::{Facts, Subject};
 use crate::tally::Tally;
 
@@ -38,7 +37,7 @@ pub(crate) struct Run<'a, S> {
 struct Past {
     tallies: BTreeMap<String, Arc<Mutex<Tally>>>,
     open: Vec<JoinSet<()>>,
-    fetches: BTreeMap<String, u64>,
+    asked: Asked,
     lasted: Duration,
     before: Option<Facts>,
     after: Option<Facts>,
@@ -73,7 +72,7 @@ impl<S: Subject> Run<'_, S> {
         for supply in supplies.iter().filter(|supply| supply.is_good()) {
             loop {
                 let outcome = self.subject.ask(&supply.next(Instant::now())?).await;
-                if outcome == Outcome::Accept {
+                if outcome.kind() == "accept" {
                     break;
                 }
                 if started.elapsed() > WARM_WITHIN {
@@ -97,7 +96,7 @@ impl<S: Subject> Run<'_, S> {
     /// One phase, until its time is over.
     async fn pass(&self, phase: &Phase, supplies: &[Supply]) -> Result<Past, RunError> {
         let before = self.subject.facts().await?;
-        let fetches_before = self.fetches();
+        let asked_before = self.asked();
         let (at_once, later): (Vec<&Step>, Vec<&Step>) =
             phase.steps.iter().partition(|step| step.after.0.is_zero());
         for step in at_once {
@@ -129,11 +128,8 @@ impl<S: Subject> Run<'_, S> {
         }
         sleep_until(span.ends).await;
         let after = self.subject.facts().await?;
-        let fetches = self.fetches().into_iter().map(|(issuer, count)| {
-            let earlier = fetches_before.get(&issuer).copied().unwrap_or(0);
-            (issuer, count.saturating_sub(earlier))
-        });
-        Ok(Past { tallies, open, fetches: fetches.collect(), lasted: begins.elapsed(), before, after })
+        let asked = self.asked().since(&asked_before);
+        Ok(Past { tallies, open, asked, lasted: begins.elapsed(), before, after })
     }
 
     async fn take(&self, phase: &Phase, step: &Step) -> Result<(), RunError> {
@@ -147,17 +143,29 @@ impl<S: Subject> Run<'_, S> {
         }
     }
 
-    /// How many times each issuer was asked for its keys: by connection where nothing is said on it, by request
-    /// where many come on one.
-    fn fetches(&self) -> BTreeMap<String, u64> {
-        let of = |issuer: &str| {
-            let counts = self.lab.counts(issuer);
-            let asked = [Endpoint::Discovery, Endpoint::Jwks].map(|endpoint| {
-                counts.get(&endpoint).map_or(0, |counts| counts.connections.max(counts.requests))
-            });
-            asked.into_iter().max().unwrap_or(0)
+    /// How many times each issuer was asked so far: by connection where nothing is said on it, by request where many
+    /// come on one.
+    fn asked(&self) -> Asked {
+        let of = |endpoints: &[Endpoint]| {
+            let count = |issuer: &String| {
+                let counts = self.lab.counts(issuer);
+                let asked = endpoints.iter().map(|endpoint| {
+                    counts.get(endpoint).map_or(0, |counts| counts.connections.max(counts.requests))
+                });
+                asked.max().unwrap_or(0)
+            };
+            self.drill.provider.issuer.keys().map(|issuer| (issuer.clone(), count(issuer))).collect()
         };
-        self.drill.provider.issuer.keys().map(|issuer| (issuer.clone(), of(issuer))).collect()
+        let keys: &[Endpoint] = match self.drill.gateway.introspection {
+            // Discovery is asked for the endpoint, too.
+            Some(_) => &[Endpoint::Jwks],
+            None => &[Endpoint::Discovery, Endpoint::Jwks],
+        };
+        Asked {
+            keys: of(keys),
+            introspections: of(&[Endpoint::Introspection]),
+            tokens: of(&[Endpoint::Token]),
+        }
     }
 }
 
@@ -168,12 +176,6 @@ impl Past {
             open.join_all().await;
         }
         let tallies = self.tallies.into_iter().map(|(name, tally)| (name, lock(&tally).clone())).collect();
-        Observed {
-            tallies,
-            fetches: self.fetches,
-            lasted: self.lasted,
-            before: self.before,
-            after: self.after,
-        }
+        Observed { tallies, asked: self.asked, lasted: self.lasted, before: self.before, after: self.after }
     }
 }

@@ -4,6 +4,8 @@ use std::io;
 
 use keyward_lab::{CommandError, LabError};
 
+use crate::introspection::WriteError;
+
 /// Why a drill cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
@@ -91,6 +93,10 @@ impl DrillError {
 }
 
 impl RunError {
+    pub(crate) fn credential(cause: WriteError) -> Self {
+        Self::Gateway { what: format!("the gateway's credential cannot be written: {cause}"), log: None }
+    }
+
     /// For `map_err` on what the system does.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();

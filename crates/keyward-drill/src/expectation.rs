@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer};
 use crate::seen::Outcome;
 use crate::tally::Tally;
 
-/// The shares of a stream's verdicts that are right, by label: `accept`, `reject`, `undecided`, `unanswered` or
-/// a reason. What is not named is not judged; `accept = 1.0` leaves nothing for the rest.
+/// The shares of a stream's verdicts that are right, by label: `accept`, `fallback` (which is accepted, too),
+/// `reject`, `undecided`, `unanswered` or a reason. What is not named is not judged; `accept = 1.0` leaves nothing for the rest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectation(BTreeMap<String, Share>);
 
@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Expectation {
         for (label, share) in &shares {
             if kind_of(label).is_none() {
                 return Err(serde::de::Error::custom(format!(
-                    "{label:?} is neither accept, reject, undecided or unanswered nor a reason"
+                    "{label:?} is neither accept, fallback, reject, undecided or unanswered nor a reason"
                 )));
             }
             if !share.is_sound() {
@@ -106,7 +106,7 @@ impl<'de> Deserialize<'de> for Expectation {
 /// The kind that a label stands for, or is.
 fn kind_of(label: &str) -> Option<&'static str> {
     let plain = ["accept", "reject", "undecided", "unanswered"].into_iter().find(|kind| *kind == label);
-    plain.or_else(|| {
+    plain.or_else(|| (label == "fallback").then_some("accept")).or_else(|| {
         let reason = Reason::ALL.iter().find(|reason| reason.label() == label)?;
         Some(if reason.kind() == ReasonKind::Undecided { "undecided" } else { "reject" })
     })

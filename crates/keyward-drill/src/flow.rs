@@ -42,7 +42,8 @@ impl Supply {
 
     /// Whether its tokens are good ones, with nothing special about them.
     pub(crate) fn is_good(&self) -> bool {
-        self.stream.token == TokenPlan::default()
+        let opaque = self.stream.token.opaque;
+        self.stream.token == TokenPlan { opaque, ..TokenPlan::default() }
     }
 
     /// The token to send now.

@@ -12,10 +12,37 @@ use crate::tally::Tally;
 /// What was seen of a phase.
 pub(crate) struct Observed {
     pub(crate) tallies: BTreeMap<String, Tally>,
-    pub(crate) fetches: BTreeMap<String, u64>,
+    pub(crate) asked: Asked,
     pub(crate) lasted: Duration,
     pub(crate) before: Option<Facts>,
     pub(crate) after: Option<Facts>,
+}
+
+/// How often each issuer was asked, by its name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// For its keys.
+    pub(crate) keys: BTreeMap<String, u64>,
+    /// What a token is worth.
+    pub(crate) introspections: BTreeMap<String, u64>,
+    /// For a token of the gateway's own.
+    pub(crate) tokens: BTreeMap<String, u64>,
+}
+
+impl Asked {
+    /// How often since then.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let since = |now: &BTreeMap<String, u64>, then: &BTreeMap<String, u64>| {
+            let count =
+                |issuer: &String, count: &u64| count.saturating_sub(then.get(issuer).copied().unwrap_or(0));
+            now.iter().map(|(issuer, now)| (issuer.clone(), count(issuer, now))).collect()
+        };
+        Self {
+            keys: since(&self.keys, &earlier.keys),
+            introspections: since(&self.introspections, &earlier.introspections),
+            tokens: since(&self.tokens, &earlier.tokens),
+        }
+    }
 }
 
 /// What time a drill ran in.
@@ -37,7 +64,7 @@ pub(crate) fn judge(phases: &[Phase], observed: &[Observed], detail: Detail, pac
         .map(|(phase, seen)| {
             let mut failures = verdicts(phase, seen, detail);
             failures.extend(throughput(phase, seen));
-            failures.extend(fetches(phase, seen));
+            failures.extend(asked(phase, seen));
             let judged = phase.bounds.latency.as_ref().filter(|b| pace == Pace::Virtual || !b.waits_only);
             failures.extend(judged.and_then(|bound| {
                 let reference = by_name(&bound.of)?;
@@ -51,7 +78,7 @@ pub(crate) fn judge(phases: &[Phase], observed: &[Observed], detail: Detail, pac
                 name: phase.name.clone(),
                 failures,
                 streams: seen.tallies.iter().map(|(n, tally)| (n.clone(), StreamReport::of(tally))).collect(),
-                fetches: seen.fetches.clone(),
+                fetches: seen.asked.keys.clone(),
                 memory_mib: seen.after.as_ref().and_then(|facts| facts.memory).map(mib),
             }
         })
@@ -89,13 +116,21 @@ fn throughput(phase: &Phase, seen: &Observed) -> Vec<Failure> {
     missed.collect()
 }
 
-fn fetches(phase: &Phase, seen: &Observed) -> Vec<Failure> {
-    let bounds = phase.bounds.fetches.iter();
-    let exceeded = bounds.filter_map(|(issuer, most)| {
-        let count = seen.fetches.get(issuer).copied().unwrap_or(0);
-        (count > *most).then(|| {
-            let text = format!("{issuer} was asked for its keys {count} times, expected {most} at most");
-            failure(About::Fetches, text)
+fn asked(phase: &Phase, seen: &Observed) -> Vec<Failure> {
+    let Asked { keys, introspections, tokens } = &seen.asked;
+    let bounds = &phase.bounds;
+    let bounded = [
+        ("for its keys", &bounds.fetches, keys),
+        ("what a token is worth", &bounds.introspections, introspections),
+        ("for a token", &bounds.token_requests, tokens),
+    ];
+    let exceeded = bounded.into_iter().flat_map(|(what, bounds, asked)| {
+        bounds.iter().filter_map(move |(issuer, most)| {
+            let count = asked.get(issuer).copied().unwrap_or(0);
+            (count > *most).then(|| {
+                let text = format!("{issuer} was asked {what} {count} times, expected {most} at most");
+                failure(About::Fetches, text)
+            })
         })
     });
     exceeded.collect()

@@ -17,8 +17,12 @@ pub mod tally;
 
 mod engine;
 mod flow;
+mod introspection;
 mod judge;
 mod subject;
 
 pub use drill::Drill;
+pub use introspection::{
+    AssertionAudience, CredentialPlan, CredentialState, FallbackPlan, IntrospectionPlan,
+};
 pub use mode::{Mode, Target};

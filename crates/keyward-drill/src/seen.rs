@@ -10,6 +10,8 @@ use keyward::{Reason, ReasonKind};
 pub enum Outcome {
     /// It may pass.
     Accept,
+    /// It may pass by the way that is only taken where the other cannot tell.
+    Fallback,
     /// It may not.
     Reject(Option<Reason>),
     /// Nobody can tell.
@@ -20,10 +22,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// What a forward-auth answer says: by its status, and by the reason where it names one that we know.
-    pub fn of_answer(status: StatusCode, reason: Option<&str>) -> Self {
+    /// `fallback` is the cause of one, where there was one.
+    pub fn of_answer(status: StatusCode, reason: Option<&str>, fallback: Option<&str>) -> Self {
         let reason = reason.and_then(|label| Reason::ALL.iter().copied().find(|r| r.label() == label));
         if status.is_success() {
-            Self::Accept
+            if fallback.is_some_and(|cause| !cause.is_empty()) { Self::Fallback } else { Self::Accept }
         } else if status.is_server_error() {
             Self::Undecided(reason)
         } else {
@@ -33,13 +36,15 @@ impl Outcome {
 
     /// Whether `label` is what it is called: its kind, or its reason.
     pub fn is_called(self, label: &str) -> bool {
-        self.kind() == label || self.reason().is_some_and(|reason| reason.label() == label)
+        self.kind() == label
+            || (label == "fallback" && self == Self::Fallback)
+            || self.reason().is_some_and(|reason| reason.label() == label)
     }
 
     /// `accept`, `reject`, `undecided` or `unanswered`.
     pub const fn kind(self) -> &'static str {
         match self {
-            Self::Accept => "accept",
+            Self::Accept | Self::Fallback => "accept",
             Self::Reject(_) => "reject",
             Self::Undecided(_) => "undecided",
             Self::Unanswered => "unanswered",
@@ -50,13 +55,16 @@ impl Outcome {
     pub const fn reason(self) -> Option<Reason> {
         match self {
             Self::Reject(reason) | Self::Undecided(reason) => reason,
-            Self::Accept | Self::Unanswered => None,
+            Self::Accept | Self::Fallback | Self::Unanswered => None,
         }
     }
 
     /// What it is called in reports.
     pub fn label(self) -> &'static str {
-        self.reason().map_or(self.kind(), Reason::label)
+        match self {
+            Self::Fallback => "fallback",
+            _ => self.reason().map_or(self.kind(), Reason::label),
+        }
     }
 }
 

@@ -78,7 +78,10 @@ impl History {
             let was = is_up.then(|| provider.condition(issuer.timeout));
             match event {
                 Event::Ask(_) => continue,
-                Event::Gateway(GatewayStep::Deny(_)) => continue,
+                // The schedules decide by keys, which credentials and what endpoints said have no part in.
+                Event::Gateway(
+                    GatewayStep::Credential(_) | GatewayStep::Deny(_) | GatewayStep::Forget(_),
+                ) => continue,
                 Event::Gateway(GatewayStep::Kill) => {
                     is_up = false;
                     history.losses.extend((!schedule.snapshots).then_some(*at));

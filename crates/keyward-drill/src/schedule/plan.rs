@@ -146,6 +146,8 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ask(ask) => ask.fmt(f),
+            Self::Gateway(GatewayStep::Credential(state)) => write!(f, "verifier: credential {state:?}"),
+            Self::Gateway(GatewayStep::Forget(subject)) => write!(f, "verifier: forget {subject}"),
             Self::Gateway(GatewayStep::Deny(kids)) => write!(f, "verifier: deny [{}]", kids.join(", ")),
             Self::Gateway(GatewayStep::Kill) => f.write_str("verifier: kill"),
             Self::Gateway(GatewayStep::Restart) => f.write_str("verifier: restart"),

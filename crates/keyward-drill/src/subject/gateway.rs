@@ -14,12 +14,14 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, sleep};
+use url::form_urlencoded;
 
-use super::asker::Asker;
+use super::asker::{Asker, FALLBACK_HEADER};
 use super::{Facts, Subject};
 use crate::drill::{Damage, Drill, GatewayStep};
 use crate::error::RunError;
 use crate::expectation::Detail;
+use crate::introspection::{CredentialState, IntrospectionPlan};
 use crate::seen::Outcome;
 
 /// How long it may take to come up, to end, and to read its configuration again.
@@ -39,6 +41,8 @@ pub(crate) struct Gateway {
     admin: SocketAddr,
     asker: Asker,
     config: Mutex<toml::Table>,
+    introspection: Option<IntrospectionPlan>,
+    lab: Lab,
     child: AsyncMutex<Option<Child>>,
 }
 
@@ -53,12 +57,15 @@ impl Gateway {
             admin,
             asker: Asker::new(address.unwrap_or_default()),
             config: Mutex::new(config(drill, lab, listen, admin)),
+            introspection: drill.gateway.introspection.clone(),
+            lab: lab.clone(),
             child: AsyncMutex::new(None),
             folder,
         };
         let authority = gateway.folder.path().join("authority.pem");
         std::fs::write(authority, lab.authority_pem()).map_err(RunError::io("write the authority's PEM"))?;
         std::fs::create_dir(gateway.snapshots()).map_err(RunError::io("make the folder for snapshots"))?;
+        gateway.write_credentials(CredentialState::Right)?;
         gateway.write_config()?;
         if drill.gateway.starts {
             gateway.start().await?;
@@ -82,6 +89,24 @@ impl Gateway {
         std::fs::write(&new, text)
             .and_then(|()| std::fs::rename(new, path))
             .map_err(RunError::io("write keyward.toml"))
+    }
+
+    fn write_credentials(&self, state: CredentialState) -> Result<(), RunError> {
+        let Some(plan) = &self.introspection else {
+            return Ok(());
+        };
+        self.lab
+            .issuers()
+            .try_for_each(|issuer| plan.write(&self.lab, issuer, self.folder.path(), state))
+            .map_err(RunError::credential)
+    }
+
+    async fn forget(&self, subject: &str) -> Result<(), RunError> {
+        let form = form_urlencoded::Serializer::new(String::new()).append_pair("sub", subject).finish();
+        match self.asker.post(self.admin_uri("/cache/forget"), form).await {
+            Some(status) if status.is_success() => Ok(()),
+            other => Err(self.failure(&format!("the gateway does not forget: {other:?}"))),
+        }
     }
 
     async fn start(&self) -> Result<(), RunError> {
@@ -209,7 +234,9 @@ impl Subject for Gateway {
 
     async fn step(&self, step: &GatewayStep) -> Result<(), RunError> {
         match step {
+            GatewayStep::Credential(state) => self.write_credentials(*state),
             GatewayStep::Deny(kids) => self.deny(kids).await,
+            GatewayStep::Forget(subject) => self.forget(subject).await,
             GatewayStep::Kill => self.kill().await,
             GatewayStep::Restart => self.restart().await,
             GatewayStep::Snapshot(damage) => damage_snapshots(&self.snapshots(), *damage),
@@ -301,6 +328,14 @@ fn config(drill: &Drill, lab: &Lab, listen: SocketAddr, admin: SocketAddr) -> to
             table.insert("allow_hosts".to_owned(), strings(&plan.allow_hosts));
         }
         table.insert("key_set".to_owned(), key_set.clone().into());
+        table.insert("strategy".to_owned(), plan.strategy.label().into());
+        if let Some(introspection) = &plan.introspection {
+            let issuer = lab.issuer(name)?.issuer;
+            table.insert("introspection".to_owned(), introspection.table(name, &issuer).into());
+        }
+        if let Some(fallback) = &plan.fallback {
+            table.insert("fallback".to_owned(), fallback.table(FALLBACK_HEADER).into());
+        }
         Some(toml::Value::Table(table))
     });
     let mut config = toml::Table::new();

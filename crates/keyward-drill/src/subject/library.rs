@@ -8,15 +8,16 @@ use std::time::Duration;
 use keyward::address::NoHost;
 use keyward::clock::Clock;
 use keyward::event::{Event, Observer};
-use keyward::{IssuerSettings, MonoTime, Now, UnixTime, Verdict, Verifier};
+use keyward::{Forget, IssuerSettings, MonoTime, Now, UnixTime, Verdict, Verifier};
 use keyward_lab::Lab;
 use tokio::time::Instant;
 
 use super::memory_transport::MemoryTransport;
 use super::{Facts, Subject};
-use crate::drill::{Damage, Drill, GatewayStep};
+use crate::drill::{Damage, Drill, GatewayPlan, GatewayStep};
 use crate::error::RunError;
 use crate::expectation::Detail;
+use crate::introspection::{self, CredentialState, IntrospectionPlan};
 use crate::seen::Outcome;
 
 /// A verifier that is started and stopped by a drill.
@@ -28,14 +29,33 @@ pub(crate) struct Library {
     seed: u64,
     /// Kept for as long as the drill runs.
     snapshots: Option<tempfile::TempDir>,
+    credentials: Option<Credentials>,
     events: Arc<Events>,
     verifier: Mutex<Option<Verifier>>,
+}
+
+/// What it shows its providers, in a folder that is kept for as long as the drill runs.
+#[derive(Debug)]
+struct Credentials {
+    plan: IntrospectionPlan,
+    lab: Lab,
+    folder: tempfile::TempDir,
 }
 
 impl Library {
     /// Builds it, and starts it where the drill says so.
     pub(crate) fn new(drill: &Drill, lab: &Lab, wall: i64, seed: u64) -> Result<Self, RunError> {
-        let library = Self::stopped(settings(drill, lab)?, drill.gateway.snapshots, lab, wall, seed)?;
+        let mut library = Self::stopped(settings(drill, lab)?, drill.gateway.snapshots, lab, wall, seed)?;
+        if let Some(introspection) = &drill.gateway.introspection {
+            let folder = folder().map_err(RunError::io("make a folder"))?;
+            let GatewayPlan { strategy, fallback, .. } = &drill.gateway;
+            for settings in &mut *lock(&library.settings) {
+                let (fallback, introspection) = (fallback.as_ref(), Some(introspection));
+                introspection::set_up(settings, *strategy, fallback, introspection, folder.path());
+            }
+            library.credentials = Some(Credentials { plan: introspection.clone(), lab: lab.clone(), folder });
+            library.write_credentials(CredentialState::Right)?;
+        }
         if drill.gateway.starts {
             library.start()?;
         }
@@ -69,6 +89,7 @@ impl Library {
             clock: Arc::new(VirtualClock::starting_at(wall)),
             seed,
             snapshots: snapshots.transpose().map_err(RunError::io("make a folder"))?,
+            credentials: None,
             events: Arc::default(),
             verifier: Mutex::new(None),
         })
@@ -102,6 +123,15 @@ impl Library {
         Ok(())
     }
 
+    fn write_credentials(&self, state: CredentialState) -> Result<(), RunError> {
+        let Some(Credentials { plan, lab, folder }) = &self.credentials else {
+            return Ok(());
+        };
+        lab.issuers()
+            .try_for_each(|issuer| plan.write(lab, issuer, folder.path(), state))
+            .map_err(RunError::credential)
+    }
+
     fn kill(&self) {
         lock(&self.verifier).take();
     }
@@ -129,6 +159,7 @@ impl Subject for Library {
         match self.verifier() {
             None => Outcome::Unanswered,
             Some(verifier) => match verifier.verify(token.as_bytes()).await {
+                Verdict::Accept(verified) if verified.fallback().is_some() => Outcome::Fallback,
                 Verdict::Accept(_) => Outcome::Accept,
                 Verdict::Reject(reason) | Verdict::Undecided(reason) => reason.into(),
             },
@@ -137,7 +168,14 @@ impl Subject for Library {
 
     async fn step(&self, step: &GatewayStep) -> Result<(), RunError> {
         match step {
+            GatewayStep::Credential(state) => self.write_credentials(*state),
             GatewayStep::Deny(kids) => self.deny(kids),
+            GatewayStep::Forget(subject) => {
+                if let Some(verifier) = self.verifier() {
+                    verifier.forget(Forget::Subject(subject));
+                }
+                Ok(())
+            }
             GatewayStep::Kill => {
                 self.kill();
                 Ok(())
@@ -232,6 +270,9 @@ impl Observer for Events {
         let mut events = lock(&self.0);
         *events.entry(event.label().to_owned()).or_default() += 1;
         let cause = match event {
+            Event::CredentialFailed { error, .. } | Event::CredentialRefused { error, .. } => error.label(),
+            Event::IntrospectionCalled { outcome, .. } => outcome,
+            Event::IntrospectionFailed { failure, .. } => failure.label(),
             Event::RefreshFailed { error, .. } => error.label(),
             Event::RefreshRefused { .. } => "no_usable_key",
             _ => return,
