@@ -29,7 +29,8 @@ Examples:
   keyward config check keyward.toml --json
 
 It reads the file and those that it names, asks nobody, and says in which line and column something is
-wrong. Exit code 0: it can be used. 1: it cannot. 2: it cannot be read.")]
+wrong. It warns of each secret that others than its owner can read. Exit code 0: it can be used. 1: it
+cannot. 2: it cannot be read.")]
 pub(crate) struct CheckArgs {
     /// The configuration file
     file: PathBuf,
@@ -57,6 +58,7 @@ struct Report<'a> {
     line: Option<usize>,
     column: Option<usize>,
     message: Option<&'a str>,
+    warnings: Vec<String>,
 }
 
 fn check(args: &CheckArgs) -> Result<Exit, Failure> {
@@ -66,9 +68,20 @@ fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let mut output = Output::stdout();
     let exit = match Config::load(&args.file) {
         Ok(config) => {
+            let warnings = config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
             if args.json {
-                output.json(&Report { file, sound: true, line: None, column: None, message: None })?;
+                output.json(&Report {
+                    file,
+                    sound: true,
+                    line: None,
+                    column: None,
+                    message: None,
+                    warnings,
+                })?;
             } else {
+                for warning in warnings {
+                    output.line(format_args!("{file}: warning: {warning}"))?;
+                }
                 let names: Vec<&str> = config.issuers.iter().map(|issuer| &*issuer.policy.name).collect();
                 output.line(format_args!("{file}: it can be used; issuers: {}", names.join(", ")))?;
             }
@@ -78,7 +91,8 @@ fn check(args: &CheckArgs) -> Result<Exit, Failure> {
             if args.json {
                 let (line, column) = error.place().map(|place| (place.line, place.column)).unzip();
                 let message = Some(error.message());
-                output.json(&Report { file, sound: false, line, column, message })?;
+                let warnings = Vec::new();
+                output.json(&Report { file, sound: false, line, column, message, warnings })?;
             } else {
                 output.line(&error)?;
             }
