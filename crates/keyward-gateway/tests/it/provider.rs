@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::support::{ISSUER, KEY, now, sign_as};
+
 /// What its introspection endpoint does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
@@ -29,6 +31,8 @@ pub(crate) enum Mood {
     Says(&'static str),
     /// Sends a page of HTML with 200.
     Html,
+    /// Says what it knows in a JWT (RFC 9701), to the client `gateway`.
+    Signs,
     /// Answers with this status, and this `Retry-After` where it is not 0.
     Status(u16, u64),
 }
@@ -147,6 +151,15 @@ async fn answer(
         Mood::Html => {
             let mut answer = Response::new(Full::from("<html>maintenance</html>"));
             answer.headers_mut().insert("content-type", "text/html".parse().unwrap());
+            Ok(answer)
+        }
+        Mood::Signs => {
+            let claims =
+                json!({ "iss": ISSUER, "aud": "gateway", "iat": now(), "token_introspection": said });
+            let jwt = sign_as("token-introspection+jwt", &KEY, &claims);
+            let mut answer = Response::new(Full::from(jwt));
+            let kind = "application/token-introspection+jwt";
+            answer.headers_mut().insert("content-type", kind.parse().unwrap());
             Ok(answer)
         }
         Mood::Status(status, retry_after) => {

@@ -331,8 +331,12 @@ pub(crate) fn with(mut claims: Value, name: &str, value: impl Into<Value>) -> Va
 }
 
 pub(crate) fn sign(signer: &LocalSigner, claims: &Value) -> String {
+    sign_as("at+jwt", signer, claims)
+}
+
+pub(crate) fn sign_as(typ: &str, signer: &LocalSigner, claims: &Value) -> String {
     let payload = claims.to_string();
-    match std::pin::pin!(sign_compact(signer, Some("at+jwt"), payload.as_bytes()))
+    match std::pin::pin!(sign_compact(signer, Some(typ), payload.as_bytes()))
         .poll(&mut Context::from_waker(Waker::noop()))
     {
         Poll::Ready(token) => token.unwrap(),
