@@ -51,7 +51,7 @@ impl Glewlwyd {
     /// Starts it on a free port over a database of its own.
     pub(crate) fn start(workshop: &Workshop) -> Result<Self, Error> {
         let port = free_port()?;
-        let folder = workshop.subfolder("glewlwyd")?;
+        let folder = workshop.subfolder(&format!("glewlwyd-{port}"))?;
         create_database(&folder.join("glewlwyd.db"))?;
         let config = folder.join("glewlwyd.conf");
         write_template(

@@ -37,7 +37,7 @@ impl Lemonldap {
     pub(crate) fn start(workshop: &Workshop) -> Result<Self, Error> {
         let port = free_port()?;
         let issuer = format!("http://127.0.0.1:{port}/");
-        let folder = workshop.subfolder("lemonldap-ng")?;
+        let folder = workshop.subfolder(&format!("lemonldap-ng-{port}"))?;
         for name in ["conf", "cache", "sessions/lock", "psessions/lock"] {
             fs::create_dir_all(folder.join(name)).map_err(Error::io(format!("create {name}")))?;
         }
