@@ -346,9 +346,8 @@ impl Run {
             return;
         }
         assert!(probe_after.min(probe_limit) <= seconds(60) && probe_patience <= seconds(60));
-        let asked = self.model.now.max(self.model.quiet_until());
-        let deadline = asked.max(self.model.now.saturating_add(seconds(66))).saturating_add(SECOND);
-        while self.model.now <= deadline {
+        let quiet = self.model.quiet_until().saturating_since(self.model.now);
+        for _ in 0..=quiet.max(seconds(66)).as_secs() + 1 {
             if self.ask() {
                 self.end(self.under_way.len() - 1, ANSWERED);
             }

@@ -1,5 +1,5 @@
-//! Tests that try to break keyward-verify from outside: the reasons, the key set machine and the breaker against models,
-//! rotation as a provider does it, the verdict cache, and what introspection says, who asks and who believes it.
+//! Tests that try to break keyward-verify from outside: the reasons, the key set machine and the breaker against
+//! models, rotation as a provider does it, the verdict cache, and what introspection says and who believes it.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
