@@ -20,7 +20,7 @@ pub fn key_file(data: &[u8]) {
                 signs_for_its_public_half(&key);
                 is_called_what_its_file_says(data, &kind, &key);
             }
-            Err(fault) => shows_nothing(data, &fault.to_string()),
+            Err(fault) => crate::shows_nothing(data, &fault.to_string()),
         }
     }
 }
@@ -49,13 +49,5 @@ fn is_called_what_its_file_says(data: &[u8], kind: &KeyFileKind, key: &SigningKe
             let said = (text("type"), text("keyId"), text("userId"));
             assert_eq!(said, (Some("serviceaccount"), key.kid(), Some(&**user_id)));
         }
-    }
-}
-
-fn shows_nothing(data: &[u8], message: &str) {
-    // Longer than any word of a message of ours.
-    let words = data.split(|octet| !octet.is_ascii_alphanumeric()).filter(|word| word.len() > 16);
-    for word in words.filter_map(|word| std::str::from_utf8(word).ok()) {
-        assert!(!message.contains(word), "{word} is shown");
     }
 }

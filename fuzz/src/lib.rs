@@ -12,14 +12,25 @@
 
 mod base64url;
 mod claims;
+mod introspection;
 mod jwk_set;
 mod key_file;
 mod token;
 
 pub use claims::claims;
+pub use introspection::introspection;
 pub use jwk_set::jwk_set;
 pub use key_file::key_file;
 pub use token::token;
+
+/// A refusal holds no word of what was refused.
+fn shows_nothing(data: &[u8], message: &str) {
+    // Longer than any word of a message of ours.
+    let words = data.split(|octet| !octet.is_ascii_alphanumeric()).filter(|word| word.len() > 16);
+    for word in words.filter_map(|word| std::str::from_utf8(word).ok()) {
+        assert!(!message.contains(word), "{word} is shown");
+    }
+}
 
 /// Whether a member name stands twice in `json`: what `serde_json::Value` cannot say, since its last value
 /// wins.

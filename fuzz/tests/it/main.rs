@@ -27,6 +27,11 @@ fn the_corpus_breaks_no_promise_of_claims() {
 }
 
 #[test]
+fn the_corpus_breaks_no_promise_of_introspection() {
+    replay("introspection", keyward_fuzz::introspection);
+}
+
+#[test]
 fn the_corpus_breaks_no_promise_of_jwk_sets() {
     replay("jwk_set", keyward_fuzz::jwk_set);
 }
