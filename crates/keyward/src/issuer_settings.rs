@@ -11,7 +11,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::address::{self, AddressClass, AllowedHost};
-use crate::credentials::CredentialFileError;
+use crate::credentials::{CredentialFileError, CredentialSettings};
 use crate::endpoint::EndpointPlace;
 use crate::fetch::shown;
 use crate::introspection::{FallbackSettings, IntrospectionSettings};
@@ -326,6 +326,11 @@ impl IssuerSettings {
             EndpointPlace::Discovery => Url::parse(&self.policy.issuer).ok(),
             EndpointPlace::Url(url) => Some(url.clone()),
         })?;
+        if let CredentialSettings::Bearer(bearer) = &introspection.credential
+            && let EndpointPlace::Url(url) = &bearer.token_endpoint
+        {
+            self.check_address(Some(url.clone()))?;
+        }
         let checked = introspection.credential.check();
         checked.map(drop).map_err(|cause| SettingsError::Credential { issuer: issuer(), cause })
     }

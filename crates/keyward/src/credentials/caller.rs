@@ -350,11 +350,16 @@ impl Caller {
             let mut request = proof.post_form(endpoint, fields);
             request.headers.insert(ACCEPT, HeaderValue::from_static(self.shared.settings.accept));
             let sent = fetcher.send(named, &request).await;
-            let answer = sent.map_err(CallError::Fetch)?;
+            let answer = sent.map_err(|error| {
+                self.untold(&shown);
+                CallError::Fetch(error)
+            })?;
             let said = ProviderError::read(&answer, proof.secrets());
             if !is_refusal(&said) {
                 if answer.status.is_success() {
                     self.accepted(&shown);
+                } else {
+                    self.untold(&shown);
                 }
                 return Ok(answer);
             }
@@ -402,9 +407,17 @@ impl Caller {
             (Shown::Bearer(number), Some(bearer)) => bearer.accepted(*number),
             _ => self.shared.standing().accepted(),
         };
-        if had_refused {
-            *self.shared.last_refusal() = None;
+        // A new file ends a refusal as well, once the provider takes what is in it.
+        let was_refused = self.shared.last_refusal().take().is_some();
+        if had_refused || was_refused {
             self.shared.surroundings.tell(&Event::CredentialAccepted);
+        }
+    }
+
+    /// The provider said nothing of what was shown.
+    fn untold(&self, shown: &Shown) {
+        if let Shown::Fixed(_) = shown {
+            self.shared.standing().untold(self.shared.surroundings.clock.mono());
         }
     }
 

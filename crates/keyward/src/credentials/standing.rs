@@ -62,6 +62,13 @@ impl Standing {
         (retry_in, Some(count))
     }
 
+    /// Who tried it learnt nothing: another may.
+    pub(super) fn untold(&mut self, now: MonoTime) {
+        if let Some(refusal) = self.refusal.as_mut().filter(|refusal| refusal.is_tried) {
+            (refusal.until, refusal.is_tried) = (now, false);
+        }
+    }
+
     /// The provider took it. Whether it had refused it before.
     pub(super) fn accepted(&mut self) -> bool {
         self.refusal.take().is_some()
@@ -104,6 +111,13 @@ mod tests {
         let later = later.saturating_add(second);
         assert_eq!(standing.ask(later), Ok(()));
         assert_eq!(standing.ask(later.saturating_add(TRIAL)), Ok(()));
+        // Who tried it was told of something else: another does, and its refusal counts.
+        let later = later.saturating_add(TRIAL).saturating_add(TRIAL);
+        assert_eq!(standing.ask(later), Ok(()));
+        standing.untold(later);
+        assert!(!standing.refuses(later));
+        assert_eq!(standing.ask(later), Ok(()));
+        assert_eq!(standing.refused(later).1, Some(3));
         assert!(standing.accepted() && !standing.accepted());
         assert_eq!((standing.ask(later), standing.count()), (Ok(()), 0));
     }

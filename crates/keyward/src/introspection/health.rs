@@ -8,11 +8,14 @@ use keyward_verify::introspection::Failure;
 /// While it goes on, a failure is told again no more often than this.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Another failure than the one that was told last is told after this.
+const CHANGE_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How the last calls went.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     last_success: Option<MonoTime>,
-    last_told: Option<MonoTime>,
+    last_told: Option<(MonoTime, Failure)>,
     failing: Option<Failing>,
 }
 
@@ -36,7 +39,10 @@ impl Health {
     /// A call failed. What is to be told of it, unless that was done a moment ago.
     pub(super) fn failed(&mut self, now: MonoTime, failure: Failure, why: String) -> Option<Failing> {
         let before = self.failing.take();
-        let is_due = self.last_told.is_none_or(|told| now >= told.saturating_add(TELL_INTERVAL));
+        let is_due = self.last_told.is_none_or(|(told, what)| {
+            let interval = if what == failure { TELL_INTERVAL } else { CHANGE_INTERVAL };
+            now >= told.saturating_add(interval)
+        });
         let failing = Failing {
             since: before.as_ref().map_or(now, |failing| failing.since),
             failures: before.as_ref().map_or(1, |failing| failing.failures.saturating_add(1)),
@@ -46,7 +52,7 @@ impl Health {
         };
         self.failing = Some(failing.clone());
         is_due.then(|| {
-            self.last_told = Some(now);
+            self.last_told = Some((now, failure));
             failing
         })
     }
@@ -92,5 +98,17 @@ mod tests {
         let recovered = health.succeeded(at(130)).map(|failing| failing.failures);
         assert_eq!((recovered, health.last_success()), (Some(130), Some(at(130))));
         assert!(health.failing().is_none());
+    }
+
+    #[test]
+    fn another_cause_is_told_without_a_minutes_wait_and_two_that_take_turns_are_no_flood() {
+        let mut health = Health::default();
+        let at = |seconds: u64| MonoTime(seconds * 1_000_000_000);
+        let mut told = |second, failure| health.failed(at(second), failure, String::new()).is_some();
+        assert!(told(0, Failure::TimedOut) && !told(4, Failure::Malformed) && told(5, Failure::Malformed));
+        let turns = (6..66).filter(|second| {
+            told(*second, if second % 2 == 0 { Failure::TimedOut } else { Failure::Malformed })
+        });
+        assert_eq!(turns.count(), 12);
     }
 }

@@ -346,7 +346,26 @@ async fn our_refused_secret_never_blames_a_token_and_is_tried_again_when_it_is_m
     pass(Duration::from_secs(2)).await;
     desk.record.seen("idp", "credential_reloaded", 1).await;
     assert_eq!(desk.outcome("opaque").await, Outcome::Accept);
+    desk.record.seen("idp", "credential_accepted", 1).await;
+    assert_eq!((desk.status().credential.state, desk.status().credential.last_error), ("usable", None));
     drop(folder);
+}
+
+#[tokio::test]
+async fn a_trial_that_meets_another_failure_is_no_word_on_our_credential() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let answer = move |_: &Received| match counted.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::with_header(401, "WWW-Authenticate: Basic"),
+        1 => reply(500, json!({})),
+        _ => active(),
+    };
+    let desk = Desk::new(Strategy::Introspection, answer).await;
+    assert_eq!(desk.outcome("opaque").await, Outcome::Undecided(Reason::IntrospectionCredentialsRejected));
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(desk.outcome("opaque").await, Outcome::Undecided(Reason::IntrospectionUnavailable));
+    assert_eq!(desk.outcome("opaque").await, Outcome::Accept);
+    desk.record.seen("idp", "credential_accepted", 1).await;
 }
 
 #[tokio::test]
