@@ -22,7 +22,8 @@ use crate::interop::token::Token;
 use crate::interop::workshop::{Workshop, write_template};
 
 const AUDIENCE: &str = "https://api.example";
-/// Where the plugin names no such scope, a client is told of its own tokens only that they are active.
+/// Where the plugin names no such scope, each client is told of its own tokens only that they are active; where it does,
+/// of all, and no client needs the scope for that.
 const INTROSPECT: &str = "introspect";
 
 const ALGORITHMS: [&str; 3] = ["RS256", "ES256", "EdDSA"];
@@ -100,8 +101,8 @@ impl Glewlwyd {
         for key in &keys {
             self.admin(Method::POST, "client/", Some(&client(key)))?;
         }
-        for (id, scopes) in [("gateway", &["read", INTROSPECT][..]), ("stranger", &["read"])] {
-            self.admin(Method::POST, "client/", Some(&client_called(id, scopes)))?;
+        for id in ["gateway", "stranger"] {
+            self.admin(Method::POST, "client/", Some(&client_called(id)))?;
         }
         self.replace_keys(keys);
         Ok(())
@@ -315,21 +316,21 @@ fn plugin(issuer: &str, keys: &[Value], life: Life) -> Value {
 /// The client whose tokens this key signs.
 fn client(key: &Value) -> Value {
     let algorithm = key.get("alg").and_then(Value::as_str).unwrap_or_default();
-    let mut client = client_called(&format!("{CLIENT}-{algorithm}"), &["read"]);
+    let mut client = client_called(&format!("{CLIENT}-{algorithm}"));
     if let Some(members) = client.as_object_mut() {
         members.insert("sign_kid".to_owned(), key.get("kid").cloned().unwrap_or_default());
     }
     client
 }
 
-fn client_called(id: &str, scopes: &[&str]) -> Value {
+fn client_called(id: &str) -> Value {
     json!({
         "client_id": id,
         "name": "Keyward interop",
         "password": CLIENT_SECRET,
         "confidential": true,
         "enabled": true,
-        "scope": scopes,
+        "scope": ["read"],
         "authorization_type": ["client_credentials"],
         "redirect_uri": [],
         "token_endpoint_auth_method": ["client_secret_basic"],

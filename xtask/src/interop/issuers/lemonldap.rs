@@ -2,7 +2,8 @@
 //! name no `alg`, its tokens are of type `JWT` for a list of audiences.
 //!
 //! What it says of a token names no audience, whatever the token says. This release has no revocation endpoint: its
-//! operators delete sessions.
+//! operators delete sessions. Of `Authorization: Basic` it reads what comes before the first `+` or `/`, so that some
+//! secrets are good in the form only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
