@@ -50,6 +50,10 @@ impl Attempt {
             let reason = "its fault is in discovery, and the address of the key set is configured";
             return Ok(Self::Pointless(Verdict::not_applicable(&drill.name, reason)));
         }
+        if drill.introspects {
+            let reason = "it is about introspection, and here it verifies JWTs by key sets";
+            return Ok(Self::Pointless(Verdict::not_applicable(&drill.name, reason)));
+        }
         Running::start(workshop, rival, drill).map(Self::Running)
     }
 

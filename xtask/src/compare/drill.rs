@@ -21,6 +21,8 @@ pub(super) struct Drill {
     pub(super) issuers: usize,
     /// Whether it is about TLS, processes, load or memory, so that nothing else should run meanwhile.
     pub(super) wants_the_machine: bool,
+    /// Whether the gateway asks an introspection endpoint in it.
+    pub(super) introspects: bool,
 }
 
 /// A line of `keyward drill list --json`.
@@ -43,6 +45,7 @@ struct File {
 #[derive(Default, Deserialize)]
 struct Gateway {
     ttl: Option<String>,
+    introspection: Option<toml::Value>,
 }
 
 impl Drill {
@@ -68,7 +71,9 @@ impl Drill {
                 .and_then(|seconds| seconds.parse().ok())
                 .ok_or_else(|| Failure(format!("{name}: the ttl {ttl} is no whole number of seconds")))?,
         };
-        Ok(Self { name, ttl, issuers: file.provider.len().max(1), wants_the_machine: file.runs == "sockets" })
+        let introspects = file.gateway.introspection.is_some();
+        let (issuers, wants_the_machine) = (file.provider.len().max(1), file.runs == "sockets");
+        Ok(Self { name, ttl, issuers, wants_the_machine, introspects })
     }
 }
 
@@ -80,6 +85,7 @@ mod tests {
     fn what_a_file_does_not_say_is_the_default() {
         let drill = Drill::parse("a".to_owned(), "title = \"A\"").unwrap();
         assert_eq!((drill.ttl, drill.issuers, drill.wants_the_machine), (300, 1, false));
+        assert!(!drill.introspects);
     }
 
     #[test]
