@@ -42,7 +42,10 @@ fn every_drill_that_comes_along_makes_sense_and_has_a_name_of_its_own() {
 #[test]
 fn every_incident_of_this_family_has_a_drill() {
     let drills = catalogue::all().unwrap();
-    for incident in ["A1", "A2", "A3", "B12", "B13", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B14", "B15"] {
+    for incident in [
+        "A1", "A2", "A3", "B12", "B13", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11",
+        "B14", "B15",
+    ] {
         let has = drills.iter().any(|drill| drill.incidents.iter().any(|of| of == incident));
         assert!(has, "no drill replays {incident}");
     }

@@ -33,6 +33,11 @@ impl Plan {
         self.keys_only
     }
 
+    /// Whether the keys of the issuer at `place` are ever looked at for a token.
+    pub fn uses_keys(&self, place: usize) -> bool {
+        self.tactic(place).strategy != Strategy::Introspection
+    }
+
     pub(super) fn tactic(&self, place: usize) -> Tactic {
         self.tactics.get(place).copied().unwrap_or_default()
     }

@@ -9,7 +9,7 @@ use keyward_verify::introspection::{
     Answer, AnswerCache, AnswerForm, Breaker, CallOutcome, Endpoint, Failure, Permission, Question, Received,
     Ticket, Transition, Unread,
 };
-use keyward_verify::{Issuer, MonoTime};
+use keyward_verify::{Issuer, MonoTime, Reason};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
@@ -36,8 +36,8 @@ pub(crate) struct Introspector {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     caller: Arc<Caller>,
-    /// Its keys check signed answers.
-    keeper: Arc<Keeper>,
+    /// Its keys check signed answers, where there may be such.
+    keeper: Option<Arc<Keeper>>,
     endpoint: Endpoint,
     answers: Arc<AnswerCache>,
     breaker: Mutex<Breaker>,
@@ -52,7 +52,8 @@ pub(crate) struct Introspector {
 pub(crate) struct NewIntrospector {
     pub(crate) settings: IntrospectionSettings,
     pub(crate) caller: Arc<Caller>,
-    pub(crate) keeper: Arc<Keeper>,
+    /// Where answers may be signed.
+    pub(crate) keeper: Option<Arc<Keeper>>,
     pub(crate) issuer: Issuer,
     /// The issuer's place in the verifier's list.
     pub(crate) place: usize,
@@ -72,6 +73,9 @@ impl Introspector {
             token_types: settings.token_types.clone(),
             ..Endpoint::new(issuer, place)
         };
+        let mut breaker = settings.breaker.clone();
+        // So that a call that tries is never given up while it may still come back.
+        breaker.probe_patience = breaker.probe_patience.max(settings.timeout.saturating_mul(2));
         Self {
             clock,
             observer,
@@ -79,7 +83,7 @@ impl Introspector {
             keeper,
             endpoint,
             answers: Arc::new(AnswerCache::new(settings.cache.clone(), secret)),
-            breaker: Mutex::new(Breaker::new(settings.breaker.clone(), seed)),
+            breaker: Mutex::new(Breaker::new(breaker, seed)),
             calls: Arc::new(Semaphore::new(settings.concurrency)),
             flights: Arc::default(),
             latency: Mutex::default(),
@@ -92,7 +96,7 @@ impl Introspector {
     pub(crate) fn asks_alike(&self, new: &NewIntrospector) -> bool {
         self.settings == new.settings
             && Arc::ptr_eq(&self.caller, &new.caller)
-            && Arc::ptr_eq(&self.keeper, &new.keeper)
+            && self.keeper.as_ref().map(Arc::as_ptr) == new.keeper.as_ref().map(Arc::as_ptr)
             && self.endpoint.issuer.policy == new.issuer.policy
             && self.endpoint.place == new.place
     }
@@ -125,7 +129,8 @@ impl Introspector {
     }
 
     fn may_call(&self) -> Result<(Ticket, OwnedSemaphorePermit), Failure> {
-        if let Some(failure) = self.caller.refusal() {
+        // Before there is one too many: that says more.
+        if let Some(failure) = self.refusal() {
             return Err(failure);
         }
         let permit = Arc::clone(&self.calls).try_acquire_owned().map_err(|_| Failure::Overloaded)?;
@@ -188,7 +193,8 @@ impl Introspector {
                 Ok(answer) => return Ok(answer),
                 Err(Unread::Error(error)) => return Err(error.into()),
                 Err(Unread::NeedsKey(wanted)) => {
-                    self.keeper.want(now, wanted, deadline).await.map_err(Trouble::AnswerKeys)?;
+                    let keeper = self.keeper.as_ref().ok_or(Trouble::AnswerKeys(Reason::KeysUnavailable))?;
+                    keeper.want(now, wanted, deadline).await.map_err(Trouble::AnswerKeys)?;
                 }
             }
         }

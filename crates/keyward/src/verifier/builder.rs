@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use keyward_verify::introspection::AnswerForm;
 use keyward_verify::key_set::{LiveKey, PublishedKeys};
 use keyward_verify::{Issuer, VerdictCache};
 
@@ -12,7 +13,7 @@ use crate::credentials::{Caller, CallerError};
 use crate::entropy;
 use crate::event::{NoObserver, Observer};
 use crate::fetch::Transport;
-use crate::introspection::{Introspector, NewIntrospector, caller_settings};
+use crate::introspection::{IntrospectionSettings, Introspector, NewIntrospector, caller_settings};
 use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 use crate::keeper::{Keeper, NewKeeper, Surroundings};
 use crate::snapshot::Snapshot;
@@ -130,6 +131,13 @@ impl VerifierBuilder {
         let requirements = std::mem::take(&mut self.requirements);
         let requirements = requirements.into_iter().map(|settings| settings.held(&self.issuers));
         let requirements = requirements.collect::<Result<Vec<_>, SettingsError>>()?;
+        for (place, settings) in self.issuers.iter_mut().enumerate() {
+            let uses_keys = requirements.iter().any(|held| held.plan.uses_keys(place));
+            if !uses_keys && settings.introspection.as_ref().is_some_and(|of| !may_be_signed(of)) {
+                // Its provider may not even have any, and nobody is to be told of that for ever.
+                settings.source = None;
+            }
+        }
         let prepared = self.issuers.iter().map(|settings| self.prepare(settings));
         let prepared = prepared.collect::<Result<Vec<_>, SettingsError>>()?;
         let observer = self.told();
@@ -162,9 +170,9 @@ impl VerifierBuilder {
             let issuer = Issuer { policy, keys: keeper.published() };
             let new =
                 caller.zip(settings.introspection.clone()).map(|(caller, introspection)| NewIntrospector {
+                    keeper: may_be_signed(&introspection).then(|| Arc::clone(keeper)),
                     settings: introspection,
                     caller,
-                    keeper: Arc::clone(keeper),
                     issuer: issuer.clone(),
                     place,
                     clock: Arc::clone(&self.clock),
@@ -289,6 +297,11 @@ impl VerifierBuilder {
         });
         Ok(Prepared::New(Box::new(NewKeeper { settings: settings.clone(), published, source, snapshot })))
     }
+}
+
+/// Whether answers are checked by the issuer's keys.
+fn may_be_signed(introspection: &IntrospectionSettings) -> bool {
+    introspection.form != AnswerForm::Plain
 }
 
 enum Prepared {

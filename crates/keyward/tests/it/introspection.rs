@@ -84,7 +84,9 @@ impl Desk {
         let (clock, record) = (TestClock::new(), Record::new());
         let builder = Verifier::builder().clock(clock.clone()).observer(record.clone()).issuer(settings);
         let verifier = builder.start().unwrap();
-        record.seen("idp", "refreshed", 1).await;
+        if verifier.status().remove(0).state != "fixed" {
+            record.seen("idp", "refreshed", 1).await;
+        }
         Self { verifier, endpoint, clock, record, signer, _folder: folder }
     }
 
@@ -167,6 +169,32 @@ async fn an_answer_is_remembered_for_a_moment_and_forgotten_at_once() {
     assert_eq!(desk.outcome("opaque").await, Outcome::Accept);
     assert_eq!(desk.verifier.forget(Forget::Subject("alice")), 1);
     assert_eq!(desk.outcome("opaque").await, Outcome::Reject(Reason::Inactive));
+}
+
+#[tokio::test]
+async fn where_no_key_is_ever_looked_at_none_is_fetched() {
+    let endpoint = Endpoint::start(|_| active()).await;
+    let (_folder, secret_file) = file("secret");
+    let mut settings = IssuerSettings::discover(&endpoint.issuer()).named("idp").audience("api");
+    let mut introspection = IntrospectionSettings::new(basic(&secret_file));
+    introspection.endpoint = EndpointPlace::Url(endpoint.url(INTROSPECT));
+    settings.introspection = Some(introspection);
+    settings.strategy = Strategy::Introspection;
+    let start = |requirement: Option<RequirementSettings>, settings: &IssuerSettings| {
+        let mut builder = Verifier::builder().issuer(settings.clone());
+        requirement.map(|requirement| builder.requirement(requirement));
+        builder.start().unwrap()
+    };
+    let verifier = start(None, &settings);
+    assert_eq!(outcome(&patiently(verifier.verify(b"opaque")).await), Outcome::Accept);
+    let status = verifier.status().remove(0);
+    assert_eq!((status.state, status.usable, status.failures), ("fixed", true, 0));
+    assert!(endpoint.received(DISCOVERY).is_empty());
+    // A route that looks at them, or an answer that they have to check, is reason enough.
+    let by_keys = RequirementSettings { strategy: Some(Strategy::KeySet), ..Default::default() };
+    assert_eq!(start(Some(by_keys), &settings).status().remove(0).state, "empty");
+    settings.introspection.as_mut().unwrap().form = AnswerForm::Signed { audience: "gateway".into() };
+    assert_eq!(start(None, &settings).status().remove(0).state, "empty");
 }
 
 #[tokio::test]
