@@ -21,9 +21,10 @@ pub fn introspection(data: &[u8]) {
     let form = AnswerForm::PlainOrSigned { audience: "gateway".into() };
     let endpoint = Endpoint { form, ..Endpoint::new(issuer, 0) };
     let answers = AnswerCache::new(AnswerCacheSettings::default(), [7; 32]);
-    let Found::Unknown(question) = answers.look(NOW, b"token") else {
+    let Found::Unknown(unasked) = answers.look(NOW, b"token") else {
         panic!("nobody has asked yet");
     };
+    let question = answers.question(unasked);
     let read = |content_type| {
         let content_type = Some(content_type);
         let received =

@@ -279,16 +279,14 @@ impl IssuerSettings {
         }
         self.check_introspection()?;
         self.tactic(self.strategy)?;
-        let address = match &self.source {
-            Some(KeySource::Discovery) => Url::parse(&self.policy.issuer).ok(),
-            Some(KeySource::JwksUri(url)) => Some(url.clone()),
-            Some(KeySource::File(_)) => return Ok(()),
+        match &self.source {
+            Some(KeySource::Discovery) => self.check_discovery(),
+            Some(KeySource::JwksUri(url)) => self.check_address(url),
             None if self.hmac_secret.is_none() && self.strategy != Strategy::Introspection => {
-                return Err(SettingsError::NoKeys { issuer });
+                Err(SettingsError::NoKeys { issuer })
             }
-            None => return Ok(()),
-        };
-        self.check_address(address)
+            Some(KeySource::File(_)) | None => Ok(()),
+        }
     }
 
     /// Whether tokens may be decided by `strategy` here, and how.
@@ -322,38 +320,49 @@ impl IssuerSettings {
             let what = "the time for an introspection call must be longer than zero";
             return Err(SettingsError::Times { issuer: issuer(), what });
         }
-        self.check_address(match &introspection.endpoint {
-            EndpointPlace::Discovery => Url::parse(&self.policy.issuer).ok(),
-            EndpointPlace::Url(url) => Some(url.clone()),
-        })?;
-        if let CredentialSettings::Bearer(bearer) = &introspection.credential
-            && let EndpointPlace::Url(url) = &bearer.token_endpoint
-        {
-            self.check_address(Some(url.clone()))?;
+        self.check_endpoint(&introspection.endpoint)?;
+        if let CredentialSettings::Bearer(bearer) = &introspection.credential {
+            self.check_endpoint(&bearer.token_endpoint)?;
         }
         let checked = introspection.credential.check();
         checked.map(drop).map_err(|cause| SettingsError::Credential { issuer: issuer(), cause })
     }
 
-    fn check_address(&self, address: Option<Url>) -> Result<(), SettingsError> {
-        let issuer = self.policy.name.to_string();
-        let url = match address {
-            Some(url) if address::is_acceptable(&url) => url,
-            Some(url) => return Err(SettingsError::InsecureAddress { issuer, address: shown(&url).into() }),
-            None => {
-                return Err(SettingsError::InsecureAddress {
-                    issuer,
-                    address: self.policy.issuer.to_string(),
-                });
-            }
-        };
-        let is_allowed = address::is_loopback(&url) || AllowedHost::any_covers(&self.allowed_hosts, &url);
-        match address::named_class(&url).filter(|_| !is_allowed) {
+    fn check_endpoint(&self, endpoint: &EndpointPlace) -> Result<(), SettingsError> {
+        match endpoint {
+            EndpointPlace::Discovery => self.check_discovery(),
+            EndpointPlace::Url(url) => self.check_address(url),
+        }
+    }
+
+    /// Whether something may be fetched from this address: by https, or by http from loopback, and from no address
+    /// that stands for this machine's or its cloud's own services, unless `allowed_hosts` names it.
+    ///
+    /// # Errors
+    /// [`SettingsError::InsecureAddress`], [`SettingsError::ForbiddenAddress`].
+    pub fn check_address(&self, url: &Url) -> Result<(), SettingsError> {
+        if !address::is_acceptable(url) {
+            return Err(self.insecure(shown(url).as_str()));
+        }
+        let is_allowed = address::is_loopback(url) || AllowedHost::any_covers(&self.allowed_hosts, url);
+        match address::named_class(url).filter(|_| !is_allowed) {
             Some(class) => {
-                Err(SettingsError::ForbiddenAddress { issuer, address: shown(&url).into(), class })
+                let (issuer, address) = (self.policy.name.to_string(), shown(url).into());
+                Err(SettingsError::ForbiddenAddress { issuer, address, class })
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether discovery may be asked where the issuer is.
+    fn check_discovery(&self) -> Result<(), SettingsError> {
+        let issuer = Url::parse(&self.policy.issuer);
+        self.check_address(&issuer.map_err(|_| self.insecure(&self.policy.issuer))?)
+    }
+
+    fn insecure(&self, address: &str) -> SettingsError {
+        let issuer = self.policy.name.to_string();
+        SettingsError::InsecureAddress { issuer, address: address.to_owned() }
     }
 
     /// The key made of the secret, where there is one: it serves those allowed algorithms that it is long

@@ -65,11 +65,8 @@ impl Source<'_> {
     ) -> Result<(), ConfigError> {
         let token_endpoint = raw.credential.as_ref().and_then(|raw| raw.get_ref().token_endpoint.as_ref());
         for url in [raw.endpoint.as_ref(), token_endpoint].into_iter().flatten() {
-            let mut issuer = issuer.clone();
-            if let Some(introspection) = &mut issuer.introspection {
-                introspection.endpoint = EndpointPlace::Url(self.url(url)?);
-            }
-            issuer.check().map_err(|error| self.error(&url.span(), error.to_string()))?;
+            let checked = issuer.check_address(&self.url(url)?);
+            checked.map_err(|error| self.error(&url.span(), error.to_string()))?;
         }
         Ok(())
     }

@@ -1,10 +1,8 @@
 //! Resolves `[[issuer]]`.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use keyward::address::{AllowedHost, NoHost};
-use keyward::endpoint::EndpointPlace;
 use keyward::{Algorithm, AlgorithmSet, HmacSecret, IssuerSettings, KeySource, Strategy};
 use toml::Spanned;
 use url::Url;
@@ -62,29 +60,17 @@ impl Source<'_> {
         if let Some(strategy) = &raw.strategy {
             self.check_strategy(&strategy.span(), &settings, settings.strategy)?;
         }
-        let place = raw.jwks_uri.as_ref().map_or(raw.issuer.span(), Spanned::span);
-        self.check_issuer(&place, &settings)?;
         if let Some(introspection) = &raw.introspection {
             self.check_endpoints(introspection.get_ref(), &settings)?;
         }
+        let place = raw.jwks_uri.as_ref().map_or(raw.issuer.span(), Spanned::span);
+        settings.check().map_err(|error| self.error(&place, error.to_string()))?;
         if let Some(file) = &raw.ca_file {
             settings.extra_anchors = self.read(file)?;
             keyward::source::Source::new(&settings)
                 .map_err(|error| self.error(&file.span(), error.to_string()))?;
         }
         Ok((settings, declared))
-    }
-
-    /// Whether a verifier can be started with it, but for the addresses that stand in other tables.
-    fn check_issuer(&self, place: &Range<usize>, settings: &IssuerSettings) -> Result<(), ConfigError> {
-        let mut settings = settings.clone();
-        if settings.introspection.as_ref().is_some_and(|table| table.endpoint != EndpointPlace::Discovery) {
-            (settings.introspection, settings.strategy) = (None, Strategy::KeySet);
-            if settings.source.is_none() && settings.hmac_secret.is_none() {
-                return Ok(());
-            }
-        }
-        settings.check().map_err(|error| self.error(place, error.to_string()))
     }
 
     fn only_one(&self, raw: &RawIssuer, before: &[IssuerSettings]) -> Result<(), ConfigError> {

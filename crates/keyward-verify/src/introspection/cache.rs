@@ -11,7 +11,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{UnitWeighter, Weighter};
 
 use super::question::TokenHash;
-use super::{Active, Answer, Flight, Question};
+use super::{Active, Answer, Flight, Question, Unasked};
 use crate::{MonoTime, Now};
 
 /// How long answers are remembered, and how many.
@@ -54,6 +54,8 @@ pub struct AnswerCache {
     inactive: Cache<TokenHash, MonoTime, UnitWeighter, BuildHasherDefault<First>>,
     /// How often something was forgotten. Whoever remembers reads it and holds on to it until that is done.
     generation: RwLock<u64>,
+    /// Nothing that is remembered holds from then on.
+    blank_from: AtomicU64,
     hits: Hits,
 }
 
@@ -66,13 +68,14 @@ struct Hits {
 
 /// What is known of a token.
 #[derive(Clone, Debug)]
-pub enum Found {
+pub enum Found<'a> {
     /// It was active a moment ago.
     Active(Active),
     /// It was not.
     Inactive,
-    /// Nothing: ask the endpoint, and hand in its answer with [`AnswerCache::remember`].
-    Unknown(Question),
+    /// Nothing. Ask the endpoint the [`AnswerCache::question`] that this comes to, and hand in its answer with
+    /// [`AnswerCache::remember`].
+    Unknown(Unasked<'a>),
 }
 
 /// What to forget.
@@ -100,30 +103,45 @@ impl AnswerCache {
             active: Cache::with(expected, settings.octets, Octets, hasher(), DefaultLifecycle::default()),
             inactive: Cache::with(limit, limit as u64, UnitWeighter, hasher(), DefaultLifecycle::default()),
             generation: RwLock::new(0),
+            blank_from: AtomicU64::new(0),
             hits: Hits::default(),
             settings,
         }
     }
 
     /// What is known of `token`. A hit allocates nothing, for a token of up to 2016 octets.
-    pub fn look(&self, now: Now, token: &[u8]) -> Found {
-        let token = self.hash.of(token);
-        if let Some(kept) = self.active.get(&token) {
+    pub fn look<'a>(&self, now: Now, token: &'a [u8]) -> Found<'a> {
+        let unasked = |hash| {
+            let generation = *self.generation.read().unwrap_or_else(PoisonError::into_inner);
+            Found::Unknown(Unasked { came_up: now, token, hash, generation })
+        };
+        // While an endpoint is down for long, hashing would be most of what a fallback costs.
+        if now.mono.0 >= self.blank_from.load(Ordering::Acquire) {
+            return unasked(None);
+        }
+        let hash = self.hash.of(token);
+        if let Some(kept) = self.active.get(&hash) {
             if kept.holds(now) {
                 self.hits.active.fetch_add(1, Ordering::Relaxed);
                 return Found::Active(kept.active);
             }
-            self.active.remove_if(&token, |kept| !kept.holds(now));
+            self.active.remove_if(&hash, |kept| !kept.holds(now));
         }
-        if let Some(until) = self.inactive.get(&token) {
+        if let Some(until) = self.inactive.get(&hash) {
             if now.mono < until {
                 self.hits.inactive.fetch_add(1, Ordering::Relaxed);
                 return Found::Inactive;
             }
-            self.inactive.remove_if(&token, |until| now.mono >= *until);
+            self.inactive.remove_if(&hash, |until| now.mono >= *until);
         }
-        let generation = *self.generation.read().unwrap_or_else(PoisonError::into_inner);
-        Found::Unknown(Question { asked: now, flight: Flight { token, generation } })
+        unasked(Some(hash))
+    }
+
+    /// What to ask about a token of which nothing is known.
+    pub fn question(&self, unasked: Unasked<'_>) -> Question {
+        let Unasked { came_up, token, hash, generation } = unasked;
+        let token = hash.unwrap_or_else(|| self.hash.of(token));
+        Question { asked: came_up, flight: Flight { token, generation } }
     }
 
     /// Remembers an answer, unless something was forgotten since its question came up, or a later question about the
@@ -145,12 +163,14 @@ impl AnswerCache {
                 let until = asked.mono.saturating_add(self.settings.active);
                 let kept = Kept { active: active.clone(), until };
                 if kept.holds(now) {
+                    self.blank_from.fetch_max(until.0, Ordering::AcqRel);
                     self.active.insert(token, kept);
                 }
             }
             Answer::Inactive(_) => {
                 let until = asked.mono.saturating_add(self.settings.inactive);
                 if now.mono < until {
+                    self.blank_from.fetch_max(until.0, Ordering::AcqRel);
                     self.inactive.insert(token, until);
                 }
             }

@@ -22,4 +22,4 @@ pub use answer::{
 pub use breaker::{Breaker, BreakerSettings, BreakerState, CallOutcome, Permission, Ticket, Transition};
 pub use cache::{AnswerCache, AnswerCacheSettings, Forget, Found};
 pub use failure::Failure;
-pub use question::{Flight, Question};
+pub use question::{Flight, Question, Unasked};

@@ -4,8 +4,19 @@ use std::fmt;
 
 use crate::Now;
 
-/// A token that [`AnswerCache`](super::AnswerCache) knows nothing of, as it is asked about. Only the cache makes
-/// one, and an answer goes back to it with the question that it answers.
+/// A token that [`AnswerCache`](super::AnswerCache) knows nothing of. Where somebody is asked about it,
+/// [`AnswerCache::question`](super::AnswerCache::question) makes a [`Question`] of it.
+#[derive(Clone, Copy)]
+pub struct Unasked<'a> {
+    pub(super) came_up: Now,
+    pub(super) token: &'a [u8],
+    /// Where it had to be made already.
+    pub(super) hash: Option<TokenHash>,
+    pub(super) generation: u64,
+}
+
+/// A token as it is asked about. Only the cache makes one, and an answer goes back to it with the question that it
+/// answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Question {
     pub(super) asked: Now,
@@ -34,6 +45,20 @@ impl Question {
     /// When it came up: what an endpoint says cannot be older, and is remembered from then on.
     pub fn asked(&self) -> Now {
         self.asked
+    }
+}
+
+impl<'a> Unasked<'a> {
+    /// The token.
+    pub fn token(&self) -> &'a [u8] {
+        self.token
+    }
+}
+
+impl fmt::Debug for Unasked<'_> {
+    /// Leaves out the token and its hash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unasked").field("came_up", &self.came_up).finish_non_exhaustive()
     }
 }
 

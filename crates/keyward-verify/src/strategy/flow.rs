@@ -6,8 +6,8 @@ use keyward_jose::DecodeBuffer;
 
 use super::{Pending, Plan, Tactic, Turn};
 use crate::decide::{Decision, WantedKey, decide, precheck};
-use crate::introspection::{Active, Answer, AnswerCache, Failure, Found, Question};
-use crate::{Issuer, MonoTime, Now, Reason, Requirement, Verdict, VerdictCache};
+use crate::introspection::{Active, Answer, AnswerCache, Failure, Found, Unasked};
+use crate::{Issuer, MonoTime, Now, Reason, Requirement, Verdict, VerdictCache, Verified};
 
 /// What a verdict rests on beside the token.
 #[derive(Clone, Copy, Debug)]
@@ -33,19 +33,21 @@ pub struct Flow<'a> {
     token: &'a [u8],
     arrived: MonoTime,
     stage: Stage,
+    /// That its keys accepted it a moment ago, where they did.
+    remembered: Option<Verified>,
 }
 
 /// How far a token has come.
 #[derive(Debug)]
-pub enum Advance {
+pub enum Advance<'a> {
     /// To its verdict.
     Decided(Verdict),
     /// Ask the endpoint of the issuer at `place`, and hand in what came of it with [`Flow::answered`].
     NeedsAnswer {
         /// The issuer's place.
         place: usize,
-        /// What to ask.
-        question: Question,
+        /// What to ask about.
+        unasked: Unasked<'a>,
     },
     /// Fetch the key and go on, or say why there is none with [`Flow::without_key`].
     NeedsKey(WantedKey),
@@ -71,11 +73,11 @@ enum Stage {
 impl<'a> Flow<'a> {
     /// Begins with a token that came in at `arrived`.
     pub fn new(grounds: Grounds<'a>, token: &'a [u8], arrived: MonoTime) -> Self {
-        Self { grounds, token, arrived, stage: Stage::Begin }
+        Self { grounds, token, arrived, stage: Stage::Begin, remembered: None }
     }
 
     /// As far as it goes with what is known.
-    pub fn advance(&mut self, now: Now, buffer: &mut DecodeBuffer) -> Advance {
+    pub fn advance(&mut self, now: Now, buffer: &mut DecodeBuffer) -> Advance<'a> {
         loop {
             let stage = std::mem::replace(&mut self.stage, Stage::Begin);
             self.stage = match stage {
@@ -96,9 +98,9 @@ impl<'a> Flow<'a> {
                 Stage::Endpoint { place, tactic, pending } => match self.look(now, place, &pending, buffer) {
                     Looked::Known(active) => self.turn(now, place, tactic, pending, Ok(active.as_ref())),
                     Looked::Refused(reason) => Stage::Decided(reason.into()),
-                    Looked::Unknown(question) => {
+                    Looked::Unknown(unasked) => {
                         self.stage = Stage::Endpoint { place, tactic, pending };
-                        return Advance::NeedsAnswer { place, question };
+                        return Advance::NeedsAnswer { place, unasked };
                     }
                 },
             };
@@ -123,8 +125,8 @@ impl<'a> Flow<'a> {
         }
     }
 
-    fn begin(&self, now: Now, buffer: &mut DecodeBuffer) -> Stage {
-        let Grounds { issuers, plan, requirement, .. } = self.grounds;
+    fn begin(&mut self, now: Now, buffer: &mut DecodeBuffer) -> Stage {
+        let Grounds { issuers, verdicts, plan, number, .. } = self.grounds;
         if let Some(place) = plan.opaque().filter(|_| is_opaque(self.token)) {
             let limit = issuers.get(place).map_or(0, |issuer| issuer.policy.token_size_limit);
             if self.token.len() > limit {
@@ -132,12 +134,12 @@ impl<'a> Flow<'a> {
             }
             return Stage::Endpoint { place, tactic: Tactic::OPAQUE, pending: Pending::Alone };
         }
+        if plan.sole().is_none_or(|place| plan.uses_keys(place)) {
+            self.remembered = verdicts.get(now, number, self.token);
+        }
         let place = match plan.sole() {
             Some(place) => Ok(place),
-            None => match self.remembered_place(now) {
-                Some(place) => Ok(place),
-                None => precheck(now, issuers, requirement, self.token, buffer),
-            },
+            None => self.claimed_place(now, buffer),
         };
         match place.map(|place| (place, plan.tactic(place))) {
             Ok((place, tactic)) if tactic.strategy.begins_with_keys() => {
@@ -148,17 +150,25 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// The issuer of a token that its keys accepted a moment ago.
-    fn remembered_place(&self, now: Now) -> Option<usize> {
-        let Grounds { issuers, verdicts, number, .. } = self.grounds;
-        let verified = verdicts.get(now, number, self.token)?;
-        let policy = &verified.accepted().issuer;
-        issuers.iter().position(|issuer| Arc::ptr_eq(&issuer.policy, policy))
+    /// The issuer that the token claims to be of, unless its own claims give it away. Of a token that its keys
+    /// accepted a moment ago, they do not.
+    fn claimed_place(&self, now: Now, buffer: &mut DecodeBuffer) -> Result<usize, Reason> {
+        let Grounds { issuers, requirement, .. } = self.grounds;
+        let remembered = self.remembered.as_ref().filter(|verified| verified.still_holds(now));
+        let its_place = remembered.and_then(|verified| {
+            let policy = &verified.accepted().issuer;
+            issuers.iter().position(|issuer| Arc::ptr_eq(&issuer.policy, policy))
+        });
+        match its_place {
+            Some(place) => Ok(place),
+            None => precheck(now, issuers, requirement, self.token, buffer),
+        }
     }
 
-    fn ask_keys(&self, now: Now, buffer: &mut DecodeBuffer) -> Decision {
+    fn ask_keys(&mut self, now: Now, buffer: &mut DecodeBuffer) -> Decision {
         let Grounds { issuers, verdicts, requirement, number, .. } = self.grounds;
-        if let Some(verified) = verdicts.get(now, number, self.token) {
+        let remembered = self.remembered.take().filter(|verified| verified.still_holds(now));
+        if let Some(verified) = remembered.or_else(|| verdicts.get(now, number, self.token)) {
             return Decision::Decided(Verdict::Accept(verified));
         }
         let decision = decide(now, self.arrived, issuers, requirement, self.token, buffer);
@@ -170,8 +180,8 @@ impl<'a> Flow<'a> {
 
     /// What is known without asking: of a token that nobody has looked at yet, what its own claims give away. A
     /// stranger's junk must not cost a call.
-    fn look(&self, now: Now, place: usize, pending: &Pending, buffer: &mut DecodeBuffer) -> Looked {
-        let Grounds { issuers, answers, requirement, .. } = self.grounds;
+    fn look(&self, now: Now, place: usize, pending: &Pending, buffer: &mut DecodeBuffer) -> Looked<'a> {
+        let Grounds { issuers, answers, .. } = self.grounds;
         let Some(answers) = answers.get(place).and_then(Option::as_ref) else {
             return Looked::Refused(Reason::IntrospectionUnavailable);
         };
@@ -179,25 +189,25 @@ impl<'a> Flow<'a> {
         if self.token.len() > limit {
             return Looked::Refused(Reason::TokenTooLarge);
         }
-        let question = match answers.look(now, self.token) {
+        let unasked = match answers.look(now, self.token) {
             Found::Active(active) => return Looked::Known(Some(active)),
             Found::Inactive => return Looked::Known(None),
-            Found::Unknown(question) => question,
+            Found::Unknown(unasked) => unasked,
         };
         if is_opaque(self.token) && self.grounds.plan.opaque() == Some(place) {
             return if is_b64token(self.token) {
-                Looked::Unknown(question)
+                Looked::Unknown(unasked)
             } else {
                 Looked::Refused(Reason::MalformedToken)
             };
         }
         match pending {
-            Pending::Alone => match precheck(now, issuers, requirement, self.token, buffer) {
-                Ok(found) if found == place => Looked::Unknown(question),
+            Pending::Alone => match self.claimed_place(now, buffer) {
+                Ok(found) if found == place => Looked::Unknown(unasked),
                 Ok(_) => Looked::Refused(Reason::WrongIssuer),
                 Err(reason) => Looked::Refused(reason),
             },
-            Pending::Confirm(_) | Pending::InsteadOfKeys(_) => Looked::Unknown(question),
+            Pending::Confirm(_) | Pending::InsteadOfKeys(_) => Looked::Unknown(unasked),
         }
     }
 
@@ -213,11 +223,11 @@ impl<'a> Flow<'a> {
     }
 }
 
-enum Looked {
+enum Looked<'a> {
     /// It was active a moment ago, or was not.
     Known(Option<Active>),
     Refused(Reason),
-    Unknown(Question),
+    Unknown(Unasked<'a>),
 }
 
 impl Stage {
@@ -233,7 +243,9 @@ impl Stage {
 /// Whether it can be no JWS. One that is merely broken must not get around the keys by being asked about: a lax
 /// provider might mend it.
 fn is_opaque(token: &[u8]) -> bool {
-    token.iter().filter(|octet| **octet == b'.').count() < 2
+    // So few at a time that their number fits an octet, which is counted many at once.
+    let dots = |octets: &[u8]| octets.iter().map(|octet| u8::from(*octet == b'.')).sum::<u8>();
+    token.chunks(128).map(|octets| usize::from(dots(octets))).sum::<usize>() < 2
 }
 
 /// RFC 6750 §2.1.

@@ -87,7 +87,7 @@ impl Desk {
             match flow.advance(now, &mut buffer) {
                 Advance::Decided(verdict) => return (came(&verdict), asked),
                 Advance::NeedsKey(wanted) => flow.without_key(now, wanted.otherwise),
-                Advance::NeedsAnswer { place, question } => {
+                Advance::NeedsAnswer { place, unasked } => {
                     assert_eq!(place, 0);
                     asked += 1;
                     let response = match endpoint {
@@ -99,8 +99,9 @@ impl Desk {
                             continue;
                         }
                     };
-                    let answer = answered(&question, &response);
-                    self.answers[0].as_ref().unwrap().remember(now, &answer);
+                    let answers = self.answers[0].as_ref().unwrap();
+                    let answer = answered(&answers.question(unasked), &response);
+                    answers.remember(now, &answer);
                     flow.answered(now, Ok(&answer));
                 }
             }

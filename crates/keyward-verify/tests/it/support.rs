@@ -232,7 +232,7 @@ pub(crate) fn answers() -> AnswerCache {
 /// The question about a token that `cache` knows nothing of.
 pub(crate) fn question(cache: &AnswerCache, now: Now, token: &str) -> Question {
     match cache.look(now, token.as_bytes()) {
-        Found::Unknown(question) => question,
+        Found::Unknown(unasked) => cache.question(unasked),
         found => panic!("known already: {found:?}"),
     }
 }

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use keyward_jose::DecodeBuffer;
 use keyward_verify::introspection::{
     Answer, AnswerCache, AnswerForm, Breaker, CallOutcome, Endpoint, Failure, Permission, Question, Received,
-    Ticket, Transition, Unread,
+    Ticket, Transition, Unasked, Unread,
 };
 use keyward_verify::{Issuer, MonoTime, Reason};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -118,11 +118,12 @@ impl Introspector {
 
     /// What the endpoint says of a token: by a call that is under way, or by a new one. Who asks may go away; the
     /// call goes on for who comes after.
-    pub(crate) async fn ask(self: &Arc<Self>, question: Question, token: &[u8]) -> Outcome {
+    pub(crate) async fn ask(self: &Arc<Self>, unasked: Unasked<'_>) -> Outcome {
+        let question = self.answers.question(unasked);
         let joined = self.flights.join(question.flight(), || self.may_call());
         let (waiting, mine) = joined?;
         if let Some((under_way, (ticket, permit))) = mine {
-            let token = Zeroizing::new(token.to_vec());
+            let token = Zeroizing::new(unasked.token().to_vec());
             tokio::spawn(Arc::clone(self).call(question, token, ticket, permit, under_way));
         }
         waiting.outcome().await

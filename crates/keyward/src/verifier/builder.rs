@@ -131,14 +131,14 @@ impl VerifierBuilder {
         let requirements = std::mem::take(&mut self.requirements);
         let requirements = requirements.into_iter().map(|settings| settings.held(&self.issuers));
         let requirements = requirements.collect::<Result<Vec<_>, SettingsError>>()?;
-        for (place, settings) in self.issuers.iter_mut().enumerate() {
-            let uses_keys = requirements.iter().any(|held| held.plan.uses_keys(place));
-            if !uses_keys && settings.introspection.as_ref().is_some_and(|of| !may_be_signed(of)) {
-                // Its provider may not even have any, and nobody is to be told of that for ever.
-                settings.source = None;
+        let prepared = self.issuers.iter().enumerate().map(|(place, settings)| {
+            let by_strategy = requirements.iter().any(|held| held.plan.uses_keys(place));
+            if by_strategy || settings.introspection.as_ref().is_some_and(may_be_signed) {
+                return self.prepare(settings);
             }
-        }
-        let prepared = self.issuers.iter().map(|settings| self.prepare(settings));
+            // Nobody looks at its keys. Its provider may not even have any, which nobody is to be told for ever.
+            self.prepare(&IssuerSettings { source: None, ..settings.clone() })
+        });
         let prepared = prepared.collect::<Result<Vec<_>, SettingsError>>()?;
         let observer = self.told();
         let seed = self.seed.unwrap_or_else(entropy::seed);

@@ -35,7 +35,7 @@ impl Verifier {
         };
         let now = self.inner.clock.now();
         if !held.plan.is_keys_only() {
-            return self.by_flow(Flow::new(self.grounds(held, requirement), token, now.mono), token).await;
+            return self.by_flow(Flow::new(self.grounds(held, requirement), token, now.mono)).await;
         }
         match self.by_keys(now, now.mono, requirement, held, token) {
             Decision::Decided(verdict) => verdict,
@@ -113,18 +113,18 @@ impl Verifier {
         }
     }
 
-    async fn by_flow(&self, mut flow: Flow<'_>, token: &[u8]) -> Verdict {
+    async fn by_flow(&self, mut flow: Flow<'_>) -> Verdict {
         let clock = &self.inner.clock;
         let mut key_deadline = None;
         loop {
             let advance = BUFFER.with_borrow_mut(|buffer| flow.advance(clock.now(), buffer));
             match advance {
                 Advance::Decided(verdict) => return verdict,
-                Advance::NeedsAnswer { place, question } => {
+                Advance::NeedsAnswer { place, unasked } => {
                     let Some(introspector) = self.introspector(place) else {
                         return Reason::IntrospectionUnavailable.into();
                     };
-                    let outcome = introspector.ask(question, token).await;
+                    let outcome = introspector.ask(unasked).await;
                     flow.answered(clock.now(), outcome.as_ref().map_err(|failure| *failure));
                 }
                 Advance::NeedsKey(wanted) => {

@@ -180,8 +180,9 @@ async fn where_no_key_is_ever_looked_at_none_is_fetched() {
     introspection.endpoint = EndpointPlace::Url(endpoint.url(INTROSPECT));
     settings.introspection = Some(introspection);
     settings.strategy = Strategy::Introspection;
+    let clock = TestClock::new();
     let start = |requirement: Option<RequirementSettings>, settings: &IssuerSettings| {
-        let mut builder = Verifier::builder().issuer(settings.clone());
+        let mut builder = Verifier::builder().clock(clock.clone()).issuer(settings.clone());
         requirement.map(|requirement| builder.requirement(requirement));
         builder.start().unwrap()
     };
@@ -190,6 +191,9 @@ async fn where_no_key_is_ever_looked_at_none_is_fetched() {
     let status = verifier.status().remove(0);
     assert_eq!((status.state, status.usable, status.failures), ("fixed", true, 0));
     assert!(endpoint.received(DISCOVERY).is_empty());
+    // A JWT is asked about as well: its algorithm has keys, which just nobody looks at.
+    let jwt = crate::support::token(&signer(), &endpoint.issuer(), clock.wall());
+    assert_eq!(outcome(&patiently(verifier.verify(jwt.as_bytes())).await), Outcome::Accept);
     // A route that looks at them, or an answer that they have to check, is reason enough.
     let by_keys = RequirementSettings { strategy: Some(Strategy::KeySet), ..Default::default() };
     assert_eq!(start(Some(by_keys), &settings).status().remove(0).state, "empty");
