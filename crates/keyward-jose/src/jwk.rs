@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::json::{JsonError, check_unique_names, is_object};
 use crate::{Algorithm, KeyType, Thumbprint, UnusableKey};
@@ -38,6 +39,13 @@ pub(crate) struct RawJwk<'a> {
     qi: Option<serde::de::IgnoredAny>,
     oth: Option<serde::de::IgnoredAny>,
     k: Option<serde::de::IgnoredAny>,
+    /// Whatever stands there: what is wrong with a certificate costs no key.
+    #[serde(borrow)]
+    pub(crate) x5c: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) x5t: Option<&'a RawValue>,
+    #[serde(borrow, rename = "x5t#S256")]
+    pub(crate) x5t_s256: Option<&'a RawValue>,
 }
 
 impl<'a> RawJwk<'a> {
@@ -87,6 +95,25 @@ impl PublicMembers {
             Self::Rsa { .. } => KeyType::Rsa,
         }
     }
+
+    /// The members of the key itself, without `kty`.
+    pub(crate) fn serialize_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        match self {
+            Self::Ec { crv, x, y } => {
+                map.serialize_entry("crv", crv)?;
+                map.serialize_entry("x", x)?;
+                map.serialize_entry("y", y)
+            }
+            Self::Okp { crv, x } => {
+                map.serialize_entry("crv", crv)?;
+                map.serialize_entry("x", x)
+            }
+            Self::Rsa { n, e } => {
+                map.serialize_entry("n", n)?;
+                map.serialize_entry("e", e)
+            }
+        }
+    }
 }
 
 impl Jwk {
@@ -115,21 +142,7 @@ impl Serialize for Jwk {
         }
         map.serialize_entry("alg", self.algorithm.name())?;
         map.serialize_entry("use", "sig")?;
-        match &self.members {
-            PublicMembers::Ec { crv, x, y } => {
-                map.serialize_entry("crv", crv)?;
-                map.serialize_entry("x", x)?;
-                map.serialize_entry("y", y)?;
-            }
-            PublicMembers::Okp { crv, x } => {
-                map.serialize_entry("crv", crv)?;
-                map.serialize_entry("x", x)?;
-            }
-            PublicMembers::Rsa { n, e } => {
-                map.serialize_entry("n", n)?;
-                map.serialize_entry("e", e)?;
-            }
-        }
+        self.members.serialize_into(&mut map)?;
         map.end()
     }
 }

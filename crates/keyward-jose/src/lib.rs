@@ -29,6 +29,7 @@ pub mod json;
 
 mod algorithm;
 mod base64url;
+mod certified_jwk;
 mod header;
 mod jwk;
 mod jwk_set;
@@ -41,8 +42,10 @@ mod small_order;
 mod thumbprint;
 mod unusable;
 mod verification_key;
+mod wrapping;
 
 pub use algorithm::{Algorithm, AlgorithmSet, KeyType};
+pub use certified_jwk::CertifiedJwk;
 pub use header::Header;
 pub use jwk::Jwk;
 pub use jwk_set::{JwkSet, JwkSetError, JwkSetLimits, SkippedJwk};
@@ -53,3 +56,4 @@ pub use signer::{SignError, Signature, Signer, sign_compact};
 pub use thumbprint::Thumbprint;
 pub use unusable::UnusableKey;
 pub use verification_key::VerificationKey;
+pub use wrapping::{MalformedWrapping, Wrapping};

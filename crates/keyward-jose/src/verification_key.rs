@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
     self, EcdsaVerificationAlgorithm, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents,
 };
@@ -10,7 +11,10 @@ use aws_lc_rs::{constant_time, hmac};
 
 use crate::jwk::{PublicMembers, RawJwk};
 use crate::small_order::is_small_order;
-use crate::{Algorithm, AlgorithmSet, KeyType, SignatureError, Thumbprint, UnusableKey, base64url, roca};
+use crate::{
+    Algorithm, AlgorithmSet, KeyType, MalformedWrapping, SignatureError, Thumbprint, UnusableKey, Wrapping,
+    base64url, roca,
+};
 
 /// A key that can check signatures.
 ///
@@ -22,6 +26,7 @@ pub struct VerificationKey {
     bits: usize,
     thumbprint: Option<Thumbprint>,
     checks: Box<[(Algorithm, Check)]>,
+    wrapping: Option<Box<Result<Wrapping, MalformedWrapping>>>,
 }
 
 enum Check {
@@ -64,6 +69,7 @@ impl VerificationKey {
             bits: public.bits,
             thumbprint: Some(Thumbprint::of(&public.members)),
             checks: narrow(public.checks, jwk.alg.as_deref())?,
+            wrapping: Wrapping::of(jwk).map(Box::new),
         })
     }
 
@@ -91,7 +97,8 @@ impl VerificationKey {
             return Err(UnusableKey::AlgorithmUnsupported);
         }
         let bits = secret.len() * 8;
-        Ok(Self { kid: kid.map(Into::into), key_type: KeyType::Oct, bits, thumbprint: None, checks })
+        let kid = kid.map(Into::into);
+        Ok(Self { kid, key_type: KeyType::Oct, bits, thumbprint: None, checks, wrapping: None })
     }
 
     /// Checks `signature` over `message`.
@@ -138,6 +145,24 @@ impl VerificationKey {
     /// The RFC 7638 thumbprint; none for a secret, which a hash could give away.
     pub fn thumbprint(&self) -> Option<Thumbprint> {
         self.thumbprint
+    }
+
+    /// What its JWK says of the X.509 certificate around it (RFC 7517 §4.7 to §4.9), where it says anything. It has
+    /// no part in checking signatures.
+    pub fn wrapping(&self) -> Option<Result<&Wrapping, MalformedWrapping>> {
+        self.wrapping.as_deref().map(|wrapping| wrapping.as_ref().map_err(|malformed| *malformed))
+    }
+
+    /// The key as a SubjectPublicKeyInfo in DER, as a certificate of it holds it (RFC 5280 §4.1.2.7); none for a
+    /// secret.
+    pub fn spki(&self) -> Option<Vec<u8>> {
+        self.checks.iter().find_map(|(_, check)| match check {
+            Check::Public(key) => {
+                let der = AsDer::<PublicKeyX509Der<'_>>::as_der(key).ok()?;
+                Some(der.as_ref().to_vec())
+            }
+            Check::Secret(_) => None,
+        })
     }
 
     /// Whether the key serves `algorithm`.
@@ -193,14 +218,14 @@ fn check_purpose(jwk: &RawJwk<'_>) -> Result<(), UnusableKey> {
     if use_allows && ops_allow { Ok(()) } else { Err(UnusableKey::NotForVerification) }
 }
 
-struct Curve {
-    name: &'static str,
+pub(crate) struct Curve {
+    pub(crate) name: &'static str,
     algorithm: Algorithm,
-    verification: &'static EcdsaVerificationAlgorithm,
-    bits: usize,
+    pub(crate) verification: &'static EcdsaVerificationAlgorithm,
+    pub(crate) bits: usize,
 }
 
-const CURVES: [Curve; 3] = [
+pub(crate) const CURVES: [Curve; 3] = [
     Curve {
         name: "P-256",
         algorithm: Algorithm::Es256,

@@ -14,4 +14,5 @@ mod properties;
 mod rfc;
 mod round_trip;
 mod support;
+mod wrapping;
 mod wycheproof;
