@@ -1,6 +1,9 @@
 //! A compact JWS, parsed without copying the token (RFC 7515 §7.1), and the proof that a key signed it.
 
-use crate::{Algorithm, Header, VerificationKey, base64url};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{Algorithm, Header, UnusableKey, VerificationKey, base64url};
 
 /// A well-formed compact JWS whose signature nobody has checked yet.
 ///
@@ -9,6 +12,7 @@ use crate::{Algorithm, Header, VerificationKey, base64url};
 #[derive(Debug)]
 pub struct Jws<'a> {
     header: Header<'a>,
+    header_json: &'a [u8],
     signing_input: &'a [u8],
     payload: &'a [u8],
     signature: &'a [u8],
@@ -33,7 +37,7 @@ impl<'a> Jws<'a> {
         let (signing_input, signature) = split_around(token, second);
         let (header, payload) = split_around(signing_input, first);
         let [header, payload, signature] = buffer.decode([header, payload, signature])?;
-        Ok(Self { header: Header::parse(header)?, signing_input, payload, signature })
+        Ok(Self { header: Header::parse(header)?, header_json: header, signing_input, payload, signature })
     }
 
     /// The header. Nothing in it is authenticated yet.
@@ -45,6 +49,25 @@ impl<'a> Jws<'a> {
     /// refuse early, never to accept.
     pub fn dangerous_unverified_payload(&self) -> &'a [u8] {
         self.payload
+    }
+
+    /// The public key that the JWS carries itself (`jwk`, RFC 7515 §4.1.3), where it carries one.
+    ///
+    /// Anybody can sign with a key of their own and send it along: that this key verifies the JWS says nothing, unless
+    /// its thumbprint is one that the caller trusts already, as that of a DPoP proof is (RFC 9449 §4.3).
+    ///
+    /// # Errors
+    /// [`UnusableKey`], as [`VerificationKey::from_jwk`] has it: for a private or symmetric one, too.
+    pub fn dangerous_embedded_key(&self) -> Result<Option<VerificationKey>, UnusableKey> {
+        #[derive(Deserialize)]
+        struct Embedded<'a> {
+            #[serde(borrow)]
+            jwk: Option<&'a RawValue>,
+        }
+        // An object whose names are unique, or it would not be a header.
+        let embedded: Embedded<'_> =
+            serde_json::from_slice(self.header_json).map_err(|_| UnusableKey::Malformed)?;
+        embedded.jwk.map(|jwk| VerificationKey::from_jwk(jwk.get().as_bytes())).transpose()
     }
 
     /// Checks the signature with `key`.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
 
 use crate::UnixTime;
+use crate::binding::Confirmation;
 
 /// A JWT Claims Set: the JSON as it was signed, and the registered claims picked out of it.
 ///
@@ -31,6 +32,7 @@ struct Registered {
     not_before: Option<UnixTime>,
     issued_at: Option<UnixTime>,
     scopes: SmallVec<[Span; 2]>,
+    confirmation: Option<Box<Confirmation>>,
 }
 
 /// Why a payload is no claims set.
@@ -113,6 +115,11 @@ impl Claims {
             .filter(|name| !name.is_empty())
     }
 
+    /// `cnf`: what the token is bound to (RFC 7800 §3.1).
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.registered.confirmation.as_deref()
+    }
+
     /// Whether `scope` was granted, compared to the letter (RFC 6749 §3.3).
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes().any(|granted| granted == scope)
@@ -148,7 +155,8 @@ impl Claims {
                 _ => 0,
             })
             .sum();
-        size_of::<Self>() + 2 * self.json.len() + elements
+        let confirmation = self.confirmation().map_or(0, size_of_val);
+        size_of::<Self>() + 2 * self.json.len() + elements + confirmation
     }
 }
 
@@ -175,6 +183,7 @@ impl Registered {
             not_before: raw.not_before.map(|date| date.ceil()),
             issued_at: raw.issued_at.map(|date| date.ceil()),
             scopes: raw.scope.0.into_iter().chain(raw.scp.0).map(span).collect(),
+            confirmation: raw.confirmation,
         })
     }
 }
@@ -215,6 +224,7 @@ struct RawClaims<'a> {
     issued_at: Option<NumericDate>,
     scope: OneOrMany<'a>,
     scp: OneOrMany<'a>,
+    confirmation: Option<Box<Confirmation>>,
 }
 
 impl<'de> Deserialize<'de> for RawClaims<'de> {
@@ -246,6 +256,7 @@ impl<'de> Visitor<'de> for RawClaimsVisitor {
                 "iat" => claims.issued_at = Some(members.next_value()?),
                 "scope" => claims.scope = members.next_value()?,
                 "scp" => claims.scp = members.next_value()?,
+                "cnf" => claims.confirmation = Some(members.next_value()?),
                 _ => {
                     members.next_value::<AnyValue>()?;
                 }
@@ -293,7 +304,7 @@ impl<'de> Visitor<'de> for OneOrManyVisitor {
 }
 
 /// A JSON number of seconds (RFC 7519 §2), as the whole second before it and whether a fraction follows.
-struct NumericDate {
+pub(crate) struct NumericDate {
     seconds: i64,
     fraction: bool,
 }
@@ -310,11 +321,11 @@ impl NumericDate {
         }
     }
 
-    fn floor(&self) -> UnixTime {
+    pub(crate) fn floor(&self) -> UnixTime {
         UnixTime(self.seconds)
     }
 
-    fn ceil(&self) -> UnixTime {
+    pub(crate) fn ceil(&self) -> UnixTime {
         UnixTime(self.seconds + i64::from(self.fraction))
     }
 }

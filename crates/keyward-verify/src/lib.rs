@@ -11,9 +11,12 @@
 //! - [`introspection`] reads what an introspection endpoint says of a token, holds it to the same checks, and
 //!   remembers it for a moment.
 //! - [`strategy`] says which of both is asked, when the other is, and how that is marked.
+//! - [`binding`] holds what a request proves against what its token is bound to: neither [`decide`] nor any memory of
+//!   verdicts does.
 //! - [`explain`] says what each check finds, for a person who asks why.
 //! - [`VerdictCache`] remembers what was accepted, for as long as all of it still holds.
 
+pub mod binding;
 pub mod introspection;
 pub mod key_set;
 pub mod strategy;

@@ -54,9 +54,10 @@ reasons! {
     /// The key that the token names does not serve the token's `alg`.
     AlgorithmMismatch = "algorithm_mismatch", Unauthenticated,
         "the token's algorithm is not one its key serves";
-    /// The token is bound to a key or certificate, and no proof of it came along (RFC 8705 §3, RFC 9449 §7).
+    /// The token is bound to a key or certificate and the request proves none, or it is not bound as it must be here (RFC
+    /// 8705 §3, RFC 9449 §7).
     BindingMissing = "binding_missing", Unauthenticated,
-        "the token is bound to a key and the request proves none";
+        "the request does not prove a key that the token is bound to";
     /// The proof that came along is of another key than the token is bound to.
     BindingMismatch = "binding_mismatch", Unauthenticated,
         "the token is bound to another key";
@@ -117,6 +118,9 @@ reasons! {
     /// The proof of possession is not valid (RFC 9449 §4.3).
     ProofInvalid = "proof_invalid", Unauthenticated,
         "the proof of possession is not valid";
+    /// The proof of possession holds no nonce that was given lately, and one is demanded (RFC 9449 §9).
+    ProofNonceRequired = "proof_nonce_required", Unauthenticated,
+        "the proof of possession needs a nonce that was given lately";
     /// The proof of possession was used before (RFC 9449 §11.1).
     ProofReplayed = "proof_replayed", Unauthenticated,
         "the proof of possession was used before";

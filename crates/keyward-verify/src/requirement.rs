@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::binding::Demanded;
 use crate::{Claims, Reason};
 
 /// What must hold for a token to pass here.
@@ -15,6 +16,9 @@ pub struct Requirement {
     pub scopes: Vec<Box<str>>,
     /// What the claims must say.
     pub claims: Vec<ClaimRule>,
+    /// What every token must be bound to, and its request prove: see [`BindingCheck`](crate::binding::BindingCheck).
+    /// None for what the token itself says, which is mandatory either way.
+    pub binding: Option<Demanded>,
 }
 
 /// What one claim must say.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use keyward_jose::Algorithm;
 
+use crate::binding::Confirmation;
 use crate::key_set::LiveKey;
 use crate::strategy::FallbackCause;
 use crate::{Claims, IssuerPolicy, Now, Reason, UnixTime};
@@ -50,12 +51,17 @@ impl From<Reason> for Verdict {
 
 /// A token that was verified: that it is its issuer's, issuer, times, audience, and what was demanded of it.
 ///
+/// That is the token's side. Where it [is bound](Self::is_bound) to a certificate or a key, it passes with no request but
+/// one that proves it: [`BindingCheck`](crate::binding::BindingCheck) says which.
+///
 /// Only [`decide`](crate::decide) makes one, by a signature, and
 /// [`Active::check`](crate::introspection::Active::check), by an active answer about this very token. Cloning it
 /// copies a pointer.
 #[derive(Clone)]
 pub struct Verified {
     accepted: Arc<Accepted>,
+    /// What its endpoint says, where the keys came first and it says what the token is bound to.
+    confirmed: Option<Arc<Accepted>>,
     fallback: Option<FallbackCause>,
 }
 
@@ -83,21 +89,32 @@ pub(crate) struct Accepted {
 
 /// What shows that a token is its issuer's.
 pub(crate) enum Proof {
-    Introspection,
-    Signature { algorithm: Algorithm, key: Arc<LiveKey> },
+    /// `claimed` is what the token itself says that it is bound to, where it says anything that can be read.
+    Introspection {
+        claimed: Option<Box<Confirmation>>,
+    },
+    Signature {
+        algorithm: Algorithm,
+        key: Arc<LiveKey>,
+    },
 }
 
 impl Verified {
     pub(crate) fn new(accepted: Accepted) -> Self {
-        Self { accepted: Arc::new(accepted), fallback: None }
+        Self { accepted: Arc::new(accepted), confirmed: None, fallback: None }
     }
 
     pub(crate) fn shared(accepted: &Arc<Accepted>) -> Self {
-        Self { accepted: Arc::clone(accepted), fallback: None }
+        Self { accepted: Arc::clone(accepted), confirmed: None, fallback: None }
     }
 
     pub(crate) fn accepted(&self) -> &Accepted {
         &self.accepted
+    }
+
+    /// The same, where its endpoint confirms it: what that says it is bound to must hold as well.
+    pub(crate) fn confirmed_by(self, answer: &Arc<Accepted>) -> Self {
+        Self { confirmed: answer.is_bound().then(|| Arc::clone(answer)), ..self }
     }
 
     pub(crate) fn by_fallback(self, cause: FallbackCause) -> Self {
@@ -112,7 +129,7 @@ impl Verified {
     /// How it is known to be its issuer's.
     pub fn verified_by(&self) -> VerifiedBy<'_> {
         match &self.accepted.proof {
-            Proof::Introspection => VerifiedBy::Introspection,
+            Proof::Introspection { .. } => VerifiedBy::Introspection,
             Proof::Signature { algorithm, key } => VerifiedBy::KeySet { algorithm: *algorithm, key },
         }
     }
@@ -135,7 +152,7 @@ impl Verified {
     /// The `kid` of the key that verified it, where a key did and has one.
     pub fn kid(&self) -> Option<&str> {
         match &self.accepted.proof {
-            Proof::Introspection => None,
+            Proof::Introspection { .. } => None,
             Proof::Signature { key, .. } => key.key().kid(),
         }
     }
@@ -143,9 +160,20 @@ impl Verified {
     /// The algorithm that it was signed with, where that is what was verified.
     pub fn algorithm(&self) -> Option<Algorithm> {
         match &self.accepted.proof {
-            Proof::Introspection => None,
+            Proof::Introspection { .. } => None,
             Proof::Signature { algorithm, .. } => Some(*algorithm),
         }
+    }
+
+    /// Whether it is bound to a certificate or a key, by its own claims or by what its endpoint says.
+    #[inline]
+    pub fn is_bound(&self) -> bool {
+        self.accepted.is_bound() || self.confirmed.is_some()
+    }
+
+    /// What it is bound to: each of these must be proved.
+    pub fn confirmations(&self) -> impl Iterator<Item = &Confirmation> {
+        self.accepted.confirmations().chain(self.confirmed.iter().flat_map(|answer| answer.confirmations()))
     }
 
     /// The time from which it is no longer accepted, leeway included; the end of all time where an introspected
@@ -155,8 +183,8 @@ impl Verified {
     }
 
     /// Whether all that the verdict rests on still holds: the times, and the key, which a refresh may have put
-    /// beside a denied name of its own. An endpoint's word holds for nobody but who asks the memory of answers,
-    /// which a revocation empties.
+    /// beside a denied name of its own, and the certificate around it where that counts. An endpoint's word holds for
+    /// nobody but who asks the memory of answers, which a revocation empties.
     pub(crate) fn still_holds(&self, now: Now) -> bool {
         let Accepted { issuer, proof, valid, .. } = &*self.accepted;
         let Proof::Signature { key, .. } = proof else {
@@ -189,6 +217,19 @@ impl fmt::Debug for Verified {
             .field("issuer", &self.issuer_name())
             .field("kid", &self.kid())
             .field("algorithm", &self.algorithm())
+    #[inline]
+    fn is_bound(&self) -> bool {
+        self.confirmations().next().is_some()
+    }
+
+    fn confirmations(&self) -> impl Iterator<Item = &Confirmation> {
+        let claimed = match &self.proof {
+            Proof::Introspection { claimed } => claimed.as_deref(),
+            Proof::Signature { .. } => None,
+        };
+        self.claims.confirmation().into_iter().chain(claimed)
+    }
+
             .finish_non_exhaustive()
     }
 }

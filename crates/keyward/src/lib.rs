@@ -48,6 +48,7 @@ pub use introspection::{FallbackSettings, IntrospectionSettings, IntrospectionSt
 pub use issuer_settings::{HmacSecret, IssuerSettings, KeySource, SettingsError};
 pub use keyward_jose::{Algorithm, AlgorithmSet};
 pub use keyward_verify::introspection::{AnswerCacheSettings, AnswerForm, BreakerSettings, Failure, Forget};
+pub use keyward_verify::binding;
 pub use keyward_verify::key_set::{KeySetSettings, KeySetState};
 pub use keyward_verify::strategy::{Fallback, FallbackCause, GivenUp, Strategy};
 pub use keyward_verify::{

@@ -74,7 +74,7 @@ impl Active {
         if claims.scopes().next().is_some() {
             requirement.check_scopes(claims)?;
         }
-        Ok(verified)
+        Ok(verified.confirmed_by(&self.0.accepted))
     }
 
     /// Whose it is, what it is, and when.

@@ -8,6 +8,7 @@ use keyward_jose::DecodeBuffer;
 use super::active::Statement;
 use super::members::{Details, read_active};
 use super::{Active, Question};
+use crate::binding::Confirmation;
 use crate::verdict::{Accepted, Proof};
 use crate::{Claims, Issuer, MonoTime, Now, Reason, WantedKey};
 
@@ -23,7 +24,8 @@ pub struct Endpoint {
     /// The longest answer that is looked at, in octets.
     pub size_limit: usize,
     /// The accepted values of `token_type`, whose case does not matter (RFC 6749 §7.1). Some endpoints say here that
-    /// what was sent is a refresh token, and call it active. An answer without one passes.
+    /// what was sent is a refresh token, and call it active. An answer without one passes. One that says `DPoP` and
+    /// names no key leaves open what the token is bound to, so that nothing can prove it.
     pub token_types: Vec<Box<str>>,
 }
 
@@ -175,7 +177,8 @@ impl Endpoint {
     /// 64 KiB.
     pub const DEFAULT_SIZE_LIMIT: usize = 64 * 1024;
 
-    /// The defaults for an issuer's endpoint: plain answers of 64 KiB, about bearer tokens.
+    /// The defaults for an issuer's endpoint: plain answers of 64 KiB, about bearer tokens and those that
+    /// are bound to a key (RFC 9449 §5).
     ///
     /// `access_token` is no token type of RFC 6749's, and what some endpoints say.
     pub fn new(issuer: Issuer, place: usize) -> Self {
@@ -184,7 +187,7 @@ impl Endpoint {
             place,
             form: AnswerForm::Plain,
             size_limit: Self::DEFAULT_SIZE_LIMIT,
-            token_types: vec!["Bearer".into(), "access_token".into()],
+            token_types: vec!["Bearer".into(), "DPoP".into(), "access_token".into()],
         }
     }
 
@@ -224,10 +227,15 @@ impl Endpoint {
         let Details { jti, sid, token_type } = Details::read(json)?;
         let accepts =
             |token_type: Box<str>| self.token_types.iter().any(|typ| typ.eq_ignore_ascii_case(&token_type));
+        let is_dpop = token_type.as_ref().is_some_and(|token_type| token_type.eq_ignore_ascii_case("DPoP"));
+        let names_key = |confirmation: Option<&Confirmation>| confirmation.is_some_and(Confirmation::has_key);
+        let is_named = names_key(claims.confirmation()) || names_key(question.claimed.as_ref());
+        let claimed = if is_dpop && !is_named { Some(Confirmation::UNKNOWN) } else { question.claimed };
+        let proof = Proof::Introspection { claimed: claimed.map(Box::new) };
         let valid = self.issuer.policy.stated_times(&claims).range();
         let issuer = Arc::clone(&self.issuer.policy);
         Ok(Answer::Active(Active::new(Statement {
-            accepted: Arc::new(Accepted { claims, issuer, proof: Proof::Introspection, valid }),
+            accepted: Arc::new(Accepted { claims, issuer, proof, valid }),
             question: *question,
             issuer_place: self.place,
             is_type_accepted: token_type.is_none_or(accepts),

@@ -12,6 +12,7 @@ use quick_cache::{UnitWeighter, Weighter};
 
 use super::question::TokenHash;
 use super::{Active, Answer, Flight, Question, Unasked};
+use crate::binding::Confirmation;
 use crate::{MonoTime, Now};
 
 /// How long answers are remembered, and how many.
@@ -140,14 +141,18 @@ impl AnswerCache {
     /// What to ask about a token of which nothing is known.
     pub fn question(&self, unasked: Unasked<'_>) -> Question {
         let Unasked { came_up, token, hash, generation } = unasked;
-        let token = hash.unwrap_or_else(|| self.hash.of(token));
-        Question { asked: came_up, flight: Flight { token, generation } }
+        let hash = hash.unwrap_or_else(|| self.hash.of(token));
+        Question {
+            asked: came_up,
+            flight: Flight { token: hash, generation },
+            claimed: Confirmation::claimed_by(token),
+        }
     }
 
     /// Remembers an answer, unless something was forgotten since its question came up, or a later question about the
     /// token was answered already.
     pub fn remember(&self, now: Now, answer: &Answer) {
-        let Question { asked, flight: Flight { token, generation } } = *match answer {
+        let Question { asked, flight: Flight { token, generation }, .. } = *match answer {
             Answer::Active(active) => active.question(),
             Answer::Inactive(question) => question,
         };

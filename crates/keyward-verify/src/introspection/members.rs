@@ -102,10 +102,6 @@ impl<'de> Visitor<'de> for DetailsVisitor {
                     members.next_value::<Text<'de>>()?;
                     continue;
                 }
-                "cnf" => {
-                    members.next_value::<AnyObject>()?;
-                    continue;
-                }
                 _ => {
                     members.next_value::<AnyValue>()?;
                     continue;
@@ -114,29 +110,5 @@ impl<'de> Visitor<'de> for DetailsVisitor {
             *member = Some(members.next_value::<Text<'de>>()?.0.into());
         }
         Ok(details)
-    }
-}
-
-/// A JSON object, whatever is in it.
-struct AnyObject;
-
-impl<'de> Deserialize<'de> for AnyObject {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(AnyObjectVisitor)
-    }
-}
-
-struct AnyObjectVisitor;
-
-impl<'de> Visitor<'de> for AnyObjectVisitor {
-    type Value = AnyObject;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<AnyObject, A::Error> {
-        while members.next_entry::<AnyValue, AnyValue>()?.is_some() {}
-        Ok(AnyObject)
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Now;
+use crate::binding::Confirmation;
 
 /// A token that [`AnswerCache`](super::AnswerCache) knows nothing of. Where somebody is asked about it,
 /// [`AnswerCache::question`](super::AnswerCache::question) makes a [`Question`] of it.
@@ -21,6 +22,8 @@ pub struct Unasked<'a> {
 pub struct Question {
     pub(super) asked: Now,
     pub(super) flight: Flight,
+    /// What the token says that it is bound to. The endpoint need not repeat it for it to count.
+    pub(super) claimed: Option<Confirmation>,
 }
 
 /// What a call is about: two questions of the same flight may share one.

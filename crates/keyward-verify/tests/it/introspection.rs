@@ -170,13 +170,15 @@ fn the_members_of_an_active_answer_have_their_types() {
         r#""cnf":"x""#,
         r#""cnf":[{}]"#,
         r#""cnf":null"#,
+        r#""cnf":{"jkt":"x"}"#,
+        r#""cnf":{"x5t#S256":7}"#,
     ] {
         let body = format!(r#"{{"active":true,{member}}}"#);
         assert_eq!(malformed(read(&received(body.as_bytes()))), MalformedAnswer::MemberType, "{member}");
     }
     let rich = json!({ "active": true, "iss": ISSUER, "aud": ["api", "x"], "exp": 1_800_003_600.5, "nbf": 1, "iat": 1,
         "client_id": "shop", "username": "al", "token_type": "Bearer", "scope": "read", "sub": "alice", "jti": "1",
-        "sid": "s", "cnf": { "jkt": "x" }, "act": { "sub": "x" }, "null": null });
+        "sid": "s", "cnf": { "kid": "x" }, "act": { "sub": "x" }, "null": null });
     let active = active(&asked(), &rich);
     assert_eq!(active.claims().subject(), Some("alice"));
     assert_eq!(active.claims().json(), rich.to_string());
@@ -202,6 +204,7 @@ fn strict() -> Requirement {
         audiences: vec!["api".into()],
         scopes: vec!["read".into()],
         claims: vec![ClaimRule { pointer: "/roles".into(), test }],
+        binding: None,
     }
 }
 
@@ -228,7 +231,7 @@ fn an_active_token_passes_the_checks_that_a_jwt_does() {
         (without(good.clone(), "scope"), Reason::InsufficientScope),
         (with(good.clone(), "roles", json!(["user"])), Reason::MissingClaim),
         (with(good.clone(), "token_type", "refresh_token"), Reason::WrongTokenType),
-        (with(good.clone(), "token_type", "DPoP"), Reason::WrongTokenType),
+        (with(good.clone(), "token_type", "PoP"), Reason::WrongTokenType),
         (with(good.clone(), "token_type", ""), Reason::WrongTokenType),
     ] {
         assert_eq!(check(&response, START, &strict()).err(), Some(reason), "{response}");

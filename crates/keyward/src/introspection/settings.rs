@@ -41,7 +41,7 @@ impl IntrospectionSettings {
             concurrency: 256,
             hedge: false,
             form: AnswerForm::Plain,
-            token_types: vec!["Bearer".into(), "access_token".into()],
+            token_types: vec!["Bearer".into(), "DPoP".into(), "access_token".into()],
             cache: AnswerCacheSettings::default(),
             breaker: BreakerSettings::default(),
         }

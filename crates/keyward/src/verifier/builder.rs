@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use keyward_verify::binding::BindingSettings;
 use keyward_verify::introspection::AnswerForm;
 use keyward_verify::key_set::{LiveKey, PublishedKeys};
 use keyward_verify::{Issuer, VerdictCache};
 
+use super::binding::{Binding, BindingPlan};
 use super::{Inner, RequirementId, RequirementSettings, Verifier};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Caller, CallerError};
@@ -29,6 +31,7 @@ pub struct VerifierBuilder {
     requirements: Vec<RequirementSettings>,
     snapshots: Option<PathBuf>,
     cache_octets: u64,
+    binding: BindingPlan,
     clock: Arc<dyn Clock>,
     observer: Option<Arc<dyn Observer>>,
     transport: Option<Arc<dyn Transport>>,
@@ -43,6 +46,7 @@ impl VerifierBuilder {
             requirements: vec![RequirementSettings::default()],
             snapshots: None,
             cache_octets: DEFAULT_CACHE_OCTETS,
+            binding: BindingPlan::default(),
             clock: Arc::new(SystemClock::new()),
             observer: None,
             transport: None,
@@ -79,6 +83,21 @@ impl VerifierBuilder {
         self
     }
 
+    /// What DPoP proofs must be like (RFC 9449).
+    #[must_use]
+    pub fn binding(mut self, settings: BindingSettings) -> Self {
+        self.binding.settings = settings;
+        self
+    }
+
+    /// How many proofs that were used are remembered at most. Where there are more within the time that one may be used,
+    /// requests with proofs are [`Reason::Overloaded`](crate::Reason::Overloaded). Default 500,000.
+    #[must_use]
+    pub fn replay_limit(mut self, proofs: usize) -> Self {
+        self.binding.replay_limit = proofs;
+        self
+    }
+
     /// Another clock than the machine's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -111,7 +130,8 @@ impl VerifierBuilder {
     }
 
     /// Goes on with the keys of `previous`, for each issuer whose keys come from the same place.
-    /// Remembered verdicts are not taken over: they were made under another configuration.
+    /// Remembered verdicts are not taken over: they were made under another configuration. Proofs that were used are, and
+    /// nonces that were given stay good.
     #[must_use]
     pub fn previous(mut self, previous: &Verifier) -> Self {
         self.clock = Arc::clone(&previous.inner.clock);
@@ -183,6 +203,9 @@ impl VerifierBuilder {
             introspectors.push(new.map(|new| self.introspector(new)));
             issuers.push(issuer);
         }
+        let previous = self.previous.as_ref().map(|previous| &previous.inner.binding);
+        let proof_seed = self.seed.map(|seed| entropy::derived(seed, u64::MAX - 1));
+        let binding = Binding::new(self.binding, proof_seed, previous);
         let remembered = |introspector: &Arc<Introspector>| Arc::clone(introspector.answers());
         let answers =
             introspectors.iter().map(|introspector| introspector.as_ref().map(remembered)).collect();
@@ -197,6 +220,7 @@ impl VerifierBuilder {
                 answers,
                 requirements,
                 cache: VerdictCache::new(self.cache_octets, entropy::derived(seed, 0)),
+                binding,
             }),
         })
     }

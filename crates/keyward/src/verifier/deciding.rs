@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 
 use keyward_jose::DecodeBuffer;
+use keyward_verify::binding::{BindingCheck, Checked, Presented};
 use keyward_verify::strategy::{Advance, Flow, Grounds};
-use keyward_verify::{Decision, MonoTime, Now, Reason, Verdict, WantedKey, decide};
+use keyward_verify::{Decision, MonoTime, Now, Reason, Verdict, Verified, WantedKey, decide};
 use std::time::Duration;
 
+use super::binding::Binding;
 use super::requirement_settings::Held;
 use super::{RequirementId, Verifier};
 
@@ -18,7 +20,8 @@ thread_local! {
 }
 
 impl Verifier {
-    /// Decides on a token.
+    /// Decides on a token, as one that was sent with nothing else: one that is bound to a certificate or a key is
+    /// refused.
     ///
     /// Where its key is known, or it was seen before, this does not wait. Otherwise it waits at most 1 s for
     /// a fetch of the issuer's keys, which is shared by all who wait and limited by a budget, and where its issuer's
@@ -27,35 +30,101 @@ impl Verifier {
         self.verify_for(RequirementId::default(), token).await
     }
 
-    /// Decides on a token under one of the requirements that the verifier was built with.
+    /// Decides on a token under one of the requirements that the verifier was built with, as [`verify`](Self::verify).
     pub async fn verify_for(&self, requirement: RequirementId, token: &[u8]) -> Verdict {
+        self.verify_presented_for(requirement, token, &Presented::NOTHING).await
+    }
+
+    /// Decides on a token and on what its request shows beside it: see [`BindingCheck::check`]. It waits as
+    /// [`verify`](Self::verify).
+    ///
+    /// A DPoP proof is used up by this, where it holds: ask once for each request.
+    ///
+    /// [`BindingCheck::check`]: keyward_verify::binding::BindingCheck::check
+    pub async fn verify_presented_for(
+        &self,
+        requirement: RequirementId,
+        token: &[u8],
+        presented: &Presented<'_>,
+    ) -> Verdict {
         let Some(held) = self.held(requirement) else {
             // An id of another verifier: nothing is known of what it demands.
             return Reason::WrongIssuer.into();
         };
         let now = self.inner.clock.now();
-        if !held.plan.is_keys_only() {
-            return self.by_flow(Flow::new(self.grounds(held, requirement), token, now.mono)).await;
-        }
-        match self.by_keys(now, now.mono, requirement, held, token) {
-            Decision::Decided(verdict) => verdict,
-            Decision::NeedsKey(wanted) => self.wait_and_decide(now, requirement, held, token, wanted).await,
-        }
+        let verdict = if held.plan.is_keys_only() {
+            match self.by_keys(now, now.mono, requirement, held, token) {
+                Decision::Decided(verdict) => return self.bound(held, token, presented, verdict),
+                Decision::NeedsKey(wanted) => {
+                    self.wait_and_decide(now, requirement, held, token, wanted).await
+                }
+            }
+        } else {
+            self.by_flow(Flow::new(self.grounds(held, requirement), token, now.mono)).await
+        };
+        self.bound(held, token, presented, verdict)
     }
 
-    /// Decides on a token without waiting; [`None`] where its key would have to be fetched first, or an endpoint
-    /// asked.
+    /// Decides on a token without waiting, as one that was sent with nothing else; [`None`] where its key would have to be
+    /// fetched first, or an endpoint asked.
     pub fn try_verify_for(&self, requirement: RequirementId, token: &[u8]) -> Option<Verdict> {
+        self.try_verify_presented_for(requirement, token, &Presented::NOTHING)
+    }
+
+    /// Decides on a token and on what its request shows beside it, without waiting. Where this is [`None`], no proof was
+    /// used up.
+    pub fn try_verify_presented_for(
+        &self,
+        requirement: RequirementId,
+        token: &[u8],
+        presented: &Presented<'_>,
+    ) -> Option<Verdict> {
         let Some(held) = self.held(requirement) else {
             return Some(Reason::WrongIssuer.into());
         };
         let now = self.inner.clock.now();
-        if !held.plan.is_keys_only() {
-            return self.try_by_flow(now, Flow::new(self.grounds(held, requirement), token, now.mono));
+        let verdict = if held.plan.is_keys_only() {
+            match self.by_keys(now, now.mono, requirement, held, token) {
+                Decision::Decided(verdict) => verdict,
+                Decision::NeedsKey(_) => return None,
+            }
+        } else {
+            self.try_by_flow(now, Flow::new(self.grounds(held, requirement), token, now.mono))?
+        };
+        Some(self.bound(held, token, presented, verdict))
+    }
+
+    /// What a verdict comes to by what its request shows: what was not accepted stays so.
+    #[inline]
+    fn bound(&self, held: &Held, token: &[u8], presented: &Presented<'_>, verdict: Verdict) -> Verdict {
+        match &verdict {
+            Verdict::Accept(verified) if BindingCheck::concerns(held.requirement.binding, verified, presented) => {
+                match self.check_binding(held, token, presented, verified) {
+                    Ok(()) => verdict,
+                    Err(reason) => reason.into(),
+                }
+            }
+            _ => verdict,
         }
-        match self.by_keys(now, now.mono, requirement, held, token) {
-            Decision::Decided(verdict) => Some(verdict),
-            Decision::NeedsKey(_) => None,
+    }
+
+    #[cold]
+    fn check_binding(
+        &self,
+        held: &Held,
+        token: &[u8],
+        presented: &Presented<'_>,
+        verified: &Verified,
+    ) -> Result<(), Reason> {
+        let Binding { check, used, .. } = &self.inner.binding;
+        let demanded = held.requirement.binding;
+        // Later than the token came in, where it waited: the proof may be too old by now.
+        let now = self.inner.clock.now();
+        let checked =
+            BUFFER.with_borrow_mut(|buffer| check.check(now, demanded, token, verified, presented, buffer));
+        match checked? {
+            Checked::Holds => Ok(()),
+            Checked::Once(once) => used.remember(now, &once),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The verifier: issuers, their keepers and introspectors, and the verdicts that are remembered.
 
+mod binding;
 mod builder;
 mod deciding;
 mod requirement_settings;
@@ -17,6 +18,7 @@ use crate::event::Observer;
 use crate::introspection::Introspector;
 use crate::keeper::Keeper;
 
+use binding::Binding;
 pub use builder::VerifierBuilder;
 use requirement_settings::Held;
 pub use requirement_settings::RequirementSettings;
@@ -43,6 +45,7 @@ struct Inner {
     answers: Vec<Option<Arc<AnswerCache>>>,
     requirements: Vec<Held>,
     cache: VerdictCache,
+    binding: Binding,
 }
 
 /// One of the requirements that a verifier was built with.

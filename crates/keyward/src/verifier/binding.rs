@@ -1,0 +1,67 @@
+//! What a verifier holds requests' proofs against, and the proofs that were used.
+
+use std::sync::Arc;
+
+use keyward_verify::binding::{BindingCheck, BindingSettings, ReplayCache};
+use zeroize::Zeroizing;
+
+use super::Verifier;
+use crate::entropy;
+
+/// What the caller says of proofs.
+#[derive(Clone, Debug)]
+pub(super) struct BindingPlan {
+    pub(super) settings: BindingSettings,
+    pub(super) replay_limit: usize,
+}
+
+impl Default for BindingPlan {
+    fn default() -> Self {
+        Self { settings: BindingSettings::default(), replay_limit: ReplayCache::DEFAULT_LIMIT }
+    }
+}
+
+/// The check, and the memory that goes with it.
+#[derive(Debug)]
+pub(super) struct Binding {
+    pub(super) check: BindingCheck,
+    pub(super) used: Arc<ReplayCache>,
+    /// What the check was made with, for the next configuration.
+    secret: Arc<Zeroizing<[u8; 32]>>,
+}
+
+impl Binding {
+    /// With a secret and a memory of its own, or those of `previous`: a proof that was used stays so, and a nonce that was
+    /// given is still good.
+    pub(super) fn new(plan: BindingPlan, seed: Option<u64>, previous: Option<&Self>) -> Self {
+        let BindingPlan { settings, replay_limit } = plan;
+        let (secret, used) = match previous {
+            Some(previous) => {
+                previous.used.set_limit(replay_limit);
+                (Arc::clone(&previous.secret), Arc::clone(&previous.used))
+            }
+            None => {
+                let secret = seed.map_or_else(entropy::secret, entropy::derived_secret);
+                (Arc::new(Zeroizing::new(secret)), Arc::new(ReplayCache::new(replay_limit)))
+            }
+        };
+        Self { check: BindingCheck::new(settings, &secret), used, secret }
+    }
+}
+
+impl Verifier {
+    /// What DPoP proofs must be like.
+    pub fn binding_settings(&self) -> &BindingSettings {
+        self.inner.binding.check.settings()
+    }
+
+    /// The nonce that proofs should hold now, for `DPoP-Nonce` (RFC 9449 §9); none where none is demanded.
+    pub fn dpop_nonce(&self) -> Option<String> {
+        self.inner.binding.check.nonce(self.inner.clock.now())
+    }
+
+    /// How many proofs are remembered as used.
+    pub fn used_proofs(&self) -> usize {
+        self.inner.binding.used.len()
+    }
+}
