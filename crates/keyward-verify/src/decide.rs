@@ -10,7 +10,7 @@ use keyward_jose::{DecodeBuffer, Jws, JwsError, KeyType, SignatureError};
 
 use crate::key_set::{KeySet, LiveKey, Source};
 use crate::verdict::{Accepted, Proof};
-use crate::{Claims, Issuer, MonoTime, Now, Reason, Requirement, UnixTime, Verdict, Verified};
+use crate::{Claims, Issuer, IssuerPolicy, MonoTime, Now, Reason, Requirement, UnixTime, Verdict, Verified};
 
 /// What a token's checks came to.
 #[derive(Debug)]
@@ -99,6 +99,7 @@ pub(crate) fn check<'a>(
     let current = issuer.keys.current();
     let set = current.as_deref();
     let key = find_key(now, issuer, set, &jws).map_err(|no_key| {
+        no_key.count(now);
         no_key.stop(place, &jws, could_know(now, arrived, issuer, set, claims.issued_at()))
     })?;
     requirement.check_granted(&claims)?;
@@ -163,13 +164,22 @@ pub(crate) enum NoKey {
     /// The set is past the stale limit. It can tell nothing; the next one can.
     Expired,
     Reason(Reason),
+    /// This one did, and the certificate around it is not in order, for this reason.
+    Wrapper(Reason, Arc<LiveKey>),
 }
 
 impl NoKey {
+    /// Counts the verdict with those of the key that would have verified.
+    fn count(&self, now: Now) {
+        if let Self::Wrapper(_, key) = self {
+            key.count(now.wall, 0);
+        }
+    }
+
     /// What it comes to, where the set could, or could not, know the token's key.
     pub(crate) fn stop(self, place: usize, jws: &Jws<'_>, could_know: bool) -> Stop {
         let otherwise = match self {
-            Self::Reason(reason) => return Stop::Reason(reason),
+            Self::Reason(reason) | Self::Wrapper(reason, _) => return Stop::Reason(reason),
             Self::Absent(reason) if could_know => return Stop::Reason(reason),
             Self::Absent(_) => Reason::KeysUnavailable,
             Self::Expired => Reason::KeysStaleLimit,
@@ -203,50 +213,85 @@ fn find_published_key(
     jws: &Jws<'_>,
 ) -> Result<Arc<LiveKey>, NoKey> {
     let header = jws.header();
+    let policy = &issuer.policy;
     if header.algorithm().key_type() == KeyType::Oct {
         // A secret is ours or nobody's: it comes from a file, never from a published set.
-        return try_keys(now, jws, issuer.keys.fixed().iter())
-            .map_err(|reason| NoKey::Reason(reason.unwrap_or(Reason::AlgorithmMismatch)));
+        return try_keys(now, policy, jws, issuer.keys.fixed().iter()).map_err(|tried| {
+            tried.no_key(|reason| NoKey::Reason(reason.unwrap_or(Reason::AlgorithmMismatch)))
+        });
     }
     let set = set.ok_or(NoKey::Absent(Reason::KeysUnavailable))?;
     if now.mono >= set.usable_until() {
         return Err(NoKey::Expired);
     }
     match header.kid() {
-        Some(kid) => match try_keys(now, jws, set.named(kid)) {
-            Err(None) => try_keys(now, jws, set.nameless(header.algorithm())).map_err(|_| {
-                if set.skips(kid) {
-                    // The issuer has this key and publishes it badly, unless it has been mended since.
-                    NoKey::Absent(Reason::KeysUnavailable)
-                } else {
-                    NoKey::Absent(Reason::UnknownKid)
-                }
+        Some(kid) => match try_keys(now, policy, jws, set.named(kid)) {
+            Err(Tried::Failed(None)) => {
+                try_keys(now, policy, jws, set.nameless(header.algorithm())).map_err(|tried| {
+                    tried.no_key(|_| {
+                        if set.skips(kid) {
+                            // The issuer has this key and publishes it badly, unless it has been mended since.
+                            NoKey::Absent(Reason::KeysUnavailable)
+                        } else {
+                            NoKey::Absent(Reason::UnknownKid)
+                        }
+                    })
+                })
+            }
+            tried => tried.map_err(|tried| {
+                tried.no_key(|reason| NoKey::Reason(reason.unwrap_or(Reason::InvalidSignature)))
             }),
-            tried => tried.map_err(|reason| NoKey::Reason(reason.unwrap_or(Reason::InvalidSignature))),
         },
-        None => try_keys(now, jws, set.serving(header.algorithm()))
-            .map_err(|reason| NoKey::Absent(reason.unwrap_or(Reason::AlgorithmMismatch))),
+        None => try_keys(now, policy, jws, set.serving(header.algorithm())).map_err(|tried| {
+            tried.no_key(|reason| NoKey::Absent(reason.unwrap_or(Reason::AlgorithmMismatch)))
+        }),
     }
 }
 
-/// The first of `keys` that verifies the signature; otherwise the most telling reason why none did, or none
-/// where there was no key to try.
+/// What came of trying keys, none of which verified the signature and may.
+enum Tried {
+    /// The most telling reason why none did; none where there was no key to try.
+    Failed(Option<Reason>),
+    /// This one did. The certificate around it is not in order, and that is the policy's to say: no other key, and no
+    /// newer set, is looked for.
+    Wrapper(Reason, Arc<LiveKey>),
+}
+
+impl Tried {
+    fn no_key(self, failed: impl FnOnce(Option<Reason>) -> NoKey) -> NoKey {
+        match self {
+            Self::Failed(reason) => failed(reason),
+            Self::Wrapper(reason, key) => NoKey::Wrapper(reason, key),
+        }
+    }
+}
+
+/// The first of `keys` that verifies the signature and may.
 fn try_keys<'a>(
     now: Now,
+    policy: &IssuerPolicy,
     jws: &Jws<'_>,
     keys: impl Iterator<Item = &'a Arc<LiveKey>>,
-) -> Result<Arc<LiveKey>, Option<Reason>> {
-    let mut best = None;
+) -> Result<Arc<LiveKey>, Tried> {
+    let (mut best, mut refused) = (None, None);
     for live in keys {
         match jws.verify(live.key()) {
-            Ok(_) if live.is_usable(now.mono) => return Ok(Arc::clone(live)),
-            // Removed between the look at the set and now.
-            Ok(_) => {}
+            Ok(_) if !live.is_usable(now.mono) => {
+                // Removed between the look at the set and now.
+            }
+            Ok(_) => match policy.wrapper_refusal(live, now.wall) {
+                None => return Ok(Arc::clone(live)),
+                // The same key may stand there again, with a better certificate.
+                Some(reason) => refused = refused.or(Some((reason, live))),
+            },
             Err(SignatureError::Invalid) => best = Some(Reason::InvalidSignature),
             Err(SignatureError::AlgorithmMismatch) => best = best.or(Some(Reason::AlgorithmMismatch)),
         }
     }
-    Err(best)
+    Err(match refused {
+        Some((reason, live)) => Tried::Wrapper(reason, Arc::clone(live)),
+        None => Tried::Failed(best),
+    })
 }
 
 /// By how much an issuer may date `iat` back, on purpose, for verifiers whose clocks are behind. Some do so by

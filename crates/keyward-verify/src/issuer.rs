@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward_jose::{AlgorithmSet, Header, Jws};
 
-use crate::key_set::{LiveKey, PublishedKeys};
+use crate::key_set::{LiveKey, PublishedKeys, WrapperPolicy};
 use crate::{Claims, Now, Reason, UnixTime};
 
 /// An issuer and its keys.
@@ -42,11 +42,14 @@ pub struct IssuerPolicy {
     /// token that names it is [`Reason::Revoked`]. Default none. A set that no longer holds the `kid` does not
     /// tell which key that was: deny each of its names.
     pub denied_kids: Vec<Box<str>>,
+    /// What the X.509 certificates around its keys mean for its tokens. Default that what is wrong with one is told, and
+    /// no token refused.
+    pub wrapper: WrapperPolicy,
 }
 
 impl IssuerPolicy {
-    /// The defaults for an issuer: every asymmetric algorithm, `at+jwt` and `JWT`, any audience, 60 s of
-    /// leeway, 16 KiB, no key denied.
+    /// The defaults for an issuer: every asymmetric algorithm, `at+jwt` and `JWT`, any audience, 60 s of leeway, 16 KiB, no
+    /// key denied, and none for the certificate around it.
     pub fn new(name: &str, issuer: &str) -> Self {
         Self {
             name: name.into(),
@@ -57,6 +60,7 @@ impl IssuerPolicy {
             leeway: Duration::from_secs(60),
             token_size_limit: Jws::DEFAULT_SIZE_LIMIT,
             denied_kids: Vec::new(),
+            wrapper: WrapperPolicy::default(),
         }
     }
 
@@ -89,6 +93,16 @@ impl IssuerPolicy {
     #[cold]
     fn denies_a_name_of(&self, key: &LiveKey) -> bool {
         self.denied_kids.iter().any(|denied| key.goes_by(denied))
+    }
+
+    /// Whether the certificate around the key, as far as it counts, lets it verify now.
+    pub(crate) fn allows_wrapper(&self, key: &LiveKey, now: UnixTime) -> bool {
+        self.wrapper != WrapperPolicy::Enforce || key.wrapper_holds(now)
+    }
+
+    /// Why it does not.
+    pub(crate) fn wrapper_refusal(&self, key: &LiveKey, now: UnixTime) -> Option<Reason> {
+        if self.wrapper == WrapperPolicy::Enforce { key.wrapper_refusal(now) } else { None }
     }
 
     /// The times between which a token may be accepted: from the first, before the second.

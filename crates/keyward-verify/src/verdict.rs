@@ -190,7 +190,19 @@ impl Verified {
         let Proof::Signature { key, .. } = proof else {
             return false;
         };
-        valid.contains(&now.wall) && key.is_usable(now.mono) && !issuer.denies(key)
+        valid.contains(&now.wall)
+            && key.is_usable(now.mono)
+            && !issuer.denies(key)
+            && issuer.allows_wrapper(key, now.wall)
+    }
+
+    /// Counts this verdict with those of the key that it rests on, where a key was used. Whoever answers by it calls
+    /// this once.
+    pub fn count(&self, now: Now) {
+        if let Proof::Signature { key, .. } = &self.accepted.proof {
+            // Tokens lie far apart, and threads mostly have different ones.
+            key.count(now.wall, Arc::as_ptr(&self.accepted).addr() >> 9);
+        }
     }
 
     /// Whether [`still_holds`](Self::still_holds) can ever say so.
@@ -205,18 +217,6 @@ impl Verified {
 }
 
 impl Accepted {
-    /// Roughly how many octets of memory this takes.
-    pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + self.claims.weight()
-    }
-}
-
-impl fmt::Debug for Verified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verified")
-            .field("issuer", &self.issuer_name())
-            .field("kid", &self.kid())
-            .field("algorithm", &self.algorithm())
     #[inline]
     fn is_bound(&self) -> bool {
         self.confirmations().next().is_some()
@@ -230,6 +230,18 @@ impl fmt::Debug for Verified {
         self.claims.confirmation().into_iter().chain(claimed)
     }
 
+    /// Roughly how many octets of memory this takes.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.claims.weight()
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("issuer", &self.issuer_name())
+            .field("kid", &self.kid())
+            .field("algorithm", &self.algorithm())
             .finish_non_exhaustive()
     }
 }

@@ -1,13 +1,16 @@
 //! One set of keys, as it was fetched, and the keys in it, as they live on through refreshes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use keyward_jose::{Algorithm, SkippedJwk, UnusableKey, VerificationKey};
+use keyward_jose::{Algorithm, MalformedWrapping, SkippedJwk, UnusableKey, VerificationKey, Wrapping};
+use keyward_x509::TrustStore;
 
-use crate::{MonoTime, Now, UnixTime};
+use super::tally::Tally;
+use super::{KeyVerdicts, Wrapper};
+use crate::{MonoTime, Now, Reason, UnixTime};
 
 /// A key and for how long it may verify.
 ///
@@ -19,11 +22,35 @@ pub struct LiveKey {
     aliases: ArcSwap<Vec<Box<str>>>,
     first_seen: UnixTime,
     usable_until: AtomicU64,
+    wrapped: ArcSwap<Wrapped>,
+    /// When its certificate is over, whatever else is wrong with it.
+    wrapper_expires_at: AtomicI64,
+    /// From when until when its certificate is in order: what a verdict has to compare.
+    wrapper_holds_from: AtomicI64,
+    wrapper_holds_until: AtomicI64,
+    tally: Tally,
+}
+
+/// The certificate around a key as the newest set has it, and what was found of it.
+#[derive(Debug, Default)]
+struct Wrapped {
+    wrapping: Option<Result<Wrapping, MalformedWrapping>>,
+    wrapper: Option<Arc<Wrapper>>,
 }
 
 impl LiveKey {
     pub(super) fn new(key: VerificationKey, first_seen: UnixTime, usable_until: MonoTime) -> Self {
-        Self { key, aliases: ArcSwap::default(), first_seen, usable_until: AtomicU64::new(usable_until.0) }
+        Self {
+            key,
+            aliases: ArcSwap::default(),
+            first_seen,
+            usable_until: AtomicU64::new(usable_until.0),
+            wrapped: ArcSwap::default(),
+            wrapper_expires_at: AtomicI64::new(i64::MAX),
+            wrapper_holds_from: AtomicI64::new(i64::MIN),
+            wrapper_holds_until: AtomicI64::new(i64::MAX),
+            tally: Tally::default(),
+        }
     }
 
     /// A key that is no provider's to take back, such as a secret from a file.
@@ -44,6 +71,59 @@ impl LiveKey {
     /// Whether the key may verify now: it was not removed, and its set is within the stale limit.
     pub fn is_usable(&self, now: MonoTime) -> bool {
         now.0 < self.usable_until.load(Ordering::Acquire)
+    }
+
+    /// The certificate around it, where it has one or must have one.
+    pub fn wrapper(&self) -> Option<Arc<Wrapper>> {
+        self.wrapped.load().wrapper.clone()
+    }
+
+    /// How many verdicts it was used for.
+    pub fn verdicts(&self) -> KeyVerdicts {
+        self.tally.sum()
+    }
+
+    /// Counts a verdict; `place` is any number that differs between threads.
+    pub(crate) fn count(&self, now: UnixTime, place: usize) {
+        self.tally.count(place, now.0 >= self.wrapper_expires_at.load(Ordering::Relaxed));
+    }
+
+    /// Whether its certificate is in order now, or it has none and needs none.
+    pub(crate) fn wrapper_holds(&self, now: UnixTime) -> bool {
+        now.0 >= self.wrapper_holds_from.load(Ordering::Acquire)
+            && now.0 < self.wrapper_holds_until.load(Ordering::Acquire)
+    }
+
+    /// Why its certificate is not in order.
+    pub(crate) fn wrapper_refusal(&self, now: UnixTime) -> Option<Reason> {
+        self.wrapped.load().wrapper.as_ref().and_then(|wrapper| wrapper.refusal(now))
+    }
+
+    /// Takes in what the newest set says of its certificate: the key stays the same (promise 7).
+    pub(super) fn wrap(
+        &self,
+        wrapping: Option<Result<Wrapping, MalformedWrapping>>,
+        anchors: Option<&TrustStore>,
+        now: UnixTime,
+    ) {
+        let read = wrapping.as_ref().map(|wrapping| wrapping.as_ref().map_err(|malformed| *malformed));
+        let wrapper = Wrapper::inspect(&self.key, read, anchors, now).map(Arc::new);
+        let found = wrapper.as_deref();
+        let certificate = found.and_then(|wrapper| wrapper.certificate.as_ref());
+        let from = certificate.map_or(i64::MIN, |certificate| certificate.not_before.0);
+        let expires_at = found.and_then(Wrapper::expires_at).map_or(i64::MAX, |at| at.0);
+        let is_troubled = found.is_some_and(|wrapper| wrapper.trouble.is_some());
+        let until = if is_troubled { i64::MIN } else { expires_at };
+        self.wrapped.store(Arc::new(Wrapped { wrapping, wrapper }));
+        self.wrapper_expires_at.store(expires_at, Ordering::Release);
+        self.wrapper_holds_from.store(from, Ordering::Release);
+        self.wrapper_holds_until.store(until, Ordering::Release);
+    }
+
+    /// The same under other anchors.
+    pub(super) fn wrap_again(&self, anchors: Option<&TrustStore>, now: UnixTime) {
+        let wrapping = self.wrapped.load().wrapping.clone();
+        self.wrap(wrapping, anchors, now);
     }
 
     /// Whether its set publishes this public key under `kid`, as this key or as another one.

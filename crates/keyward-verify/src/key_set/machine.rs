@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_jose::{JwkSet, SkippedJwk};
+use keyward_x509::TrustStore;
 
 use super::absent::AbsentKids;
 use super::budget::Budget;
@@ -39,6 +40,7 @@ pub struct KeySetMachine {
     budget: Budget,
     absent: AbsentKids,
     wanted: Vec<u64>,
+    anchors: Option<Arc<TrustStore>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -150,9 +152,22 @@ impl KeySetMachine {
             began: MonoTime(0),
             ttl: settings.ttl,
             wanted: Vec::new(),
+            anchors: None,
             settings,
             published,
         }
+    }
+
+    /// The same with declared anchors, which the certificates around the keys have to lead to. Default none: they are
+    /// held against their keys and their times only.
+    #[must_use]
+    pub fn anchored(self, now: Now, anchors: Option<Arc<TrustStore>>) -> Self {
+        let machine = Self { anchors, ..self };
+        if let Some(set) = &*machine.published.current() {
+            // A predecessor's, who may have had others.
+            set.keys.iter().for_each(|live| live.wrap_again(machine.anchors.as_deref(), now.wall));
+        }
+        machine
     }
 
     /// The keys that it keeps.
@@ -194,7 +209,7 @@ impl KeySetMachine {
         }
         let fetch_started = Now { wall: fetched_at, mono: MonoTime(0) };
         let usable_until = now.mono.saturating_add(left);
-        self.replace(set, Source::Snapshot, fetch_started, now.mono, usable_until);
+        self.replace(now, set, Source::Snapshot, fetch_started, now.mono, usable_until);
         Ok(())
     }
 
@@ -308,7 +323,7 @@ impl KeySetMachine {
         let usable_until = started.mono.saturating_add(stale_limit);
         // A cached copy knows of no key that came later, and its keys serve as long as any other's.
         let as_of = Now { wall: started.wall.saturating_sub(age), mono: started.mono.saturating_sub(age) };
-        let refreshed = self.replace(set, Source::Fetched, as_of, fresh_until, usable_until);
+        let refreshed = self.replace(now, set, Source::Fetched, as_of, fresh_until, usable_until);
         let ahead = self.jitter.between(ttl * 7 / 10, ttl * 8 / 10);
         self.failures = 0;
         self.ttl = ttl;
@@ -319,12 +334,14 @@ impl KeySetMachine {
     /// Publishes `set` and retires what it no longer holds.
     fn replace(
         &mut self,
+        now: Now,
         set: JwkSet,
         source: Source,
         fetch_started: Now,
         fresh_until: MonoTime,
         usable_until: MonoTime,
     ) -> Refreshed {
+        self.sort_anchors(now);
         let before = self.published.current();
         let mut gone: Vec<Arc<LiveKey>> =
             before.as_ref().map_or_else(Vec::new, |before| before.keys().to_vec());
@@ -335,6 +352,7 @@ impl KeySetMachine {
             .into_iter()
             .zip(aliases)
             .map(|(key, aliases)| {
+                let wrapping = key.wrapping().map(|wrapping| wrapping.cloned());
                 let live = match gone.iter().position(|live| live.is_same(&key)) {
                     Some(place) => {
                         let live = gone.remove(place);
@@ -347,6 +365,7 @@ impl KeySetMachine {
                     }
                 };
                 live.set_aliases(aliases);
+                live.wrap(wrapping, self.anchors.as_deref(), now.wall);
                 live
             })
             .collect();
@@ -363,6 +382,14 @@ impl KeySetMachine {
             refreshed.removed.push(live.key().kid().map(str::to_owned));
         }
         refreshed
+    }
+
+    /// An anchor counts from its own first second on.
+    fn sort_anchors(&mut self, now: Now) {
+        let changed = |anchors: &&Arc<TrustStore>| anchors.changes_at().is_some_and(|at| at <= now.wall.0);
+        if let Some(anchors) = self.anchors.as_ref().filter(changed) {
+            self.anchors = Some(Arc::new(anchors.resorted(now.wall.0)));
+        }
     }
 
     /// Exponential back-off with full jitter; after the last retry a rest, then all over again. None lasts longer

@@ -7,6 +7,9 @@ mod keys;
 mod machine;
 mod published;
 mod settings;
+mod tally;
+mod wrapper;
+mod wrapper_watch;
 
 pub use keys::{KeySet, LiveKey, Source};
 pub use machine::{
@@ -14,3 +17,6 @@ pub use machine::{
 };
 pub use published::{KeySetState, PublishedKeys};
 pub use settings::KeySetSettings;
+pub use tally::KeyVerdicts;
+pub use wrapper::{Wrapper, WrapperCertificate, WrapperPolicy, WrapperTrouble};
+pub use wrapper_watch::{WrapperNews, WrapperNotice, WrapperWatch};

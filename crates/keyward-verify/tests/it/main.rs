@@ -21,3 +21,4 @@ mod strategies;
 mod support;
 mod tools;
 mod verdict_cache;
+mod wrappers;
