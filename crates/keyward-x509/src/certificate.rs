@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
 use crate::{ExtendedKeyUsage, KeyUsage, name};
@@ -32,6 +32,8 @@ struct Facts {
     path_length: Option<u32>,
     key_usage: Option<KeyUsage>,
     extended_key_usage: Option<ExtendedKeyUsage>,
+    subject_key_id: Option<Box<[u8]>>,
+    authority_key_id: Option<Box<[u8]>>,
     dns_names: Vec<Box<str>>,
     uris: Vec<Box<str>>,
     ip_addresses: Vec<IpAddr>,
@@ -208,6 +210,12 @@ impl Certificate {
         &self.0.ip_addresses
     }
 
+    /// Whether its subject key identifier is the one that `issued` names as its issuer's (RFC 5280 §4.2.1.1): a hint
+    /// where to look first, and no more than that.
+    pub(crate) fn is_hinted_at_by(&self, issued: &Self) -> bool {
+        self.0.subject_key_id.is_some() && self.0.subject_key_id == issued.0.authority_key_id
+    }
+
     /// Whether subject and issuer are the same. That it is also *signed* by its own key is not said.
     pub fn is_self_issued(&self) -> bool {
         self.0.subject_der == self.0.issuer_der
@@ -247,11 +255,22 @@ impl Facts {
             path_length: basic_constraints.and_then(|extension| extension.value.path_len_constraint),
             key_usage: key_usage.map(|extension| KeyUsage::of(extension.value)),
             extended_key_usage: extended_key_usage.map(|extension| ExtendedKeyUsage::of(extension.value)),
+            subject_key_id: None,
+            authority_key_id: None,
             dns_names: Vec::new(),
             uris: Vec::new(),
             ip_addresses: Vec::new(),
             thumbprint_sha256: sha256(der),
         };
+        for extension in certificate.extensions() {
+            match extension.parsed_extension() {
+                ParsedExtension::AuthorityKeyIdentifier(authority) => {
+                    facts.authority_key_id = authority.key_identifier.as_ref().map(|id| id.0.into());
+                }
+                ParsedExtension::SubjectKeyIdentifier(id) => facts.subject_key_id = Some(id.0.into()),
+                _ => {}
+            }
+        }
         for name in alternative_names.iter().flat_map(|extension| &extension.value.general_names) {
             match name {
                 GeneralName::DNSName(name) => facts.dns_names.push((*name).into()),

@@ -142,9 +142,8 @@ impl<'a> Reach<'a> {
         let mut looked_at = 0;
         while let Some(name) = names.get(looked_at).copied() {
             looked_at += 1;
-            let first = reach.issuers.len();
             let presented = others.iter().filter(|certificate| certificate.subject_der() == name);
-            reach.issuers.extend(presented);
+            let mut issuers: Vec<_> = presented.collect();
             for (sorted, anchor) in store.of_subject(name) {
                 let certificate = &sorted.certificate;
                 match anchor {
@@ -155,14 +154,19 @@ impl<'a> Reach<'a> {
                         reach.anchors.push((anchor, certificate));
                     }
                     _ if others.contains(certificate) => {}
-                    _ => reach.issuers.push(certificate),
+                    _ => issuers.push(certificate),
                 }
             }
-            for certificate in reach.issuers.iter().skip(first) {
-                if !names.contains(&certificate.issuer_der()) {
-                    names.push(certificate.issuer_der());
+            // Where many have one name, a signature is not checked against all of their keys before the right one.
+            let issued: Vec<_> =
+                reach.certificates().filter(|certificate| certificate.issuer_der() == name).collect();
+            issuers.sort_by_cached_key(|issuer| !issued.iter().any(|issued| issuer.is_hinted_at_by(issued)));
+            for issuer in &issuers {
+                if !names.contains(&issuer.issuer_der()) {
+                    names.push(issuer.issuer_der());
                 }
             }
+            reach.issuers.append(&mut issuers);
         }
         reach
     }

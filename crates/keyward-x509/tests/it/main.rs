@@ -8,5 +8,7 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod failover;
+mod sorting;
 mod support;
 mod wrappers;
