@@ -142,8 +142,9 @@ impl<'a> Reach<'a> {
         let mut looked_at = 0;
         while let Some(name) = names.get(looked_at).copied() {
             looked_at += 1;
-            let presented = others.iter().filter(|certificate| certificate.subject_der() == name);
-            let mut issuers: Vec<_> = presented.collect();
+            let is_wanted =
+                |certificate: &&Certificate| certificate.subject_der() == name && *certificate != leaf;
+            let mut issuers: Vec<_> = others.iter().filter(is_wanted).collect();
             for (sorted, anchor) in store.of_subject(name) {
                 let certificate = &sorted.certificate;
                 match anchor {
@@ -153,7 +154,7 @@ impl<'a> Reach<'a> {
                     {
                         reach.anchors.push((anchor, certificate));
                     }
-                    _ if others.contains(certificate) => {}
+                    _ if certificate == leaf || others.contains(certificate) => {}
                     _ => issuers.push(certificate),
                 }
             }

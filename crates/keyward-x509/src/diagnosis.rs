@@ -139,9 +139,12 @@ impl Diagnosis<'_> {
 
     /// Where all paths end, and why there: the reason that lies farthest from the leaf.
     fn dead_end(&self) -> ChainError {
-        // rustls-webpki never saw a CA that may not sign.
+        // rustls-webpki never saw those that may not sign.
         if let Some(certificate) = self.first_issuer(|certificate| !signs_certificates(certificate)) {
-            return ChainError::NoCertificateSigner { certificate };
+            return match certificate.is_ca() {
+                true => ChainError::NoCertificateSigner { certificate },
+                false => ChainError::NotCa { certificate },
+            };
         }
         let is_known = |certificate: &&Certificate| {
             let mut issuers = self.reach.issuers.iter().copied();

@@ -98,13 +98,13 @@ impl Bundle {
 
     fn check(&self, presents_its_signer: [bool; 3]) {
         let (store, world) = (self.store(), &*WORLD);
-        for controller in 0..3 {
+        for (controller, presents_its_signer) in presents_its_signer.into_iter().enumerate() {
             let mut presented = vec![world.leaves[controller].clone()];
-            if presents_its_signer[controller] {
+            if presents_its_signer {
                 presented.push(world.signers[controller].clone());
             }
             let found = verify(&store, &presented, Purpose::ClientAuth, NOW, &Revocation::none());
-            let expected = self.should_verify(controller, presents_its_signer[controller]);
+            let expected = self.should_verify(controller, presents_its_signer);
             assert_eq!(found.is_ok(), expected, "controller {controller} of {self:?}: {found:?}");
         }
     }

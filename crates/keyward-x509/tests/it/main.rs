@@ -8,7 +8,12 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod bundles;
+mod chains;
 mod failover;
+mod identities;
+mod paths;
+mod revocation;
 mod sorting;
 mod support;
 mod wrappers;

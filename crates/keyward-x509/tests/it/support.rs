@@ -112,10 +112,14 @@ pub(crate) fn time(seconds: i64) -> OffsetDateTime {
 
 /// The certificate as PEM.
 pub(crate) fn pem(certificate: &Certificate) -> String {
-    // rcgen has no way back from DER, and openssl's form is simple.
-    let base64 = base64(certificate.der());
+    pem_of("CERTIFICATE", certificate.der())
+}
+
+/// A section of PEM, as RFC 7468 §2 writes it.
+pub(crate) fn pem_of(label: &str, der: &[u8]) -> String {
+    let base64 = base64(der);
     let lines: Vec<_> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 fn base64(octets: &[u8]) -> String {
