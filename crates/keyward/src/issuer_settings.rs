@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keyward_jose::{Algorithm, AlgorithmSet, KeyType, UnusableKey, VerificationKey};
-use keyward_verify::IssuerPolicy;
-use keyward_verify::key_set::KeySetSettings;
+use keyward_verify::key_set::{KeySetSettings, WrapperPolicy};
 use keyward_verify::strategy::{GivenUp, Strategy, Tactic};
+use keyward_verify::{IssuerPolicy, UnixTime};
+use keyward_x509::{Bundle, BundleError, BundleLimits, Certificate, NoAnchor, TrustStore};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -41,11 +42,22 @@ pub struct IssuerSettings {
     /// have to name the hosts of `issuer` and of a `jwks_uri` that stands here, unless these resolve to addresses
     /// that are refused. http stays refused. Whoever runs such a host can publish the issuer's keys.
     pub allowed_hosts: Vec<AllowedHost>,
+    /// Trust anchors that the certificates around its keys have to lead to, in PEM or DER; the policy says what becomes
+    /// of a key whose certificate does not. Default none: a certificate is held against its key and its times only.
+    pub wrapper_anchors: Vec<u8>,
 }
 
 /// Where an issuer's public keys are.
 #[derive(Clone, PartialEq, Eq)]
 pub enum KeySource {
+    /// In certificates in a file, PEM or DER, which is read again as a set is fetched again. Each certificate is a key,
+    /// unless it issued another one of the file.
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// The `kid` of their keys; none for each key's RFC 7638 thumbprint, which outlives its certificate.
+        kid: Option<Box<str>>,
+    },
     /// At the `jwks_uri` of its discovery document (OpenID Connect Discovery §4, RFC 8414).
     Discovery,
     /// In a file, which is read again as a set is fetched again.
@@ -58,6 +70,8 @@ impl KeySource {
     /// The place in words, without what an address may hold of credentials.
     pub(crate) fn place(&self) -> String {
         match self {
+            Self::Certificates { path, kid: None } => path.display().to_string(),
+            Self::Certificates { path, kid: Some(kid) } => format!("{} as {kid:?}", path.display()),
             Self::Discovery => "discovery".to_owned(),
             Self::File(path) => path.display().to_string(),
             Self::JwksUri(url) => shown(url).into(),
@@ -190,6 +204,22 @@ pub enum SettingsError {
         /// Which rule is broken.
         what: &'static str,
     },
+    /// Of the anchors for the certificates around keys none can be one, now or ever.
+    #[error("issuer {issuer:?}: none of the anchors for certificates around keys can be one: {cause}")]
+    WrapperAnchors {
+        /// Our name for the issuer.
+        issuer: String,
+        /// Why not the first.
+        cause: NoAnchor,
+    },
+    /// The anchors for the certificates around keys are there and hold no certificate.
+    #[error("issuer {issuer:?}: the anchors for certificates around keys cannot be read: {cause}")]
+    WrapperAnchorsUnreadable {
+        /// Our name for the issuer.
+        issuer: String,
+        /// Why not.
+        cause: BundleError,
+    },
 }
 
 impl IssuerSettings {
@@ -208,6 +238,11 @@ impl IssuerSettings {
         Self::with_source(issuer, KeySource::File(path.into()))
     }
 
+    /// An issuer whose keys are those of certificates in a file.
+    pub fn certificate_file(issuer: &str, path: impl Into<PathBuf>) -> Self {
+        Self::with_source(issuer, KeySource::Certificates { path: path.into(), kid: None })
+    }
+
     fn with_source(issuer: &str, source: KeySource) -> Self {
         Self {
             policy: IssuerPolicy::new(issuer, issuer),
@@ -220,6 +255,7 @@ impl IssuerSettings {
             fetch_timeout: Duration::from_secs(5),
             extra_anchors: Vec::new(),
             allowed_hosts: Vec::new(),
+            wrapper_anchors: Vec::new(),
         }
     }
 
@@ -258,6 +294,13 @@ impl IssuerSettings {
         self
     }
 
+    /// What the X.509 certificates around its keys mean for its tokens.
+    #[must_use]
+    pub fn wrapper(mut self, policy: WrapperPolicy) -> Self {
+        self.policy.wrapper = policy;
+        self
+    }
+
     /// Whether a verifier can be started with it.
     ///
     /// # Errors
@@ -278,6 +321,7 @@ impl IssuerSettings {
             return Err(SettingsError::NoAnchor { issuer });
         }
         self.check_introspection()?;
+        self.check_wrapper_anchors()?;
         self.tactic(self.strategy)?;
         match &self.source {
             Some(KeySource::Discovery) => self.check_discovery(),
@@ -285,7 +329,7 @@ impl IssuerSettings {
             None if self.hmac_secret.is_none() && self.strategy != Strategy::Introspection => {
                 Err(SettingsError::NoKeys { issuer })
             }
-            Some(KeySource::File(_)) | None => Ok(()),
+            Some(KeySource::Certificates { .. } | KeySource::File(_)) | None => Ok(()),
         }
     }
 
@@ -326,6 +370,43 @@ impl IssuerSettings {
         }
         let checked = introspection.credential.check();
         checked.map(drop).map_err(|cause| SettingsError::Credential { issuer: issuer(), cause })
+    }
+
+    /// Whether there is something to lead to. That an anchor is over, or still to come, is no reason to refuse what was
+    /// taken yesterday.
+    fn check_wrapper_anchors(&self) -> Result<(), SettingsError> {
+        let fits = |certificate: &Certificate| certificate.fits_as_anchor(certificate.not_before());
+        let issuer = || self.policy.name.to_string();
+        let certificates = self.wrapper_certificates()?;
+        match certificates.first().map(fits) {
+            Some(Err(cause)) if !certificates.iter().any(|certificate| fits(certificate).is_ok()) => {
+                Err(SettingsError::WrapperAnchors { issuer: issuer(), cause })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn wrapper_certificates(&self) -> Result<Vec<Certificate>, SettingsError> {
+        if self.wrapper_anchors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let issuer = || self.policy.name.to_string();
+        let unreadable = |cause| SettingsError::WrapperAnchorsUnreadable { issuer: issuer(), cause };
+        let bundle = Bundle::parse(&self.wrapper_anchors, BundleLimits::default()).map_err(unreadable)?;
+        if bundle.certificates.is_empty() {
+            return Err(unreadable(BundleError::NoCertificate));
+        }
+        Ok(bundle.certificates)
+    }
+
+    /// The declared anchors for certificates around keys, as of `now`.
+    ///
+    /// # Errors
+    /// [`SettingsError::WrapperAnchorsUnreadable`].
+    pub(crate) fn wrapper_trust(&self, now: UnixTime) -> Result<Option<TrustStore>, SettingsError> {
+        let certificates = self.wrapper_certificates()?;
+        let builder = (!certificates.is_empty()).then(|| TrustStore::builder().anchors(certificates));
+        Ok(builder.map(|builder| builder.build(now.0)))
     }
 
     fn check_endpoint(&self, endpoint: &EndpointPlace) -> Result<(), SettingsError> {
@@ -416,6 +497,8 @@ impl IssuerSettings {
                 settings.policy.name.clone(),
                 settings.hmac_secret.clone(),
                 settings.policy.algorithms,
+                settings.policy.wrapper,
+                settings.wrapper_anchors.clone(),
                 settings.key_set.clone(),
                 settings.fetch_timeout,
                 settings.extra_anchors.clone(),

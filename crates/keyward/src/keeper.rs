@@ -4,8 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keyward_verify::key_set::{Answer, KeySetMachine, PublishedKeys, Refresh, Step};
+use keyward_verify::key_set::{
+    Answer, KeySetMachine, PublishedKeys, Refresh, Step, WrapperNews, WrapperNotice, WrapperPolicy,
+    WrapperWatch,
+};
 use keyward_verify::{MonoTime, Now, Reason, UnixTime, WantedKey};
+use keyward_x509::TrustStore;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -36,6 +40,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     observer: Mutex<Arc<dyn Observer>>,
     machine: Mutex<KeySetMachine>,
+    wrapper_policy: WrapperPolicy,
+    wrappers: Mutex<WrapperWatch>,
     snapshot: Option<Snapshot>,
     unsaved: Mutex<Unsaved>,
     wanted: Notify,
@@ -61,6 +67,8 @@ pub(crate) struct NewKeeper {
     pub(crate) source: Option<Source>,
     /// Where they are kept.
     pub(crate) snapshot: Option<Snapshot>,
+    /// What the certificates around the keys have to lead to.
+    pub(crate) wrapper_anchors: Option<Arc<TrustStore>>,
 }
 
 /// What all keepers of a verifier share.
@@ -73,15 +81,18 @@ pub(crate) struct Surroundings {
 impl Keeper {
     /// Takes in the snapshot, where there is a good one, and starts to fetch.
     pub(crate) fn start(new: NewKeeper, surroundings: Surroundings, seed: u64) -> Self {
-        let NewKeeper { settings, published, source, snapshot } = new;
+        let NewKeeper { settings, published, source, snapshot, wrapper_anchors } = new;
         let Surroundings { clock, observer } = surroundings;
         let now = clock.now();
-        let machine = KeySetMachine::new(settings.key_set.clone(), published, now, seed);
+        let machine =
+            KeySetMachine::new(settings.key_set.clone(), published, now, seed).anchored(now, wrapper_anchors);
         let shared = Arc::new(Shared {
             name: settings.policy.name.clone(),
             clock,
             observer: Mutex::new(observer),
             machine: Mutex::new(machine),
+            wrapper_policy: settings.policy.wrapper,
+            wrappers: Mutex::default(),
             snapshot,
             unsaved: Mutex::default(),
             wanted: Notify::new(),
@@ -191,17 +202,58 @@ impl Shared {
     }
 
     async fn run(self: Arc<Self>, source: Arc<Source>) {
+        // When something may have to be told of the certificates around the keys: at once, after each fetch, and when
+        // the next threshold is reached.
+        let mut look_at = Some(UnixTime(i64::MIN));
         loop {
-            let step = self.machine().poll(self.clock.now());
+            let now = self.clock.now();
+            if look_at.is_some_and(|at| at <= now.wall) {
+                look_at = self.look_at_wrappers(now.wall);
+            }
+            let step = self.machine().poll(now);
             match step {
-                Step::Fetch => self.fetch(&source).await,
+                Step::Fetch => {
+                    self.fetch(&source).await;
+                    look_at = Some(UnixTime(i64::MIN));
+                }
                 Step::Wait(until) => {
                     let wait = clock::until(&*self.clock, until).min(LONGEST_SLEEP);
+                    let wait = look_at.map_or(wait, |at| wait.min(at.saturating_since(now.wall)));
                     // Woken by a want, or by the time.
                     let _ = tokio::time::timeout(wait, self.wanted.notified()).await;
                 }
             }
         }
+    }
+
+    /// Tells what there is to tell of the certificates around the keys, and says when to look again.
+    fn look_at_wrappers(&self, now: UnixTime) -> Option<UnixTime> {
+        if self.wrapper_policy == WrapperPolicy::Ignore {
+            return None;
+        }
+        let published = Arc::clone(self.machine().published());
+        let current = published.current();
+        let mut watch = self.wrappers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (notices, next) = watch.look(now, current.as_deref());
+        drop(watch);
+        for WrapperNotice { key, wrapper, news } in &notices {
+            let (kid, policy) = (key.key().kid(), self.wrapper_policy);
+            let event = match (news, &wrapper.certificate) {
+                (WrapperNews::Expired(since), Some(certificate)) => {
+                    Event::WrapperExpired { kid, certificate, since: *since, policy }
+                }
+                (WrapperNews::Expiring(left), Some(certificate)) => {
+                    Event::WrapperExpiring { kid, certificate, left: *left, policy }
+                }
+                (WrapperNews::Troubled(trouble), certificate) => {
+                    Event::WrapperTroubled { kid, certificate: certificate.as_ref(), trouble, policy }
+                }
+                // What has no certificate has no times.
+                (WrapperNews::Expired(_) | WrapperNews::Expiring(_), None) => continue,
+            };
+            self.tell(&event);
+        }
+        next
     }
 
     async fn fetch(self: &Arc<Self>, source: &Source) {

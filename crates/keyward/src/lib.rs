@@ -36,6 +36,7 @@ pub mod fetch;
 pub mod source;
 pub mod wire;
 
+mod certificate_keys;
 mod introspection;
 mod issuer_settings;
 mod keeper;
@@ -49,11 +50,13 @@ pub use issuer_settings::{HmacSecret, IssuerSettings, KeySource, SettingsError};
 pub use keyward_jose::{Algorithm, AlgorithmSet};
 pub use keyward_verify::introspection::{AnswerCacheSettings, AnswerForm, BreakerSettings, Failure, Forget};
 pub use keyward_verify::binding;
-pub use keyward_verify::key_set::{KeySetSettings, KeySetState};
+pub use keyward_verify::key_set::{
+    KeySetSettings, KeySetState, WrapperCertificate, WrapperPolicy, WrapperTrouble,
+};
 pub use keyward_verify::strategy::{Fallback, FallbackCause, GivenUp, Strategy};
 pub use keyward_verify::{
     ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
 };
 pub use layer::{VerifyLayer, VerifyService};
-pub use status::{IssuerStatus, KeyStatus, SkippedKeyStatus};
+pub use status::{IssuerStatus, KeyStatus, SkippedKeyStatus, WrapperStatus};
 pub use verifier::{RequirementId, RequirementSettings, Verifier, VerifierBuilder};

@@ -10,6 +10,7 @@ use keyward_verify::key_set::Fetched;
 use tokio::io::AsyncReadExt;
 use url::Url;
 
+use crate::certificate_keys;
 use crate::discovery;
 use crate::fetch::{Document, FetchError, Fetcher, NetworkTransport, Transport, shown};
 use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
@@ -67,11 +68,14 @@ impl Source {
                 (shown(&url).into(), document)
             }
             KeySource::JwksUri(url) => (shown(url).into(), self.fetcher.get(url).await?),
+            KeySource::Certificates { path, kid } => {
+                let (place, octets) = self.read(path).await?;
+                let body = certificate_keys::jwk_set(&octets, self.fetcher.body_limit(), kid.as_deref())
+                    .map_err(|cause| FetchError::Certificate { path: place.clone(), cause })?;
+                (place, Document { body, max_age: None, age: Duration::ZERO })
+            }
             KeySource::File(path) => {
-                let place = path.display().to_string();
-                let body = read_file(path, self.fetcher.body_limit())
-                    .await
-                    .map_err(|cause| FetchError::File { path: place.clone(), cause })?;
+                let (place, body) = self.read(path).await?;
                 (place, Document { body, max_age: None, age: Duration::ZERO })
             }
         };
@@ -79,6 +83,15 @@ impl Source {
         let Document { body: text, max_age, age } = document;
         let set = JwkSet::parse(&text, limits).map_err(|cause| FetchError::JwkSet { place, cause })?;
         Ok(FetchedText { fetched: Fetched { set, max_age, age }, text })
+    }
+
+    /// A file's name and content.
+    async fn read(&self, path: &Path) -> Result<(String, Vec<u8>), FetchError> {
+        let place = path.display().to_string();
+        match read_file(path, self.fetcher.body_limit()).await {
+            Ok(content) => Ok((place, content)),
+            Err(cause) => Err(FetchError::File { path: place, cause }),
+        }
     }
 
     async fn fetch_discovered(&self) -> Result<(Url, Document), FetchError> {

@@ -1,8 +1,8 @@
 //! What is known of an issuer's keys, for `/debug/jwks-cache`, `/readyz` and the metrics. No secret is in it.
 
-use keyward_verify::key_set::{KeySet, LiveKey};
+use keyward_verify::key_set::{KeySet, LiveKey, Wrapper};
 use keyward_verify::strategy::Strategy;
-use keyward_verify::{IssuerPolicy, Now};
+use keyward_verify::{IssuerPolicy, Now, UnixTime};
 use serde::Serialize;
 
 use crate::introspection::IntrospectionStatus;
@@ -35,6 +35,8 @@ pub struct IssuerStatus {
     pub failures: u32,
     /// The key ids that the operator denies. What is published under them verifies nothing.
     pub denied_kids: Vec<String>,
+    /// What the certificates around its keys mean for tokens: `enforce`, `ignore` or `warn`.
+    pub wrapper_policy: &'static str,
     /// The usable keys.
     pub keys: Vec<KeyStatus>,
     /// The keys of the set that cannot be used.
@@ -59,6 +61,34 @@ pub struct KeyStatus {
     pub thumbprint: Option<String>,
     /// When it was first seen, in RFC 3339.
     pub first_seen: String,
+    /// How many tokens it verified that were accepted, or refused for its certificate alone, since it was first seen.
+    pub verdicts: u64,
+    /// Those of them that came while the certificate around it was over.
+    pub expired_wrapper_verdicts: u64,
+    /// The X.509 certificate around it, where it has one or must have one.
+    pub wrapper: Option<WrapperStatus>,
+}
+
+/// The X.509 certificate around a key.
+#[derive(Debug, Serialize)]
+#[non_exhaustive]
+pub struct WrapperStatus {
+    /// `valid`, `expired`, `not_yet_valid`, or what else is wrong with it: `absent`, `key_mismatch`, `malformed`,
+    /// `thumbprint_mismatch` or `untrusted`.
+    pub state: &'static str,
+    /// The same in words, where something else is wrong.
+    pub description: Option<String>,
+    /// Its subject, where it can be read.
+    pub subject: Option<String>,
+    /// Its serial number in hexadecimal digits.
+    pub serial: Option<String>,
+    /// From when it is valid, in RFC 3339.
+    pub not_before: Option<String>,
+    /// Until when, that second included.
+    pub not_after: Option<String>,
+    /// How long until it is over, in seconds; negative once it is, by how long ago that was. None where it is not
+    /// known to be this key's.
+    pub expires_in_seconds: Option<i64>,
 }
 
 /// One key that cannot.
@@ -98,7 +128,8 @@ impl IssuerStatus {
             next_refresh_seconds: next_fetch.filter(|_| fetches).map(until),
             failures,
             denied_kids: policy.denied_kids.iter().map(ToString::to_string).collect(),
-            keys: keys.map(|live| KeyStatus::of(live)).collect(),
+            wrapper_policy: policy.wrapper.label(),
+            keys: keys.map(|live| KeyStatus::of(live, now.wall)).collect(),
             skipped: set.map_or(&[][..], KeySet::skipped).iter().map(SkippedKeyStatus::of).collect(),
             introspection: None,
         }
@@ -119,8 +150,8 @@ impl IssuerStatus {
 }
 
 impl KeyStatus {
-    fn of(live: &LiveKey) -> Self {
-        let key = live.key();
+    fn of(live: &LiveKey, now: UnixTime) -> Self {
+        let (key, verdicts) = (live.key(), live.verdicts());
         Self {
             kid: key.kid().map(str::to_owned),
             kty: key.key_type().name(),
@@ -128,6 +159,24 @@ impl KeyStatus {
             bits: key.bits(),
             thumbprint: key.thumbprint().map(|thumbprint| thumbprint.to_string()),
             first_seen: format_time(live.first_seen()),
+            verdicts: verdicts.total,
+            expired_wrapper_verdicts: verdicts.expired_wrapper,
+            wrapper: live.wrapper().map(|wrapper| WrapperStatus::of(&wrapper, now)),
+        }
+    }
+}
+
+impl WrapperStatus {
+    fn of(wrapper: &Wrapper, now: UnixTime) -> Self {
+        let certificate = wrapper.certificate.as_ref();
+        Self {
+            state: wrapper.state(now),
+            description: wrapper.trouble.as_ref().map(ToString::to_string),
+            subject: certificate.map(|certificate| certificate.subject.to_string()),
+            serial: certificate.map(|certificate| certificate.serial.to_string()),
+            not_before: certificate.map(|certificate| format_time(certificate.not_before)),
+            not_after: certificate.map(|certificate| format_time(certificate.not_after)),
+            expires_in_seconds: wrapper.expires_at().map(|at| at.0.saturating_sub(now.0)),
         }
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use keyward_verify::Now;
 use keyward_verify::introspection::BreakerState;
-use keyward_verify::key_set::PublishedKeys;
+use keyward_verify::key_set::{PublishedKeys, WrapperCertificate};
 
 use super::Event;
+use crate::snapshot::format_time;
 
 /// Writes to the log what there is to verify with after a fetch: `jwks_cache`, or `cache_fallback` where the
 /// fetch was due and the keys are those of an earlier one.
@@ -200,6 +201,90 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
                 "a restart during an outage will find no keys, or old ones: {error}"
             );
         }
+        Event::WrapperExpired { .. } | Event::WrapperExpiring { .. } | Event::WrapperTroubled { .. } => {
+            log_wrapper(issuer, event);
+        }
+    }
+}
+
+/// What is told of the certificate around a key: which one, and what it means. Its key is fine.
+fn log_wrapper(issuer: &str, event: &Event<'_>) {
+    let label = event.label();
+    match event {
+        Event::WrapperExpired { kid, certificate, since, policy } => {
+            let Told { subject, serial, not_after } = Told::of(certificate);
+            let (since_s, policy) = (since.as_secs(), policy.label());
+            match policy {
+                "enforce" => tracing::error!(
+                    event = label,
+                    issuer,
+                    kid,
+                    subject,
+                    serial,
+                    not_after,
+                    since_s,
+                    policy,
+                    "the certificate around a key is over: its tokens are refused until the key has a new one"
+                ),
+                _ => tracing::warn!(
+                    event = label,
+                    issuer,
+                    kid,
+                    subject,
+                    serial,
+                    not_after,
+                    since_s,
+                    policy,
+                    "the certificate around a key is over: its tokens are accepted and counted"
+                ),
+            }
+        }
+        Event::WrapperExpiring { kid, certificate, left, policy } => {
+            let Told { subject, serial, not_after } = Told::of(certificate);
+            let (left_s, policy) = (left.as_secs(), policy.label());
+            tracing::warn!(
+                event = label,
+                issuer,
+                kid,
+                subject,
+                serial,
+                not_after,
+                left_s,
+                policy,
+                "the certificate around a key will be over"
+            );
+        }
+        Event::WrapperTroubled { kid, certificate, trouble, policy } => {
+            let told = certificate.map(Told::of);
+            let (subject, serial) =
+                (told.as_ref().map(|told| told.subject), told.as_ref().map(|told| told.serial));
+            let (cause, policy) = (trouble.label(), policy.label());
+            tracing::warn!(
+                event = label,
+                issuer,
+                kid,
+                subject,
+                serial,
+                cause,
+                policy,
+                "something is wrong with the certificate around a key: {trouble}"
+            );
+        }
+        _ => {}
+    }
+}
+
+/// A certificate in fields of a line.
+struct Told<'a> {
+    subject: &'a str,
+    serial: &'a str,
+    not_after: String,
+}
+
+impl<'a> Told<'a> {
+    fn of(certificate: &'a WrapperCertificate) -> Self {
+        let not_after = format_time(certificate.not_after);
+        Self { subject: &certificate.subject, serial: &certificate.serial, not_after }
     }
 }
 

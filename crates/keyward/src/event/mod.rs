@@ -7,8 +7,9 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::time::Duration;
 
+use keyward_verify::Reason;
 use keyward_verify::introspection::{BreakerState, Failure};
-use keyward_verify::key_set::{NoUsableKey, Refreshed};
+use keyward_verify::key_set::{NoUsableKey, Refreshed, WrapperCertificate, WrapperPolicy, WrapperTrouble};
 
 use crate::credentials::{CredentialFileError, PermissionsTooWide, ProviderError, TokenError};
 use crate::fetch::FetchError;
@@ -169,6 +170,41 @@ pub enum Event<'a> {
         /// What the system said.
         error: &'a std::io::Error,
     },
+    /// The X.509 certificate around a key is over. Logged as `wrapper_certificate_expired`.
+    WrapperExpired {
+        /// The key's `kid`, where it has one.
+        kid: Option<&'a str>,
+        /// The certificate.
+        certificate: &'a WrapperCertificate,
+        /// Since when.
+        since: Duration,
+        /// What that means for tokens.
+        policy: WrapperPolicy,
+    },
+    /// The X.509 certificate around a key will be over: told at 30, 14, 7, 3 and 1 days before. Logged as
+    /// `wrapper_certificate_expiring`.
+    WrapperExpiring {
+        /// The key's `kid`, where it has one.
+        kid: Option<&'a str>,
+        /// The certificate.
+        certificate: &'a WrapperCertificate,
+        /// Until then.
+        left: Duration,
+        /// What that will mean for tokens.
+        policy: WrapperPolicy,
+    },
+    /// Something else is wrong with the X.509 certificate around a key. Logged as `wrapper_certificate_mismatch` or
+    /// `wrapper_certificate_untrusted`, which is what tokens are refused for where that is the policy.
+    WrapperTroubled {
+        /// The key's `kid`, where it has one.
+        kid: Option<&'a str>,
+        /// The certificate, where it can be read.
+        certificate: Option<&'a WrapperCertificate>,
+        /// What is wrong.
+        trouble: &'a WrapperTrouble,
+        /// What that means for tokens.
+        policy: WrapperPolicy,
+    },
 }
 
 impl Event<'_> {
@@ -198,6 +234,9 @@ impl Event<'_> {
             Self::SnapshotRefused { .. } => "snapshot_refused",
             Self::SnapshotUsed { .. } => "cache_fallback",
             Self::SnapshotWriteFailed { .. } => "snapshot_write_failed",
+            Self::WrapperExpired { .. } => Reason::WrapperCertificateExpired.label(),
+            Self::WrapperExpiring { .. } => "wrapper_certificate_expiring",
+            Self::WrapperTroubled { trouble, .. } => trouble.reason().label(),
         }
     }
 }

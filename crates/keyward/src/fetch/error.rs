@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use keyward_jose::JwkSetError;
+use keyward_x509::BundleError;
 use url::Url;
 
 use crate::address::{AddressClass, AllowedHost};
@@ -13,6 +14,14 @@ use crate::address::{AddressClass, AllowedHost};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
+    /// A file of certificates, in place of a JWK Set, holds none.
+    #[error("{path} holds no certificate: {cause}")]
+    Certificate {
+        /// Which file.
+        path: String,
+        /// Why not.
+        cause: BundleError,
+    },
     /// The connection could not be made, or broke.
     #[error("the connection to {url} failed: {cause}")]
     Connect {
@@ -147,6 +156,7 @@ impl FetchError {
     /// The label in metrics and logs.
     pub const fn label(&self) -> &'static str {
         match self {
+            Self::Certificate { .. } => "certificate",
             Self::Connect { .. } => "connect",
             Self::DiscoveryMalformed { .. } => "discovery_malformed",
             Self::Dns { .. } => "dns",

@@ -303,12 +303,14 @@ impl VerifierBuilder {
         let predecessor = running.find(|keeper| keeper.settings().has_same_place(settings));
         if let Some(keeper) = predecessor.filter(|keeper| keeper.keeps_alike(settings, snapshot.as_ref())) {
             // A file is mostly why a configuration is read again.
-            if matches!(settings.source, Some(KeySource::File(_))) {
+            if matches!(settings.source, Some(KeySource::Certificates { .. } | KeySource::File(_))) {
                 keeper.refresh();
             }
             return Ok(Prepared::Running(Arc::clone(keeper)));
         }
-        let fixed = settings.hmac_key()?.map(|key| LiveKey::fixed(key, self.clock.now().wall));
+        let now = self.clock.now().wall;
+        let wrapper_anchors = settings.wrapper_trust(now)?.map(Arc::new);
+        let fixed = settings.hmac_key()?.map(|key| LiveKey::fixed(key, now));
         let fixed = fixed.into_iter().collect();
         let source = match &self.transport {
             Some(transport) => Source::with_transport(settings, Arc::clone(transport)),
@@ -319,7 +321,8 @@ impl VerifierBuilder {
             Some(keeper) => keeper.published().succeeded_by(fixed),
             None => PublishedKeys::new(fixed),
         });
-        Ok(Prepared::New(Box::new(NewKeeper { settings: settings.clone(), published, source, snapshot })))
+        let settings = settings.clone();
+        Ok(Prepared::New(Box::new(NewKeeper { settings, published, source, snapshot, wrapper_anchors })))
     }
 }
 

@@ -98,7 +98,9 @@ impl Verifier {
     #[inline]
     fn bound(&self, held: &Held, token: &[u8], presented: &Presented<'_>, verdict: Verdict) -> Verdict {
         match &verdict {
-            Verdict::Accept(verified) if BindingCheck::concerns(held.requirement.binding, verified, presented) => {
+            Verdict::Accept(verified)
+                if BindingCheck::concerns(held.requirement.binding, verified, presented) =>
+            {
                 match self.check_binding(held, token, presented, verified) {
                     Ok(()) => verdict,
                     Err(reason) => reason.into(),
@@ -158,12 +160,14 @@ impl Verifier {
     ) -> Decision {
         let cache = &self.inner.cache;
         if let Some(verified) = cache.get(now, number, token) {
+            verified.count(now);
             return Decision::Decided(Verdict::Accept(verified));
         }
         let decision = BUFFER.with_borrow_mut(|buffer| {
             decide(now, arrived, &self.inner.issuers, &held.requirement, token, buffer)
         });
         if let Decision::Decided(Verdict::Accept(verified)) = &decision {
+            verified.count(now);
             cache.insert(number, token, verified.clone());
         }
         decision
@@ -172,7 +176,7 @@ impl Verifier {
     fn try_by_flow(&self, now: Now, mut flow: Flow<'_>) -> Option<Verdict> {
         loop {
             match BUFFER.with_borrow_mut(|buffer| flow.advance(now, buffer)) {
-                Advance::Decided(verdict) => return Some(verdict),
+                Advance::Decided(verdict) => return Some(counted(now, verdict)),
                 Advance::NeedsKey(_) => return None,
                 Advance::NeedsAnswer { place, .. } => {
                     let failure = self.introspector(place)?.refusal()?;
@@ -188,7 +192,7 @@ impl Verifier {
         loop {
             let advance = BUFFER.with_borrow_mut(|buffer| flow.advance(clock.now(), buffer));
             match advance {
-                Advance::Decided(verdict) => return verdict,
+                Advance::Decided(verdict) => return counted(clock.now(), verdict),
                 Advance::NeedsAnswer { place, unasked } => {
                     let Some(introspector) = self.introspector(place) else {
                         return Reason::IntrospectionUnavailable.into();
@@ -220,4 +224,12 @@ impl Verifier {
         let Held { requirement, plan } = held;
         Grounds { issuers, answers, verdicts: cache, requirement, number, plan }
     }
+}
+
+/// A verdict to answer by, counted with those of the key that it rests on.
+fn counted(now: Now, verdict: Verdict) -> Verdict {
+    if let Verdict::Accept(verified) = &verdict {
+        verified.count(now);
+    }
+    verdict
 }

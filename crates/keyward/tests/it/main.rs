@@ -9,6 +9,8 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod certificate_files;
+mod certificates;
 mod credentials_bearer;
 mod credentials_files;
 mod credentials_key_files;
@@ -32,3 +34,4 @@ mod support;
 mod tls;
 mod unknown_kid;
 mod virtual_time;
+mod wrappers;
