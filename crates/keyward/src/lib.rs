@@ -48,8 +48,8 @@ mod verifier;
 pub use introspection::{FallbackSettings, IntrospectionSettings, IntrospectionStatus};
 pub use issuer_settings::{HmacSecret, IssuerSettings, KeySource, SettingsError};
 pub use keyward_jose::{Algorithm, AlgorithmSet};
-pub use keyward_verify::introspection::{AnswerCacheSettings, AnswerForm, BreakerSettings, Failure, Forget};
 pub use keyward_verify::binding;
+pub use keyward_verify::introspection::{AnswerCacheSettings, AnswerForm, BreakerSettings, Failure, Forget};
 pub use keyward_verify::key_set::{
     KeySetSettings, KeySetState, WrapperCertificate, WrapperPolicy, WrapperTrouble,
 };
@@ -57,6 +57,6 @@ pub use keyward_verify::strategy::{Fallback, FallbackCause, GivenUp, Strategy};
 pub use keyward_verify::{
     ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
 };
-pub use layer::{VerifyLayer, VerifyService};
+pub use layer::{OriginError, VerifyLayer, VerifyService};
 pub use status::{IssuerStatus, KeyStatus, SkippedKeyStatus, WrapperStatus};
 pub use verifier::{RequirementId, RequirementSettings, Verifier, VerifierBuilder};
