@@ -9,6 +9,7 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod bound;
 mod certificate_files;
 mod certificates;
 mod credentials_bearer;
