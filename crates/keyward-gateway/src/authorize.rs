@@ -1,23 +1,28 @@
 //! One forward-auth request: from the proxy's question to our answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
+use keyward::binding::Scheme;
 use keyward::clock::Clock;
-use keyward::wire::{self, BearerToken};
+use keyward::wire::{self, AccessToken, DpopOffer, Offer};
 use keyward::{FallbackCause, MonoTime, Reason, RequirementId, Verdict, Verified};
 
 use crate::config::Access;
+use crate::connection::Connection;
 use crate::correlation::{self, CorrelationIds};
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::original::{Original, Unclear};
+use crate::original::{Asked, Original, Unclear};
+use crate::presented::Shown;
 use crate::refusal_log::RefusalLog;
 use crate::route::{Route, RouteId};
+use crate::tls::HandshakeError;
 use crate::{identity, token};
 
 /// The reason's label, for whoever looks at headers only.
@@ -51,13 +56,14 @@ impl Authorizer {
 
     /// Decides on one request. It waits only where a token's key has to be fetched, or its issuer's
     /// endpoint asked, first.
-    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Answer {
+    pub(crate) async fn answer<B>(&self, request: Request<B>, connection: Connection) -> Answer {
         let correlation_id = self.correlation_ids.of(request.headers());
-        let mut answer = match self.decide(&request, &correlation_id) {
+        let (asked, connection) = (Asked::of(&request), &connection);
+        let mut answer = match self.decide(asked, connection, &correlation_id) {
             Step::Answer(answer) => answer,
             Step::Wait(live, id, arrived) => {
-                let (route, headers) = (live.routes.route(id), request.headers());
-                let question = Question { live: &live, id, route, headers, correlation_id: &correlation_id };
+                let (route, correlation_id) = (live.routes.route(id), &correlation_id);
+                let question = Question { live: &live, id, route, asked, connection, correlation_id };
                 self.wait(&question, arrived).await
             }
         };
@@ -65,10 +71,10 @@ impl Authorizer {
         answer
     }
 
-    fn decide<B>(&self, request: &Request<B>, correlation_id: &HeaderValue) -> Step {
+    fn decide(&self, asked: Asked<'_>, connection: &Connection, correlation_id: &HeaderValue) -> Step {
         let arrived = self.clock.mono();
         let live = self.live.load();
-        let found = Original::of(request, live.needs).and_then(|original| live.routes.find(&original));
+        let found = Original::of(asked, live.needs).and_then(|original| live.routes.find(&original));
         let (id, route) = match found {
             Ok(found) => found,
             Err(unclear) => return Step::Answer(self.unclear(&live, unclear, correlation_id)),
@@ -77,18 +83,25 @@ impl Authorizer {
             self.metrics.public_request();
             return Step::Answer(pass(&live, route, None));
         }
-        let question = Question { live: &live, id, route, headers: request.headers(), correlation_id };
+        let question = Question { live: &live, id, route, asked, connection, correlation_id };
         let verdict = match question.token() {
-            BearerToken::Absent if route.access == Access::Optional => {
+            AccessToken::Absent if route.access == Access::Optional => {
                 self.metrics.public_request();
                 return Step::Answer(pass(&live, route, None));
             }
-            BearerToken::Absent => Reason::MissingToken.into(),
-            BearerToken::Several => Reason::SeveralTokens.into(),
-            BearerToken::One(token) => match live.verifier.try_verify_for(question.requirement(), token) {
-                Some(verdict) => verdict,
-                None => return Step::Wait(Arc::clone(&live), id, arrived),
-            },
+            AccessToken::Absent => Reason::MissingToken.into(),
+            AccessToken::Several => Reason::SeveralTokens.into(),
+            AccessToken::One { scheme, token } => {
+                let shown = match question.shown(scheme) {
+                    Ok(shown) => shown,
+                    Err(unclear) => return Step::Answer(self.unclear(&live, unclear, correlation_id)),
+                };
+                let (id_of_requirement, presented) = (question.requirement(), shown.presented(asked));
+                match live.verifier.try_verify_presented_for(id_of_requirement, token, &presented) {
+                    Some(verdict) => verdict,
+                    None => return Step::Wait(Arc::clone(&live), id, arrived),
+                }
+            }
         };
         Step::Answer(self.conclude(&question, verdict, arrived))
     }
@@ -97,9 +110,16 @@ impl Authorizer {
     /// asked.
     async fn wait(&self, question: &Question<'_>, arrived: MonoTime) -> Answer {
         let verdict = match question.token() {
-            BearerToken::One(token) => question.live.verifier.verify_for(question.requirement(), token).await,
-            BearerToken::Absent => Reason::MissingToken.into(),
-            BearerToken::Several => Reason::SeveralTokens.into(),
+            AccessToken::One { scheme, token } => {
+                let shown = match question.shown(scheme) {
+                    Ok(shown) => shown,
+                    Err(unclear) => return self.unclear(question.live, unclear, question.correlation_id),
+                };
+                let (requirement, presented) = (question.requirement(), shown.presented(question.asked));
+                question.live.verifier.verify_presented_for(requirement, token, &presented).await
+            }
+            AccessToken::Absent => Reason::MissingToken.into(),
+            AccessToken::Several => Reason::SeveralTokens.into(),
         };
         self.conclude(question, verdict, arrived)
     }
@@ -110,6 +130,9 @@ impl Authorizer {
         match verdict {
             Verdict::Accept(verified) => {
                 let mut answer = pass(question.live, question.route, Some(&verified));
+                if question.live.dpop.is_some() && question.sent_by() == Scheme::Dpop {
+                    wire::add_nonce(question.live.verifier.dpop_nonce().as_deref(), answer.headers_mut());
+                }
                 if let Some(cause) = verified.fallback() {
                     self.mark_fallback(question, verified.issuer_name(), cause, now, &mut answer);
                 }
@@ -119,7 +142,7 @@ impl Authorizer {
                 if let Some(left_out) = self.refusals.admit(reason, now) {
                     question.log_refusal(reason, left_out);
                 }
-                refuse(question.live, question.route, reason, question.correlation_id)
+                question.refuse(reason)
             }
         }
     }
@@ -139,6 +162,18 @@ impl Authorizer {
         }
         if let Some(name) = question.live.routes.mark(issuer) {
             answer.headers_mut().insert(name.clone(), HeaderValue::from_static(cause.label()));
+        }
+    }
+
+    /// Counts a handshake that came to nothing, and logs it unless there are too many, or nobody meant to make one.
+    pub(crate) fn handshake_failed(&self, listener: &'static str, peer: IpAddr, error: &HandshakeError) {
+        self.metrics.tls_handshake(listener, error.label());
+        if matches!(error, HandshakeError::Closed) {
+            return;
+        }
+        if let Some(left_out) = self.refusals.admit_handshake(self.clock.mono()) {
+            let event = "tls_handshake_failed";
+            tracing::info!(event, listener, peer = %peer, left_out, "no TLS connection: {error}");
         }
     }
 
@@ -173,17 +208,50 @@ struct Question<'a> {
     live: &'a Live,
     id: RouteId,
     route: &'a Route,
-    headers: &'a HeaderMap,
+    asked: Asked<'a>,
+    connection: &'a Connection,
     correlation_id: &'a HeaderValue,
 }
 
-impl Question<'_> {
-    fn token(&self) -> BearerToken<'_> {
-        token::find(self.headers, self.route.cookie.as_deref())
+impl<'a> Question<'a> {
+    fn token(&self) -> AccessToken<'a> {
+        token::find(self.asked.headers, self.route.cookie.as_deref(), self.live.dpop.is_some())
+    }
+
+    fn sent_by(&self) -> Scheme {
+        match self.token() {
+            AccessToken::One { scheme, .. } => scheme,
+            AccessToken::Absent | AccessToken::Several => Scheme::Bearer,
+        }
+    }
+
+    fn shown(&self, scheme: Scheme) -> Result<Shown<'a>, Unclear> {
+        Shown::by(self.asked, self.connection, self.live, scheme)
     }
 
     fn requirement(&self) -> RequirementId {
         self.id.of(&self.live.requirements).unwrap_or_default()
+    }
+
+    fn refuse(&self, reason: Reason) -> Answer {
+        let Self { live, route, correlation_id, .. } = self;
+        let mut answer = json(wire::status(reason), wire::body(reason, correlation_id.to_str().ok()));
+        let headers = answer.headers_mut();
+        headers.insert(REASON_HEADER, HeaderValue::from_static(reason.label()));
+        let requirement = &route.demanded.requirement;
+        let sent_by = self.sent_by();
+        // A nonce is for whoever knows what it is.
+        let nonce = if sent_by == Scheme::Dpop { live.verifier.dpop_nonce() } else { None };
+        let algorithms = live.verifier.binding_settings().algorithms;
+        let offer = Offer {
+            scopes: &requirement.scopes,
+            sent_by,
+            demanded: requirement.binding,
+            dpop: live.dpop.as_ref().map(|_| DpopOffer { algorithms, nonce: nonce.as_deref() }),
+        };
+        wire::add_headers_for(reason, &offer, headers);
+        identity::add(live.routes.told_headers(), &[], None, headers);
+        answer
     }
 
     /// Nothing of the token is in the line but its `kid`, and that only where an issuer publishes it.
@@ -191,8 +259,8 @@ impl Question<'_> {
         let correlation_id = self.correlation_id.to_str().unwrap_or_default();
         let route = self.id.number(&self.live.routes);
         let kid = match self.token() {
-            BearerToken::One(token) => self.live.verifier.published_kid(token),
-            BearerToken::Absent | BearerToken::Several => None,
+            AccessToken::One { token, .. } => self.live.verifier.published_kid(token),
+            AccessToken::Absent | AccessToken::Several => None,
         };
         let (reason, undecided) = (reason.label(), reason.is_undecided());
         if undecided {
@@ -215,16 +283,6 @@ impl Question<'_> {
 fn pass(live: &Live, route: &Route, verified: Option<&Verified>) -> Answer {
     let mut answer = Response::new(Full::default());
     identity::add(live.routes.told_headers(), &route.headers, verified, answer.headers_mut());
-    answer
-}
-
-fn refuse(live: &Live, route: &Route, reason: Reason, correlation_id: &HeaderValue) -> Answer {
-    let body = wire::body(reason, correlation_id.to_str().ok());
-    let mut answer = json(wire::status(reason), body);
-    let headers = answer.headers_mut();
-    headers.insert(REASON_HEADER, HeaderValue::from_static(reason.label()));
-    wire::add_headers(reason, &route.demanded.requirement.scopes, headers);
-    identity::add(live.routes.told_headers(), &[], None, headers);
     answer
 }
 

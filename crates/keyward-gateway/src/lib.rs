@@ -8,17 +8,22 @@ pub mod config;
 
 mod admin;
 mod authorize;
+mod client_certificate;
+mod connection;
 mod correlation;
+mod dpop;
 mod forget;
 mod identity;
 mod live;
 mod logs;
 mod metrics;
 mod original;
+mod presented;
 mod refusal_log;
 mod reload;
 mod route;
 mod server;
+mod tls;
 mod token;
 
 pub use config::{Config, ConfigError};

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use keyward::{RequirementId, SettingsError, Verifier};
 
-use crate::config::Config;
+use crate::client_certificate::CertificateHeader;
+use crate::config::{Config, ConfigWarning};
+use crate::dpop::Dpop;
 use crate::metrics::Metrics;
 use crate::route::{Needs, RouteTable};
+use crate::tls::ListenerTls;
 
 /// One configuration at work.
 #[derive(Debug)]
@@ -16,6 +19,11 @@ pub(crate) struct Live {
     pub(crate) needs: Needs,
     /// One for each route, in order, and one for requests that match none.
     pub(crate) requirements: Vec<RequirementId>,
+    /// What the next connections to each listener get; those that are open keep what they have.
+    pub(crate) tls: Option<ListenerTls>,
+    pub(crate) admin_tls: Option<ListenerTls>,
+    pub(crate) client_certificate: Option<CertificateHeader>,
+    pub(crate) dpop: Option<Dpop>,
 }
 
 impl Live {
@@ -31,12 +39,26 @@ impl Live {
         if let Some(previous) = previous {
             builder = builder.previous(&previous.verifier);
         }
+        if let Some(dpop) = &config.dpop {
+            builder = builder.binding(dpop.binding.clone()).replay_limit(dpop.used_proofs);
+        }
         if let Some(folder) = config.snapshot_folder {
             builder = builder.snapshots(folder);
         }
         let requirements = config.routes.add_requirements(&mut builder);
         let builder = config.issuers.into_iter().fold(builder, |builder, issuer| builder.issuer(issuer));
         let needs = config.routes.needs();
-        Ok(Self { verifier: builder.start()?, routes: config.routes, needs, requirements })
+        let verifier = builder.start()?;
+        let (tls, admin_tls) = (config.tls, config.admin_tls);
+        for (listener, tls) in [("gateway", &tls), ("admin", &admin_tls)] {
+            metrics.tls_certificate(listener, tls.as_ref().map(ListenerTls::not_after));
+        }
+        // Of credentials the library tells itself.
+        for warning in config.warnings.iter().filter(|w| !matches!(w, ConfigWarning::Credential(_))) {
+            tracing::warn!(event = "config_warning", "{warning}");
+        }
+        let (client_certificate, dpop) = (config.client_certificate, config.dpop);
+        let routes = config.routes;
+        Ok(Self { verifier, routes, needs, requirements, tls, admin_tls, client_certificate, dpop })
     }
 }

@@ -3,9 +3,17 @@
 use std::borrow::Cow;
 
 use http::header::HOST;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Method, Request, Uri};
 
 use crate::route::Needs;
+
+/// A request as it came to us.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+}
 
 /// The request that wants to pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +38,14 @@ pub enum Unclear {
     /// own header got through.
     #[error("the proxy passed contradicting headers about the original request's method, host or path")]
     Contradiction,
+    /// A trusted proxy's header with the client's certificate comes twice, or holds none.
+    #[error(
+        "the proxy's header with the client's certificate comes twice, or no certificate can be read from it"
+    )]
+    ClientCertificate,
+    /// The proof of possession is for an address that no `origins` of `[gateway.dpop]` names.
+    #[error("the original request's host is none of those that tokens bound to a key are taken for")]
+    ForeignOrigin,
     /// A route looks at a part of the request that the proxy did not tell.
     #[error("the proxy does not tell the original request's method, host or path, and a route needs it")]
     Incomplete,
@@ -41,6 +57,17 @@ pub enum Unclear {
     OddMethod,
 }
 
+/// The request that wants to pass, as its client wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AsWritten<'a> {
+    /// Its method.
+    pub(crate) method: &'a str,
+    /// Its host, with the port where there is one; empty where nobody looks at it.
+    pub(crate) host: &'a str,
+    /// Its path, encoded as it was, without the query.
+    pub(crate) path: &'a str,
+}
+
 /// What a proxy's headers say of the original request.
 #[derive(Default)]
 struct Told<'a> {
@@ -49,25 +76,19 @@ struct Told<'a> {
     uri: Option<&'a str>,
 }
 
+impl<'a> Asked<'a> {
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
+        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
+    }
+}
+
 impl<'a> Original<'a> {
-    /// The request that `request` asks about; itself, where no proxy says otherwise.
+    /// The request that `asked` asks about; itself, where no proxy says otherwise.
     ///
     /// # Errors
     /// [`Unclear`], where a route could be chosen by somebody who should not.
-    pub fn of<B>(request: &'a Request<B>, needs: Needs) -> Result<Self, Unclear> {
-        let Told { method, host, uri } = Told::read(request.headers())?;
-        let (method, host, target) = if uri.is_some() || method.is_some() {
-            let missing = (needs.path && uri.is_none())
-                || (needs.method && method.is_none())
-                || (needs.host && host.is_none());
-            if missing {
-                return Err(Unclear::Incomplete);
-            }
-            (method.unwrap_or_default(), host.unwrap_or_default(), uri.unwrap_or("/"))
-        } else {
-            let own_host = if needs.host && host.is_none() { own_host(request)? } else { None };
-            (request.method().as_str(), host.or(own_host).unwrap_or_default(), request.uri().path())
-        };
+    pub fn of(asked: Asked<'a>, needs: Needs) -> Result<Self, Unclear> {
+        let AsWritten { method, host, path } = AsWritten::of(asked, needs)?;
         if needs.method && !is_sound_method(method) {
             return Err(Unclear::OddMethod);
         }
@@ -78,7 +99,6 @@ impl<'a> Original<'a> {
         if needs.host && !host.bytes().all(is_of_host) {
             return Err(Unclear::OddHost);
         }
-        let path = target.split('?').next().unwrap_or_default();
         let path = match needs.path {
             true if path.starts_with('/') => plain_path(path).ok_or(Unclear::AmbiguousPath)?,
             true => return Err(Unclear::AmbiguousPath),
@@ -88,10 +108,39 @@ impl<'a> Original<'a> {
     }
 }
 
+impl<'a> AsWritten<'a> {
+    /// The same as [`Original::of`], before anything is made of it.
+    fn of(asked: Asked<'a>, needs: Needs) -> Result<Self, Unclear> {
+        let Told { method, host, uri } = Told::read(asked.headers)?;
+        let (method, host, target) = if uri.is_some() || method.is_some() {
+            let missing = (needs.path && uri.is_none())
+                || (needs.method && method.is_none())
+                || (needs.host && host.is_none());
+            if missing {
+                return Err(Unclear::Incomplete);
+            }
+            (method.unwrap_or_default(), host.unwrap_or_default(), uri.unwrap_or("/"))
+        } else {
+            let own_host = if needs.host && host.is_none() { own_host(asked)? } else { None };
+            (asked.method.as_str(), host.or(own_host).unwrap_or_default(), asked.uri.path())
+        };
+        Ok(Self { method, host, path: target.split('?').next().unwrap_or_default() })
+    }
+
+    /// The request, where it is as clear as a route that looks at these parts of it wants it.
+    ///
+    /// # Errors
+    /// [`Unclear`].
+    pub(crate) fn clear(asked: Asked<'a>, needs: Needs) -> Result<Self, Unclear> {
+        Original::of(asked, needs)?;
+        Self::of(asked, needs)
+    }
+}
+
 /// The host that the request names in its target or its one `Host` (RFC 9112 §3.2).
-fn own_host<B>(request: &Request<B>) -> Result<Option<&str>, Unclear> {
-    let mut said = request.uri().authority().map(http::uri::Authority::as_str);
-    for value in request.headers().get_all(HOST) {
+fn own_host(asked: Asked<'_>) -> Result<Option<&str>, Unclear> {
+    let mut said = asked.uri.authority().map(http::uri::Authority::as_str);
+    for value in asked.headers.get_all(HOST) {
         let value = value.to_str().map_err(|_| Unclear::OddHost)?;
         if said.is_some_and(|said| !said.eq_ignore_ascii_case(value)) {
             return Err(Unclear::Contradiction);
@@ -131,11 +180,16 @@ pub(crate) fn is_sound_method(method: &str) -> bool {
 
 /// The host without port and without the dot of the DNS root, which proxies cut off, too.
 fn host_name(host: &str) -> &str {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
+    host_and_port(host).0
+}
+
+/// The same, and the port where one is written.
+pub(crate) fn host_and_port(host: &str) -> (&str, Option<&str>) {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (name, Some(port)),
+        _ => (host, None),
     };
-    name.strip_suffix('.').unwrap_or(name)
+    (name.strip_suffix('.').unwrap_or(name), port)
 }
 
 /// Whether this octet can stand in a name or an address.
@@ -203,7 +257,7 @@ mod tests {
     #[test]
     fn without_a_proxy_the_request_is_its_own_original() {
         let original = Original { method: "POST", host: "own.example", path: "/own".into() };
-        assert_eq!(Original::of(&request(&[]), ALL), Ok(original));
+        assert_eq!(Original::of(Asked::of(&request(&[])), ALL), Ok(original));
     }
 
     #[test]
@@ -213,7 +267,7 @@ mod tests {
             let names = ["method", "host", "uri"].map(|part| format!("{family}-{part}"));
             let [method, host, uri] = names.each_ref().map(String::as_str);
             let request = request(&[(method, "GET"), (host, "app.example:443"), (uri, "/a/b.c?x=//y")]);
-            assert_eq!(Original::of(&request, ALL), Ok(original.clone()));
+            assert_eq!(Original::of(Asked::of(&request), ALL), Ok(original.clone()));
         }
     }
 
@@ -227,9 +281,12 @@ mod tests {
             (("x-original-host", "b"), Unclear::Contradiction),
         ] {
             let headers = [&forwarded[..], &[more]].concat();
-            assert_eq!(Original::of(&request(&headers), ALL), Err(error), "{more:?}");
+            assert_eq!(Original::of(Asked::of(&request(&headers)), ALL), Err(error), "{more:?}");
         }
-        assert_eq!(Original::of(&request(&[("x-original-uri", "/a")]), ALL), Err(Unclear::Incomplete));
+        assert_eq!(
+            Original::of(Asked::of(&request(&[("x-original-uri", "/a")])), ALL),
+            Err(Unclear::Incomplete)
+        );
     }
 
     #[test]

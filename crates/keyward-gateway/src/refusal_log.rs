@@ -15,6 +15,7 @@ const SECOND: u64 = 1_000_000_000;
 pub(crate) struct RefusalLog {
     reasons: Box<[Lines]>,
     unclear: Lines,
+    handshakes: Lines,
     /// Fallbacks, by what the endpoint or the keys could not do.
     by_failure: Box<[Lines]>,
     by_reason: Box<[Lines]>,
@@ -33,6 +34,7 @@ impl RefusalLog {
         Self {
             reasons: of_reasons(),
             unclear: Lines::default(),
+            handshakes: Lines::default(),
             by_failure: Failure::ALL.iter().map(|_| Lines::default()).collect(),
             by_reason: of_reasons(),
         }
@@ -46,6 +48,11 @@ impl RefusalLog {
     /// The same for a request whose route cannot be told.
     pub(crate) fn admit_unclear(&self, now: MonoTime) -> Option<u64> {
         self.unclear.admit(now.0 / SECOND)
+    }
+
+    /// The same for a TLS handshake that came to nothing.
+    pub(crate) fn admit_handshake(&self, now: MonoTime) -> Option<u64> {
+        self.handshakes.admit(now.0 / SECOND)
     }
 
     /// The same for a fallback with this cause.

@@ -197,7 +197,7 @@ impl HostPattern {
         Some(if below { Self::Below(format!(".{name}").into()) } else { Self::Exact(name.into()) })
     }
 
-    fn matches(&self, host: &str) -> bool {
+    pub(crate) fn matches(&self, host: &str) -> bool {
         match self {
             Self::Below(suffix) => host
                 .len()

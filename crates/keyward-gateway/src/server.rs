@@ -10,25 +10,33 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use keyward::SettingsError;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::server::TlsStream;
 
 use crate::admin::Admin;
-use crate::authorize::Authorizer;
+use crate::authorize::{Answer, Authorizer};
 use crate::config::{Config, ConfigError, Limits};
+use crate::connection::Connection;
 use crate::live::Live;
 use crate::logs;
 use crate::metrics::Metrics;
 use crate::reload::{Lasting, Reloader};
+use crate::tls::{self, ListenerTls};
 
 /// Connections to the admin listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
+
+/// The listeners' names in metrics and logs.
+const ADMIN: &str = "admin";
+const GATEWAY: &str = "gateway";
 
 /// How long accepting rests after an error such as "too many open files".
 const ACCEPT_REST: Duration = Duration::from_millis(50);
@@ -138,19 +146,23 @@ impl Gateway {
         Reloader::new(path, self.files.clone(), self.lasting.clone(), Arc::clone(&self.authorizer))
     }
 
-    /// Answers one forward-auth request, as the listener does.
+    /// Answers one forward-auth request, as the listener does, but that nothing is known of who asks.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>> {
-        self.authorizer.answer(request).await
+        self.authorizer.answer(request, Connection::default()).await
     }
 
     /// Serves until `shutdown`, then says so on `/readyz`, takes no new connections once the grace is over, and
     /// lets open requests end within the drain timeout.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let Self { listener, admin_listener, authorizer, admin, limits, .. } = self;
-        let answering_operators = tokio::spawn(serve_admin(admin_listener, Arc::clone(&admin), limits));
+        let serving_operators =
+            serve_admin(admin_listener, Arc::clone(&admin), Arc::clone(&authorizer), limits);
+        let answering_operators = tokio::spawn(serving_operators);
         let graceful = GracefulShutdown::new();
+        // It ends the handshakes when it is dropped: nobody has asked anything there.
+        let (shaking_hands, ending) = watch::channel(());
         {
-            let mut serving = pin!(serve_proxies(&listener, &authorizer, limits, &graceful));
+            let mut serving = pin!(serve_proxies(&listener, &authorizer, limits, &graceful, &ending));
             tokio::select! {
                 () = &mut serving => {}
                 () = shutdown => {}
@@ -164,7 +176,7 @@ impl Gateway {
                 let _ = tokio::time::timeout(limits.drain_grace, serving).await;
             }
         }
-        drop(listener);
+        drop((listener, shaking_hands));
         tracing::info!(event = "gateway_draining", "no new connections; open requests may end");
         if tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {
             tracing::warn!(event = "gateway_drain_cut", "requests were still open after the drain timeout");
@@ -182,6 +194,7 @@ async fn serve_proxies(
     authorizer: &Arc<Authorizer>,
     limits: Limits,
     graceful: &GracefulShutdown,
+    ending: &watch::Receiver<()>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
     loop {
@@ -189,53 +202,106 @@ async fn serve_proxies(
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let Some(stream) = accept(listener).await else {
+        let Some((stream, peer)) = accept(listener).await else {
             continue;
         };
+        let (watcher, mut ending) = (graceful.watcher(), ending.clone());
         let authorizer = Arc::clone(authorizer);
-        let answering = Arc::clone(&authorizer);
-        let service = service_fn(move |request| {
-            let authorizer = Arc::clone(&answering);
-            async move { Ok::<_, Infallible>(authorizer.answer(request).await) }
-        });
-        let connection = graceful.watch(http1(limits).serve_connection(TokioIo::new(stream), service));
+        let tls = authorizer.live.load().tls.clone();
         tokio::spawn(async move {
             // Both end with the connection, even where answering panics.
             let _open = (place, authorizer.metrics.connection());
             // A client that hangs up or talks nonsense is no event of ours.
-            let _ = connection.await;
+            let _ = match tls {
+                None => {
+                    let service = answering(&authorizer, Connection::plain(peer));
+                    watcher.watch(http1(limits).serve_connection(TokioIo::new(stream), service)).await
+                }
+                Some(tls) => {
+                    let shaken = tokio::select! {
+                        shaken = shake_hands(&authorizer, GATEWAY, &tls, stream, peer, limits) => shaken,
+                        _ = ending.changed() => None,
+                    };
+                    let Some((stream, connection)) = shaken else {
+                        return;
+                    };
+                    let service = answering(&authorizer, connection);
+                    watcher.watch(http1(limits).serve_connection(TokioIo::new(stream), service)).await
+                }
+            };
         });
     }
 }
 
-async fn serve_admin(listener: TcpListener, admin: Arc<Admin>, limits: Limits) {
+fn answering(
+    authorizer: &Arc<Authorizer>,
+    connection: Connection,
+) -> impl Service<Request<Incoming>, Response = Answer, Error = Infallible, Future: Send> {
+    let authorizer = Arc::clone(authorizer);
+    service_fn(move |request| {
+        let authorizer = Arc::clone(&authorizer);
+        async move { Ok::<_, Infallible>(authorizer.answer(request, connection).await) }
+    })
+}
+
+async fn serve_admin(listener: TcpListener, admin: Arc<Admin>, authorizer: Arc<Authorizer>, limits: Limits) {
     let places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let Some(stream) = accept(&listener).await else {
+        let Some((stream, peer)) = accept(&listener).await else {
             continue;
         };
-        let answering = Arc::clone(&admin);
-        let service = service_fn(move |request| {
-            let admin = Arc::clone(&answering);
-            async move { Ok::<_, Infallible>(admin.answer(request).await) }
-        });
-        let connection = http1(limits).serve_connection(TokioIo::new(stream), service);
+        let (admin, authorizer) = (Arc::clone(&admin), Arc::clone(&authorizer));
+        let tls = authorizer.live.load().admin_tls.clone();
         tokio::spawn(async move {
-            let _ = connection.await;
-            drop(place);
+            let _open = place;
+            let service = service_fn(move |request| {
+                let admin = Arc::clone(&admin);
+                async move { Ok::<_, Infallible>(admin.answer(request).await) }
+            });
+            let _ = match tls {
+                None => http1(limits).serve_connection(TokioIo::new(stream), service).await,
+                Some(tls) => {
+                    let shaken = shake_hands(&authorizer, ADMIN, &tls, stream, peer, limits).await;
+                    let Some((stream, _)) = shaken else {
+                        return;
+                    };
+                    http1(limits).serve_connection(TokioIo::new(stream), service).await
+                }
+            };
         });
     }
 }
 
-async fn accept(listener: &TcpListener) -> Option<TcpStream> {
+/// A client that sends no head in time sends no handshake in time, either.
+async fn shake_hands(
+    authorizer: &Authorizer,
+    listener: &'static str,
+    tls: &ListenerTls,
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: Limits,
+) -> Option<(TlsStream<TcpStream>, Connection)> {
+    match tls::handshake(tls, stream, peer, limits.head_timeout).await {
+        Ok(shaken) => {
+            authorizer.metrics.tls_handshake(listener, "completed");
+            Some(shaken)
+        }
+        Err(error) => {
+            authorizer.handshake_failed(listener, peer.ip(), &error);
+            None
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     match listener.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, peer)) => {
             // Answers are one small packet; waiting to fill it only delays them.
             let _ = stream.set_nodelay(true);
-            Some(stream)
+            Some((stream, peer))
         }
         Err(error) => {
             tracing::warn!(event = "accept_failed", "a connection could not be accepted: {error}");
@@ -302,7 +368,16 @@ mod tests {
         let config = Config::parse(text, Path::new("/nowhere")).expect("a configuration");
         let needs = config.routes.needs();
         let verifier = builder.start().expect("a verifier");
-        let live = Live { verifier, routes: config.routes, needs, requirements: Vec::new() };
+        let live = Live {
+            verifier,
+            routes: config.routes,
+            needs,
+            requirements: Vec::new(),
+            tls: None,
+            admin_tls: None,
+            client_certificate: None,
+            dpop: None,
+        };
         gateway.authorizer = Arc::new(Authorizer::new(live, Arc::clone(&gateway.authorizer.metrics)));
         let authorizer = Arc::clone(&gateway.authorizer);
         let address = gateway.addresses().expect("addresses").listen;

@@ -49,6 +49,7 @@ impl Source<'_> {
         let octets = settings.policy.token_size_limit;
         settings.policy.token_size_limit = self.number(raw.token_octets, octets, LEAST_TOKEN..=usize::MAX)?;
         self.key_set(raw.key_set, &mut settings)?;
+        self.wrapper(raw.wrapper, &mut settings)?;
         let fallback = raw.fallback.map(|fallback| self.fallback(fallback)).transpose()?;
         let (fallback, declared) = fallback.unzip();
         settings.fallback = fallback;
@@ -88,23 +89,35 @@ impl Source<'_> {
     }
 
     fn key_source(&mut self, raw: &RawIssuer) -> Result<Option<KeySource>, ConfigError> {
+        let places = [
+            ("jwks_uri", raw.jwks_uri.as_ref().map(Spanned::span)),
+            ("jwks_file", raw.jwks_file.as_ref().map(Spanned::span)),
+            ("certificate_file", raw.certificate_file.as_ref().map(Spanned::span)),
+        ];
+        let mut places = places.into_iter().filter_map(|(name, span)| Some((name, span?)));
+        let (first, second) = (places.next(), places.next());
         let discovery = raw.discovery.as_ref().filter(|discovery| *discovery.get_ref());
-        if let Some(discovery) = discovery.filter(|_| raw.jwks_uri.is_some() || raw.jwks_file.is_some()) {
-            let why = "discovery excludes jwks_uri and jwks_file, which say where the keys are";
+        if let Some((discovery, (name, _))) = discovery.zip(first.as_ref()) {
+            let why = format!("discovery excludes {name}, which says where the keys are");
             return Err(self.error(&discovery.span(), why));
         }
-        Ok(match (&raw.jwks_uri, &raw.jwks_file) {
-            (Some(uri), None) => Some(KeySource::JwksUri(self.url(uri)?)),
-            (None, Some(file)) => {
+        if let Some(((one, _), (other, place))) = first.zip(second) {
+            return Err(self.error(&place, format!("{one} and {other} exclude each other")));
+        }
+        let kid = self.certificate_kid(&raw.certificate_kid, raw.certificate_file.is_some())?;
+        Ok(match (&raw.jwks_uri, &raw.jwks_file, &raw.certificate_file) {
+            (Some(uri), ..) => Some(KeySource::JwksUri(self.url(uri)?)),
+            (_, Some(file), _) => {
                 self.read(file)?;
                 Some(KeySource::File(self.folder.join(file.get_ref())))
             }
-            (None, None) if raw.discovery.is_some() && discovery.is_none() => None,
-            (None, None) if raw.hmac_secret_file.is_some() && !is_address(raw.issuer.get_ref()) => None,
-            (None, None) => Some(KeySource::Discovery),
-            (Some(_), Some(file)) => {
-                return Err(self.error(&file.span(), "jwks_uri and jwks_file exclude each other"));
+            (.., Some(file)) => {
+                self.read(file)?;
+                Some(KeySource::Certificates { path: self.folder.join(file.get_ref()), kid })
             }
+            _ if raw.discovery.is_some() && discovery.is_none() => None,
+            _ if raw.hmac_secret_file.is_some() && !is_address(raw.issuer.get_ref()) => None,
+            _ => Some(KeySource::Discovery),
         })
     }
 

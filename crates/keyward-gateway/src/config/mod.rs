@@ -1,12 +1,17 @@
 //! The configuration: written (`raw`), then resolved here, then used.
 
+mod client_certificate;
 mod credential;
+mod dpop;
 mod error;
 mod fallback;
 mod introspection;
 mod issuers;
 mod raw;
 mod routes;
+mod tls;
+mod warning;
+mod wrapper;
 
 use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
@@ -14,16 +19,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward::IssuerSettings;
-use keyward::credentials::PermissionsTooWide;
 use tokio::sync::Semaphore;
 use toml::Spanned;
 
 pub use error::{ConfigError, Place};
 pub use raw::{Access, LogFormat, LogLevel};
+pub use warning::ConfigWarning;
 
 use raw::{RawConfig, RawGateway, RawLimits, Time};
 
+use crate::client_certificate::CertificateHeader;
+use crate::dpop::Dpop;
 use crate::route::RouteTable;
+use crate::tls::ListenerTls;
 
 /// The commented default file: what `keyward config default` prints and the reference is made from.
 pub const DEFAULT_FILE: &str = include_str!("default.toml");
@@ -35,6 +43,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where operators ask.
     pub admin_listen: SocketAddr,
+    /// The TLS of the first; none for HTTP without it.
+    pub tls: Option<ListenerTls>,
+    /// The TLS of the second.
+    pub admin_tls: Option<ListenerTls>,
+    /// Which proxies tell of their clients' certificates, and how.
+    pub client_certificate: Option<CertificateHeader>,
+    /// How tokens that are bound to a key are taken; none where they are not.
+    pub dpop: Option<Dpop>,
     /// The first word of our metrics' names.
     pub metrics_namespace: String,
     /// What a client may take up.
@@ -54,8 +70,8 @@ pub struct Config {
     /// The files that it was read from, this one first: a change of any makes a new configuration. Those of
     /// credentials are not among them: the verifier itself reads them again.
     pub files: Vec<PathBuf>,
-    /// The files of credentials that others than their owner can use.
-    pub warnings: Vec<PermissionsTooWide>,
+    /// What should not stay as it is.
+    pub warnings: Vec<ConfigWarning>,
 }
 
 /// What a client may take up.
@@ -114,11 +130,18 @@ impl Config {
                  `keyward config default` shows one",
             ));
         }
+        source.check_bindings(&raw.route, &raw.gateway)?;
         let routes = source.routes(raw.route, &issuers, &fallbacks)?;
         let [listen, admin_listen] = source.addresses(&raw.gateway)?;
+        let tls = source.tls(raw.gateway.tls)?;
+        let admin_tls = source.tls(raw.gateway.admin_tls)?;
         Ok(Self {
             listen,
             admin_listen,
+            tls,
+            admin_tls,
+            dpop: source.dpop(raw.gateway.dpop)?,
+            client_certificate: source.client_certificate(raw.gateway.client_certificate)?,
             metrics_namespace: source.namespace(raw.gateway.metrics_namespace)?,
             limits: source.limits(raw.gateway.limits)?,
             log_format: raw.log.format.unwrap_or_default(),
@@ -138,7 +161,7 @@ struct Source<'a> {
     text: &'a str,
     folder: &'a Path,
     files: Vec<PathBuf>,
-    warnings: Vec<PermissionsTooWide>,
+    warnings: Vec<ConfigWarning>,
 }
 
 impl Source<'_> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use keyward::binding::Demanded;
 use keyward::{GivenUp, Strategy};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -34,6 +35,59 @@ pub(super) struct RawGateway {
     pub(super) metrics_namespace: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) limits: RawLimits,
+    pub(super) tls: Option<RawTls>,
+    pub(super) admin_tls: Option<RawTls>,
+    pub(super) client_certificate: Option<RawClientCertificate>,
+    pub(super) dpop: Option<RawDpop>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDpop {
+    pub(super) origins: Spanned<Vec<Spanned<String>>>,
+    pub(super) algorithms: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) proof_age: Option<Spanned<Time>>,
+    pub(super) leeway: Option<Time>,
+    pub(super) nonce_slot: Option<Spanned<Time>>,
+    pub(super) used_proofs: Option<Spanned<usize>>,
+}
+
+/// By whose word we know of clients' certificates.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClientCertificate {
+    pub(super) from: Spanned<RawFrom>,
+    pub(super) header: Option<Spanned<String>>,
+    pub(super) trusted_peers: Spanned<Vec<Spanned<String>>>,
+}
+
+/// How a proxy tells them.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawFrom {
+    ClientCert,
+    Nginx,
+    Traefik,
+    Xfcc,
+}
+
+/// The TLS of a listener.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub(super) certificate_file: Spanned<PathBuf>,
+    pub(super) key_file: Spanned<PathBuf>,
+    pub(super) client_certificate: Option<Spanned<RawAsked>>,
+    pub(super) client_ca_files: Option<Spanned<Vec<Spanned<PathBuf>>>>,
+}
+
+/// Whether clients are asked for a certificate.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawAsked {
+    None,
+    Optional,
+    Required,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,6 +151,8 @@ pub(super) struct RawIssuer {
     pub(super) discovery: Option<Spanned<bool>>,
     pub(super) jwks_uri: Option<Spanned<String>>,
     pub(super) jwks_file: Option<Spanned<PathBuf>>,
+    pub(super) certificate_file: Option<Spanned<PathBuf>>,
+    pub(super) certificate_kid: Option<Spanned<String>>,
     pub(super) hmac_secret_file: Option<Spanned<PathBuf>>,
     pub(super) algorithms: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
@@ -111,6 +167,7 @@ pub(super) struct RawIssuer {
     pub(super) deny: Vec<String>,
     #[serde(default)]
     pub(super) key_set: RawKeySet,
+    pub(super) wrapper: Option<RawWrapper>,
     pub(super) strategy: Option<Spanned<RawStrategy>>,
     pub(super) introspection: Option<Spanned<RawIntrospection>>,
     pub(super) fallback: Option<Spanned<RawFallback>>,
@@ -123,6 +180,22 @@ pub(super) struct RawKeySet {
     pub(super) stale_limit: Option<Spanned<Time>>,
     pub(super) timeout: Option<Spanned<Time>>,
     pub(super) retries: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWrapper {
+    pub(super) policy: Option<Spanned<RawWrapperPolicy>>,
+    pub(super) anchors_file: Option<Spanned<PathBuf>>,
+}
+
+/// What the certificates around keys mean for tokens, as [`keyward::WrapperPolicy`] has it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawWrapperPolicy {
+    Enforce,
+    Ignore,
+    Warn,
 }
 
 #[derive(Debug, Deserialize)]
@@ -256,6 +329,16 @@ pub(super) struct RawRoute {
     pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
     pub(super) strategy: Option<Spanned<RawStrategy>>,
     pub(super) opaque_tokens: Option<Spanned<String>>,
+    pub(super) binding: Option<Spanned<RawBinding>>,
+}
+
+/// What every token has to be bound to, as [`Demanded`] has it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawBinding {
+    Any,
+    Certificate,
+    Dpop,
 }
 
 /// Who may pass a route.
@@ -293,6 +376,16 @@ impl From<RawStrategy> for Strategy {
             RawStrategy::IntrospectionThenKeySet => Self::IntrospectionThenKeySet,
             RawStrategy::KeySet => Self::KeySet,
             RawStrategy::KeySetThenIntrospection => Self::KeySetThenIntrospection,
+        }
+    }
+}
+
+impl From<RawBinding> for Demanded {
+    fn from(raw: RawBinding) -> Self {
+        match raw {
+            RawBinding::Any => Self::Any,
+            RawBinding::Certificate => Self::Certificate,
+            RawBinding::Dpop => Self::Dpop,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::route::{FallbackMark, HostPattern, IdentityHeader, PathPattern, Route
 
 /// Headers that a proxy takes from our answer for its own purposes; none of them carries an identity, or marks a
 /// fallback.
-pub(super) const NOT_OURS: [&str; 19] = [
+pub(super) const NOT_OURS: [&str; 21] = [
     "authorization",
     "cache-control",
     "connection",
@@ -22,6 +22,8 @@ pub(super) const NOT_OURS: [&str; 19] = [
     "content-type",
     "cookie",
     "date",
+    "dpop",
+    "dpop-nonce",
     "host",
     "keep-alive",
     "location",
@@ -108,6 +110,7 @@ impl Source<'_> {
             audiences: raw.audiences.into_iter().map(Into::into).collect(),
             scopes: raw.scopes.iter().map(|scope| self.scope(scope)).collect::<Result<_, _>>()?,
             claims: claims.collect::<Result<_, _>>()?,
+            binding: raw.binding.as_ref().map(|binding| (*binding.get_ref()).into()),
         };
         let strategy = raw.strategy.as_ref().map(|strategy| Strategy::from(*strategy.get_ref()));
         let allowed = issuers.iter().enumerate().filter(|(place, _)| allows(&requirement, *place));

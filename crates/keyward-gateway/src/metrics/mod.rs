@@ -1,6 +1,8 @@
 //! What is counted, under the names that the reference lists.
 
 mod introspection;
+mod keys;
+mod tls;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,6 +16,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use introspection::IntrospectionMetrics;
+use keys::KeyMetrics;
+use tls::TlsMetrics;
 
 /// Every metric of the gateway.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub(crate) struct Metrics {
     config_reloads: Family<Outcome, Counter>,
     refreshes: Family<IssuerOutcome, Counter>,
     introspection: IntrospectionMetrics,
+    keys: KeyMetrics,
+    tls: TlsMetrics,
     issuers: Mutex<IssuerGauges>,
     cache_entries: Gauge,
     cache_octets: Gauge,
@@ -123,7 +129,9 @@ impl Metrics {
         let refreshes = Family::default();
         own.register("jwks_refreshes", "Fetches of key sets, by issuer and outcome", refreshes.clone());
         let introspection = IntrospectionMetrics::register(own);
+        let tls = TlsMetrics::register(own);
         let issuers = Mutex::new(IssuerGauges::register(own));
+        let keys = KeyMetrics::register(own);
         let refused = Reason::ALL
             .iter()
             .map(|reason| {
@@ -152,6 +160,8 @@ impl Metrics {
             config_reloads,
             refreshes,
             introspection,
+            keys,
+            tls,
             issuers,
             cache_entries,
             cache_octets,
@@ -186,6 +196,14 @@ impl Metrics {
         OpenConnection(self.connections.clone())
     }
 
+    pub(crate) fn tls_handshake(&self, listener: &'static str, outcome: &'static str) {
+        self.tls.handshake(listener, outcome);
+    }
+
+    pub(crate) fn tls_certificate(&self, listener: &'static str, not_after: Option<i64>) {
+        self.tls.certificate(listener, not_after);
+    }
+
     pub(crate) fn config_reload(&self, outcome: &'static str) {
         self.config_reloads.get_or_create(&Outcome { outcome }).inc();
     }
@@ -207,8 +225,10 @@ impl Metrics {
         let issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
         issuers.clear();
         self.introspection.clear();
+        self.keys.clear();
         for status in verifier.status() {
             issuers.set(&status);
+            self.keys.set(&status);
             if let Some(introspection) = &status.introspection {
                 self.introspection.set(&status.name, introspection);
             }
@@ -307,6 +327,8 @@ pub fn metric_names(namespace: &str) -> String {
     // A family without a sample is left out of the text.
     metrics.issuers.lock().unwrap_or_else(PoisonError::into_inner).show_all();
     metrics.introspection.show_all();
+    metrics.keys.show_all();
+    metrics.tls.show_all();
     let sample = IssuerOutcome { issuer: String::new(), outcome: "refreshed" };
     drop(metrics.refreshes.get_or_create(&sample));
     let mut text = String::new();

@@ -9,6 +9,7 @@ use keyward::credentials::{
 use keyward::endpoint::EndpointPlace;
 use keyward::{AnswerForm, GivenUp, IntrospectionSettings, Strategy};
 use keyward_gateway::Config;
+use keyward_gateway::config::ConfigWarning;
 
 use crate::config::{assert_errors, with_introspection};
 use crate::support::Folder;
@@ -166,7 +167,8 @@ fn a_secret_that_others_can_read_is_warned_about_and_not_watched() {
     assert_eq!((config.warnings, config.files), (Vec::new(), vec![folder.path("keyward.toml")]));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     let config = folder.parse(&text).unwrap();
-    assert_eq!(config.warnings, [PermissionsTooWide { path: path.clone(), mode: 0o640 }]);
+    let too_wide = PermissionsTooWide { path: path.clone(), mode: 0o640 };
+    assert_eq!(config.warnings, [ConfigWarning::Credential(too_wide)]);
     // One that is missing is waited for.
     std::fs::remove_file(&path).unwrap();
     assert_eq!(folder.parse(&text).unwrap_err().files(), [path]);

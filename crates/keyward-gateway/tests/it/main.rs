@@ -11,8 +11,11 @@
 
 mod admin;
 mod answers;
+mod bound_certificates;
 mod config;
+mod config_bindings;
 mod config_introspection;
+mod dpop;
 mod drain;
 mod forget;
 mod hostile_paths;
@@ -21,8 +24,14 @@ mod introspection;
 mod introspection_reload;
 mod limits;
 mod logs;
+mod pki;
+mod proof;
 mod provider;
 mod reload;
 mod routes;
 mod support;
+mod tls;
+mod tls_config;
+mod tls_reload;
 mod tokens;
+mod wrappers;

@@ -13,7 +13,7 @@ use keyward_jose::{Algorithm, LocalSigner, Signer, sign_compact};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -260,19 +260,30 @@ pub(crate) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 /// A connection on which octets are sent as they are.
-pub(crate) struct Raw {
-    stream: TcpStream,
+pub(crate) struct Raw<IO = TcpStream> {
+    pub(crate) stream: IO,
     read: Vec<u8>,
 }
 
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await.unwrap().unwrap();
+        Self::new(tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await.unwrap().unwrap())
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Raw<IO> {
+    pub(crate) fn new(stream: IO) -> Self {
         Self { stream, read: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, octets: impl AsRef<[u8]>) {
-        self.stream.write_all(octets.as_ref()).await.unwrap();
+        self.try_send(octets).await.unwrap();
+    }
+
+    /// The same where the other side may have gone.
+    pub(crate) async fn try_send(&mut self, octets: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.stream.write_all(octets.as_ref()).await?;
+        self.stream.flush().await
     }
 
     /// The next answer: its head, and its body by `Content-Length`. None where the connection ends first.

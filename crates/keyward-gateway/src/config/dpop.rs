@@ -1,0 +1,109 @@
+//! Resolves `[gateway.dpop]`, and what routes demand of bindings.
+
+use std::time::Duration;
+
+use keyward::binding::{BindingSettings, ReplayCache};
+use keyward::{Algorithm, AlgorithmSet};
+use toml::Spanned;
+
+use super::raw::{RawAsked, RawBinding, RawDpop, RawGateway, RawRoute};
+use super::{ConfigError, Source};
+use crate::dpop::{Dpop, Origin};
+
+/// More memory than anybody has for it: ten gigabytes.
+const MOST_USED_PROOFS: usize = 100_000_000;
+
+impl Source<'_> {
+    /// How tokens that are bound to a key are taken; none where they are not.
+    pub(super) fn dpop(&self, raw: Option<RawDpop>) -> Result<Option<Dpop>, ConfigError> {
+        let Some(raw) = raw else {
+            return Ok(None);
+        };
+        let mut origins = Vec::new();
+        for text in raw.origins.get_ref() {
+            origins.push(self.origin(text, &origins)?);
+        }
+        if origins.is_empty() {
+            let why = "without an origin no proof is for us; write one such as \"https://api.example\"";
+            return Err(self.error(&raw.origins.span(), why));
+        }
+        let mut binding = BindingSettings::default();
+        if let Some(names) = &raw.algorithms {
+            binding.algorithms = self.proof_algorithms(names)?;
+        }
+        if let Some(age) = &raw.proof_age {
+            binding.age = self.longer_than_zero(age)?;
+        }
+        if let Some(leeway) = raw.leeway {
+            binding.leeway = leeway.0;
+        }
+        if let Some(slot) = raw.nonce_slot {
+            if slot.get_ref().0 < Duration::from_secs(1) {
+                return Err(self.error(&slot.span(), "a nonce is good for at least \"1s\""));
+            }
+            binding.nonce_slot = Some(slot.get_ref().0);
+        }
+        let used_proofs = self.number(raw.used_proofs, ReplayCache::DEFAULT_LIMIT, 1..=MOST_USED_PROOFS)?;
+        Ok(Some(Dpop { origins, binding, used_proofs }))
+    }
+
+    fn origin(&self, text: &Spanned<String>, before: &[Origin]) -> Result<Origin, ConfigError> {
+        let origin = Origin::parse(text.get_ref()).ok_or_else(|| {
+            let why = "an origin is a scheme, a host and a port where it is not the scheme's own, such as \
+                       \"https://api.example\" or \"https://*.example.com\", and has no slash at its end";
+            self.error(&text.span(), why)
+        })?;
+        if before.contains(&origin) {
+            return Err(self.error(&text.span(), "this origin is there twice"));
+        }
+        if before.iter().any(|other| other.is_confused_with(&origin)) {
+            let why = "nothing would tell this origin from the one with the other scheme, since requests name no port";
+            return Err(self.error(&text.span(), why));
+        }
+        Ok(origin)
+    }
+
+    fn proof_algorithms(&self, names: &Spanned<Vec<Spanned<String>>>) -> Result<AlgorithmSet, ConfigError> {
+        if names.get_ref().is_empty() {
+            return Err(self.error(&names.span(), "without an algorithm, every proof would be refused"));
+        }
+        let algorithms = names.get_ref().iter().map(|name| {
+            let algorithm = Algorithm::from_name(name.get_ref());
+            algorithm.filter(|algorithm| AlgorithmSet::asymmetric().contains(*algorithm)).ok_or_else(|| {
+                let known: Vec<_> = AlgorithmSet::asymmetric().iter().map(Algorithm::name).collect();
+                let why = format!("no proof is signed with this; there are {}", known.join(", "));
+                self.error(&name.span(), why)
+            })
+        });
+        algorithms.collect()
+    }
+
+    /// A route that demands what nobody can show would refuse everything.
+    pub(super) fn check_bindings(
+        &self,
+        routes: &[RawRoute],
+        gateway: &RawGateway,
+    ) -> Result<(), ConfigError> {
+        let asks = |asked: &Spanned<RawAsked>| *asked.get_ref() != RawAsked::None;
+        let tls = gateway.tls.as_ref().and_then(|tls| tls.client_certificate.as_ref());
+        let certificates = tls.is_some_and(asks) || gateway.client_certificate.is_some();
+        let proofs = gateway.dpop.is_some();
+        for binding in routes.iter().filter_map(|route| route.binding.as_ref()) {
+            let missing = match binding.get_ref() {
+                RawBinding::Any if !certificates && !proofs => {
+                    "client_certificate in [gateway.tls], [gateway.client_certificate] or [gateway.dpop]"
+                }
+                RawBinding::Certificate if !certificates => {
+                    "client_certificate in [gateway.tls], or [gateway.client_certificate]"
+                }
+                RawBinding::Dpop if !proofs => "[gateway.dpop]",
+                _ => continue,
+            };
+            let why = format!(
+                "no request could pass here: nothing shows what a token is bound to without {missing}"
+            );
+            return Err(self.error(&binding.span(), why));
+        }
+        Ok(())
+    }
+}
