@@ -403,7 +403,7 @@ impl IssuerSettings {
     ///
     /// # Errors
     /// [`SettingsError::WrapperAnchorsUnreadable`].
-    pub(crate) fn wrapper_trust(&self, now: UnixTime) -> Result<Option<TrustStore>, SettingsError> {
+    pub fn wrapper_trust(&self, now: UnixTime) -> Result<Option<TrustStore>, SettingsError> {
         let certificates = self.wrapper_certificates()?;
         let builder = (!certificates.is_empty()).then(|| TrustStore::builder().anchors(certificates));
         Ok(builder.map(|builder| builder.build(now.0)))

@@ -167,7 +167,8 @@ impl KeyStatus {
 }
 
 impl WrapperStatus {
-    fn of(wrapper: &Wrapper, now: UnixTime) -> Self {
+    /// What there is to show of it at `now`.
+    pub fn of(wrapper: &Wrapper, now: UnixTime) -> Self {
         let certificate = wrapper.certificate.as_ref();
         Self {
             state: wrapper.state(now),

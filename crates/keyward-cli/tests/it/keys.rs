@@ -73,3 +73,72 @@ fn what_is_typed_is_meant() {
         assert!(run.stderr.contains("the connection to"), "{}", run.stderr);
     }
 }
+
+/// Of the key [`GOOD`] with itself, until 2027-11-21T14:44:20Z.
+const CERTIFICATE: &str = "MIIBMDCB46ADAgECAgJaFzAFBgMrZXAwFzEVMBMGA1UEAwwMcmVhbG0ta2V5LXYxMB4XDTI2MTEyMTE0NDQyMFoXDTI3\
+    MTEyMTE0NDQyMFowFzEVMBMGA1UEAwwMcmVhbG0ta2V5LXYxMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURqjUzBR\
+    MB0GA1UdDgQWBBRbJ6pViReXcOR1dbFiod7Ze4v8bTAfBgNVHSMEGDAWgBRbJ6pViReXcOR1dbFiod7Ze4v8bTAPBgNVHRMBAf8EBTADAQH/MAUG\
+    AytlcANBAC4jQU+BLaOQFrD977rhyMMG/cZ7ZBORL31BfRb1XZm5wOS+/YL5dAJQrNw+5+H80JxvEsLN0SRnDVDayapjQAc=";
+
+/// A week before its end, and 7 h 55 min after it.
+const TIMES: [&str; 2] = ["2027-11-14T14:44:21Z", "2027-11-21T22:39:21Z"];
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_shown_and_the_key_can_be_used() {
+    let folder = Folder::new();
+    let key = |kid: &str| json!({ "kty": "OKP", "crv": "Ed25519", "kid": kid, "x": GOOD });
+    let with = |kid: &str, member: &str, content: serde_json::Value| {
+        let mut key = key(kid);
+        key[member] = content;
+        key
+    };
+    let keys = folder.write(
+        "wrapped.json",
+        &set(&[
+            with("realm-key-v1", "x5c", json!([CERTIFICATE])),
+            with("malformed", "x5c", json!("\u{1b}[31m")),
+            key("bare"),
+        ]),
+    );
+    let check = |at: &str| keyward(&["keys", "check", &keys, "--at", at], "");
+    insta::assert_snapshot!(check(TIMES[0]).stdout, @r"
+    key 0 realm-key-v1: usable, OKP, 256 bits, EdDSA
+      thumbprint kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+      certificate CN=realm-key-v1, serial 5a17, until 2027-11-21T14:44:20Z (in 7days)
+    key 1 malformed: usable, OKP, 256 bits, EdDSA
+      thumbprint kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+      certificate: WRONG, malformed: it cannot be read: x5c is not an array of strings
+    key 2 bare: usable, OKP, 256 bits, EdDSA
+      thumbprint kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+    3 usable, 0 unusable
+    ");
+    insta::assert_snapshot!(check(TIMES[1]).stdout, @r"
+    key 0 realm-key-v1: usable, OKP, 256 bits, EdDSA
+      thumbprint kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+      certificate CN=realm-key-v1, serial 5a17: EXPIRED with 2027-11-21T14:44:20Z (7h 55m ago)
+    key 1 malformed: usable, OKP, 256 bits, EdDSA
+      thumbprint kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+      certificate: WRONG, malformed: it cannot be read: x5c is not an array of strings
+    key 2 bare: usable, OKP, 256 bits, EdDSA
+      thumbprint kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+    3 usable, 0 unusable
+    ");
+    assert_eq!(check(TIMES[1]).code, 0);
+    let run = keyward(&["keys", "check", &keys, "--at", TIMES[1], "--json"], "");
+    let wrapper = &run.objects()[0]["keys"][0]["wrapper"];
+    assert_eq!((&wrapper["state"], &wrapper["serial"]), (&json!("expired"), &json!("5a17")));
+    assert_eq!(wrapper["expires_in_seconds"], -28_500);
+    // It calls itself a CA's, as self-signed ones often do, so that it can be what it has to lead to.
+    let lines = CERTIFICATE.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap());
+    let lines: Vec<_> = lines.collect();
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
+    let anchors = folder.write("anchors.pem", &pem);
+    let run = keyward(&["keys", "check", &keys, "--at", TIMES[0], "--anchors", &anchors, "--json"], "");
+    let states: Vec<_> =
+        (0..3).map(|key| run.objects()[0]["keys"][key]["wrapper"]["state"].clone()).collect();
+    assert_eq!(states, ["valid", "malformed", "absent"]);
+    // The same certificate in place of a JWK Set.
+    let run = keyward(&["keys", "check", "--certificate", &anchors, "--at", TIMES[0], "--json"], "");
+    assert_eq!(run.objects()[0]["keys"][0]["kid"], "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    assert_eq!(run.objects()[0]["keys"][0]["wrapper"]["state"], "valid");
+}

@@ -78,6 +78,11 @@ pub enum WrapperTrouble {
 }
 
 impl Wrapper {
+    /// What the certificate around `key` comes to at `now`; none where there is none, and no anchor that would demand one.
+    pub fn of(key: &VerificationKey, anchors: Option<&TrustStore>, now: UnixTime) -> Option<Self> {
+        Self::inspect(key, key.wrapping(), anchors, now)
+    }
+
     /// What `wrapping` comes to for `key`; none where there is no certificate, and no anchor that would demand one.
     pub(super) fn inspect(
         key: &VerificationKey,
