@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::chain::ChainCommand;
 use crate::config::ConfigCommand;
 use crate::drill::DrillCommand;
 use crate::exit::{Exit, Failure};
@@ -15,7 +16,7 @@ use crate::output::tell;
 use crate::reference::ReferenceArgs;
 use crate::token::TokenCommand;
 use crate::up::UpArgs;
-use crate::{config, drill, gateway, keys, manual, reference, token, up};
+use crate::{chain, config, drill, gateway, keys, manual, reference, token, up};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -24,6 +25,7 @@ Examples:
   keyward token verify --jwks keys.json < tokens  a verdict for each token
   keyward token inspect < token                   what a token says
   keyward keys check https://idp.example/jwks     which keys can be used
+  keyward chain show bundle.pem                   which certificates are anchors
   keyward drill run --all                         what an outage would do
 
 Exit codes:
@@ -55,6 +57,9 @@ enum Command {
     /// Look at published keys
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Look at certificates and the trust anchors they lead to
+    #[command(subcommand)]
+    Chain(ChainCommand),
     /// Check a configuration, or print the default one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -99,6 +104,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Chain(command) => chain::run(command),
             Self::Completions(args) => manual::completions(&args),
             Self::Config(command) => config::run(command),
             Self::Drill(command) => drill::run(command),

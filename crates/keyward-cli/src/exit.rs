@@ -40,10 +40,14 @@ impl From<Exit> for ExitCode {
 /// Why a command could not run, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    #[error("{path}: {cause}")]
+    Bundle { path: String, cause: keyward_x509::BundleError },
     #[error("{0}")]
     Config(#[from] ConfigError),
     #[error("the lab takes no commands: {}", with_causes(.0))]
     Control(#[from] ControlError),
+    #[error("{path}: {cause}")]
+    Crl { path: String, cause: keyward_x509::CrlError },
     #[error("{0}")]
     Drill(#[from] DrillError),
     #[error("{0}")]

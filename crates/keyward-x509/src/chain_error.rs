@@ -6,7 +6,6 @@ use crate::{Certificate, NoAnchor, Purpose};
 ///
 /// The names in it are what the certificates say of themselves: a stranger's words, escaped and cut.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ChainError {
     /// A CA's certificate was presented as a leaf.
     #[error("{certificate} is a CA's, and was presented as a leaf")]
@@ -158,7 +157,7 @@ pub enum ChainError {
         why: NoAnchor,
     },
     /// The path ends at a certificate whose issuer is neither among the anchors nor among the intermediates.
-    #[error("nobody knows {}, the issuer of {certificate}", certificate.issuer())]
+    #[error("{}, the issuer of {certificate}, is not among the anchors and intermediates", certificate.issuer())]
     UnknownIssuer {
         /// The certificate at which the path ends.
         certificate: Certificate,

@@ -31,7 +31,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code().expect("no signal"),
             stdout: String::from_utf8(output.stdout).expect("UTF-8"),
