@@ -1,7 +1,7 @@
 use keyward_verify::{Claims, ClaimsError, UnixTime};
 use serde_json::Value;
 
-use crate::repeats_a_name;
+use crate::{base64url, repeats_a_name};
 
 /// 9999-12-31T23:59:59Z, the last date that is taken for one.
 const LAST_DATE: f64 = 253_402_300_799.0;
@@ -33,6 +33,17 @@ fn is_claims_set(tree: &Value) -> bool {
         && each(&["exp", "nbf", "iat"], |value| {
             value.as_f64().is_some_and(|seconds| (-LAST_DATE..LAST_DATE + 1.0).contains(&seconds))
         })
+        && each(&["cnf"], |value| {
+            value.is_object() && CONFIRMED.iter().all(|name| value.get(name).is_none_or(is_hash))
+        })
+}
+
+/// The members of `cnf` that are understood.
+const CONFIRMED: [&str; 2] = ["x5t#S256", "jkt"];
+
+/// Whether this is a SHA-256 in base64url.
+fn is_hash(value: &Value) -> bool {
+    value.as_str().and_then(|text| base64url::decode(text.as_bytes())).is_some_and(|hash| hash.len() == 32)
 }
 
 /// The strings of a string or an array of strings.
@@ -58,6 +69,9 @@ fn claims_say_what_the_json_says(claims: &Claims, data: &[u8], tree: &Value) {
     assert_eq!(claims.expires_at(), date("exp", f64::floor), "later than it says");
     assert_eq!(claims.not_before(), date("nbf", f64::ceil), "earlier than it says");
     assert_eq!(claims.issued_at(), date("iat", f64::ceil), "earlier than it says");
+
+    let named = tree.get("cnf").map(|cnf| CONFIRMED.map(|name| cnf.get(name).is_some()));
+    assert_eq!(claims.confirmation().map(|cnf| [cnf.has_certificate(), cnf.has_key()]), named);
 
     let lists = ["scope", "scp"].map(|name| texts(&tree[name]).unwrap_or_default()).concat();
     let scopes: Vec<_> =

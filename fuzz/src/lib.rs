@@ -12,12 +12,14 @@
 
 mod base64url;
 mod claims;
+mod dpop;
 mod introspection;
 mod jwk_set;
 mod key_file;
 mod token;
 
 pub use claims::claims;
+pub use dpop::dpop;
 pub use introspection::introspection;
 pub use jwk_set::jwk_set;
 pub use key_file::key_file;

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Algorithm, Header, UnusableKey, VerificationKey, base64url};
+use crate::jwk::RawJwk;
+use crate::{Algorithm, AlgorithmSet, Header, UnusableKey, VerificationKey, base64url};
 
 /// A well-formed compact JWS whose signature nobody has checked yet.
 ///
@@ -51,7 +52,7 @@ impl<'a> Jws<'a> {
         self.payload
     }
 
-    /// The public key that the JWS carries itself (`jwk`, RFC 7515 §4.1.3), where it carries one.
+    /// The public key that the JWS carries itself (`jwk`, RFC 7515 §4.1.3), where it carries one, for the header's `alg`.
     ///
     /// Anybody can sign with a key of their own and send it along: that this key verifies the JWS says nothing, unless
     /// its thumbprint is one that the caller trusts already, as that of a DPoP proof is (RFC 9449 §4.3).
@@ -67,7 +68,11 @@ impl<'a> Jws<'a> {
         // An object whose names are unique, or it would not be a header.
         let embedded: Embedded<'_> =
             serde_json::from_slice(self.header_json).map_err(|_| UnusableKey::Malformed)?;
-        embedded.jwk.map(|jwk| VerificationKey::from_jwk(jwk.get().as_bytes())).transpose()
+        let Some(jwk) = embedded.jwk else {
+            return Ok(None);
+        };
+        let wanted = AlgorithmSet::from_iter([self.header.algorithm()]);
+        VerificationKey::serving(&RawJwk::parse(jwk.get().as_bytes())?, wanted).map(Some)
     }
 
     /// Checks the signature with `key`.

@@ -47,6 +47,11 @@ impl VerificationKey {
     }
 
     pub(crate) fn from_raw(jwk: &RawJwk<'_>) -> Result<Self, UnusableKey> {
+        Self::serving(jwk, AlgorithmSet::asymmetric())
+    }
+
+    /// One that serves no algorithm but those of `wanted`: a check that nobody will ask for is not made.
+    pub(crate) fn serving(jwk: &RawJwk<'_>, wanted: AlgorithmSet) -> Result<Self, UnusableKey> {
         let key_type = match required(&jwk.kty, "kty")? {
             "EC" => KeyType::Ec,
             "OKP" => KeyType::Okp,
@@ -61,7 +66,7 @@ impl VerificationKey {
         let public = match key_type {
             KeyType::Ec => parse_ec(jwk)?,
             KeyType::Okp => parse_okp(jwk)?,
-            _ => parse_rsa(jwk)?,
+            _ => parse_rsa(jwk, wanted)?,
         };
         Ok(Self {
             kid: jwk.kid.as_deref().map(Into::into),
@@ -289,7 +294,7 @@ const RSA: [(Algorithm, &RsaParameters); 6] = [
     (Algorithm::Ps512, &signature::RSA_PSS_2048_8192_SHA512),
 ];
 
-fn parse_rsa(jwk: &RawJwk<'_>) -> Result<PublicKey, UnusableKey> {
+fn parse_rsa(jwk: &RawJwk<'_>, wanted: AlgorithmSet) -> Result<PublicKey, UnusableKey> {
     let n = decode_member(&jwk.n, "n")?;
     let e = decode_member(&jwk.e, "e")?;
     // A leading zero octet is against RFC 7518 §6.3.1.1, common, and changes nothing: it is left out.
@@ -310,6 +315,7 @@ fn parse_rsa(jwk: &RawJwk<'_>) -> Result<PublicKey, UnusableKey> {
     let components = RsaPublicKeyComponents { n, e };
     let checks = RSA
         .into_iter()
+        .filter(|(algorithm, _)| wanted.contains(*algorithm))
         .map(|(algorithm, parameters)| {
             let key = components.to_parsed_public_key(parameters).map_err(|_| UnusableKey::Malformed)?;
             Ok((algorithm, key))

@@ -27,6 +27,11 @@ fn the_corpus_breaks_no_promise_of_claims() {
 }
 
 #[test]
+fn the_corpus_breaks_no_promise_of_dpop() {
+    replay("dpop", keyward_fuzz::dpop);
+}
+
+#[test]
 fn the_corpus_breaks_no_promise_of_introspection() {
     replay("introspection", keyward_fuzz::introspection);
 }
