@@ -133,7 +133,7 @@ fn what_can_be_said_of_certificates() {
     assert!(!issuers[0].wrapper_anchors.is_empty());
     let Config { issuers, files, .. } = parse("certificate_file = \"signer.pem\"");
     let path = folder.path("signer.pem");
-    assert_eq!(files, [path.clone()]);
+    assert_eq!(files, std::slice::from_ref(&path));
     assert_eq!(issuers[0].source, Some(KeySource::Certificates { path, kid: None }));
 }
 
