@@ -8,6 +8,7 @@ use keyward_jose::{LocalSigner, Signer};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, PKCS_ED25519, date_time_ymd};
 use serde_json::{Value, json};
 
+use crate::logs::Lines;
 use crate::support::{Folder, KEY, OTHER_KEY, claims, config, good_token, key_set, now, sign, until};
 
 const ISSUER: &str = "[[issuer]]\nname = \"main\"\nissuer = \"https://idp.example/realms/main\"\n";
@@ -79,6 +80,45 @@ async fn a_key_whose_certificate_is_over_can_be_read_off_with_its_share_of_the_t
         assert_eq!(cache[0]["keys"][1]["wrapper"]["state"], "valid");
         // The key is there, and the gateway is well.
         assert_eq!(running.readiness().await, (200, "ready".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_which_certificate_is_over_and_what_that_means() {
+    let folder = Folder::new();
+    let levels = [("ignore", None), ("warn", Some("WARN")), ("enforce", Some("ERROR"))];
+    for (policy, level) in levels {
+        for (ago, event) in
+            [(SEVEN_HOURS_55, "wrapper_certificate_expired"), (-20 * DAY, "wrapper_certificate_expiring")]
+        {
+            let lines = Lines::capture();
+            folder.write("keys.json", &set(ago));
+            let running = folder.start(&config(&format!("[issuer.wrapper]\npolicy = \"{policy}\""))).await;
+            if level.is_some() {
+                until(async || !lines.of(event).is_empty()).await;
+            }
+            assert_eq!(running.ask_with(&sign(&OTHER_KEY, &claims())).await.status, 200);
+            let told: Vec<_> = ["expired", "expiring", "mismatch", "untrusted"]
+                .iter()
+                .flat_map(|what| lines.of(&format!("wrapper_certificate_{what}")))
+                .collect();
+            assert_eq!(told.len(), usize::from(level.is_some()), "{policy} {told:?}");
+            let Some(line) = told.first() else { continue };
+            let expected = if ago > 0 { level.unwrap() } else { "WARN" };
+            assert_eq!(line["level"], expected);
+            for (field, value) in [
+                ("event", event),
+                ("issuer", "main"),
+                ("kid", "main-1"),
+                ("subject", "CN=realm key"),
+                ("policy", policy),
+            ] {
+                assert_eq!(line[field], value, "{line}");
+            }
+            let seconds = line["since_s"].as_i64().or(line["left_s"].as_i64().map(|left| -left)).unwrap();
+            assert!((ago..ago + 60).contains(&seconds), "{line}");
+            assert!(line["serial"].is_string() && line["not_after"].is_string());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyward_verify::Now;
 use keyward_verify::introspection::BreakerState;
-use keyward_verify::key_set::{PublishedKeys, WrapperCertificate};
+use keyward_verify::key_set::{PublishedKeys, WrapperCertificate, WrapperPolicy};
 
 use super::Event;
 use crate::snapshot::format_time;
@@ -213,9 +213,10 @@ fn log_wrapper(issuer: &str, event: &Event<'_>) {
     match event {
         Event::WrapperExpired { kid, certificate, since, policy } => {
             let Told { subject, serial, not_after } = Told::of(certificate);
-            let (since_s, policy) = (since.as_secs(), policy.label());
-            match policy {
-                "enforce" => tracing::error!(
+            let (since_s, policy, is_refused) =
+                (since.as_secs(), policy.label(), *policy == WrapperPolicy::Enforce);
+            if is_refused {
+                tracing::error!(
                     event = label,
                     issuer,
                     kid,
@@ -225,8 +226,9 @@ fn log_wrapper(issuer: &str, event: &Event<'_>) {
                     since_s,
                     policy,
                     "the certificate around a key is over: its tokens are refused until the key has a new one"
-                ),
-                _ => tracing::warn!(
+                );
+            } else {
+                tracing::warn!(
                     event = label,
                     issuer,
                     kid,
@@ -235,8 +237,8 @@ fn log_wrapper(issuer: &str, event: &Event<'_>) {
                     not_after,
                     since_s,
                     policy,
-                    "the certificate around a key is over: its tokens are accepted and counted"
-                ),
+                    "the certificate around a key is over: its tokens are accepted, and counted"
+                );
             }
         }
         Event::WrapperExpiring { kid, certificate, left, policy } => {
