@@ -15,7 +15,7 @@ use crate::{Certificate, ChainError, Identity, Purpose, Revocation, TrustStore, 
 pub const PRESENTED_LIMIT: usize = 16;
 
 /// The most looks at a certificate on the search for a path: steps, times the certificates that each step looks
-/// through. rustls-webpki stops after 200 000 steps, which sixteen certificates can make last for seconds.
+/// through. rustls-webpki stops after 200 000 steps, whatever each costs; a few namesakes are enough for them.
 const LOOKS_LIMIT: usize = 50_000;
 
 /// A chain that was verified: for a purpose, at a time, up to an anchor. Only [`verify`] makes one.
