@@ -99,8 +99,53 @@ mod tests {
     use std::net::IpAddr;
 
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
+
+    const FORMS: [Form; 4] = [Form::ClientCert, Form::Nginx, Form::Traefik, Form::Xfcc];
+
+    /// A word of one of the forms, or an octet.
+    fn fragment() -> impl Strategy<Value = Vec<u8>> {
+        let words = [
+            &b":"[..],
+            b",",
+            b";",
+            b"=",
+            b"\"",
+            b"\\\"",
+            b"%",
+            b"%2",
+            b"%41",
+            b"%0A",
+            b"MIIB",
+            b"AAAA",
+            b"Hash=",
+            b"hash=\"ab",
+            b"Cert=",
+            b"-----BEGIN CERTIFICATE-----",
+            b"-----END CERTIFICATE-----",
+            b"\n",
+            b" ",
+        ];
+        prop_oneof![
+            3 => prop::sample::select(words.to_vec()).prop_map(<[u8]>::to_vec),
+            1 => any::<u8>().prop_map(|octet| vec![octet]),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_header_makes_it_panic(fragments in prop::collection::vec(fragment(), 0..32)) {
+            let value = fragments.concat();
+            for form in FORMS {
+                // A hash is no certificate; of the others nothing here is one.
+                prop_assert!(form.read(&value).is_err() || form == Form::Xfcc);
+            }
+        }
+    }
 
     fn header() -> CertificateHeader {
         let trusted_peers = vec!["10.0.0.0/8".parse().expect("a net"), "::1/128".parse().expect("a net")];

@@ -6,7 +6,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 use toml::Spanned;
 
-use super::raw::{RawClientCertificate, RawFrom};
+use super::raw_gateway::{RawClientCertificate, RawFrom};
 use super::{ConfigError, Source};
 use crate::client_certificate::{CertificateHeader, Form};
 

@@ -6,7 +6,8 @@ use keyward::binding::{BindingSettings, ReplayCache};
 use keyward::{Algorithm, AlgorithmSet};
 use toml::Spanned;
 
-use super::raw::{RawAsked, RawBinding, RawDpop, RawGateway, RawRoute};
+use super::raw::{RawBinding, RawRoute};
+use super::raw_gateway::{RawAsked, RawDpop, RawGateway};
 use super::{ConfigError, Source};
 use crate::dpop::{Dpop, Origin};
 

@@ -8,6 +8,7 @@ mod fallback;
 mod introspection;
 mod issuers;
 mod raw;
+mod raw_gateway;
 mod routes;
 mod tls;
 mod warning;
@@ -26,7 +27,8 @@ pub use error::{ConfigError, Place};
 pub use raw::{Access, LogFormat, LogLevel};
 pub use warning::ConfigWarning;
 
-use raw::{RawConfig, RawGateway, RawLimits, Time};
+use raw::{RawConfig, Time};
+use raw_gateway::{RawGateway, RawLimits};
 
 use crate::client_certificate::CertificateHeader;
 use crate::dpop::Dpop;

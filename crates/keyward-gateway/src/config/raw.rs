@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
 
+use super::raw_gateway::RawGateway;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
@@ -25,79 +27,6 @@ pub(super) struct RawConfig {
     pub(super) issuer: Vec<Spanned<RawIssuer>>,
     #[serde(default)]
     pub(super) route: Vec<RawRoute>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawGateway {
-    pub(super) listen: Option<Spanned<String>>,
-    pub(super) admin_listen: Option<Spanned<String>>,
-    pub(super) metrics_namespace: Option<Spanned<String>>,
-    #[serde(default)]
-    pub(super) limits: RawLimits,
-    pub(super) tls: Option<RawTls>,
-    pub(super) admin_tls: Option<RawTls>,
-    pub(super) client_certificate: Option<RawClientCertificate>,
-    pub(super) dpop: Option<RawDpop>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawDpop {
-    pub(super) origins: Spanned<Vec<Spanned<String>>>,
-    pub(super) algorithms: Option<Spanned<Vec<Spanned<String>>>>,
-    pub(super) proof_age: Option<Spanned<Time>>,
-    pub(super) leeway: Option<Time>,
-    pub(super) nonce_slot: Option<Spanned<Time>>,
-    pub(super) used_proofs: Option<Spanned<usize>>,
-}
-
-/// By whose word we know of clients' certificates.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawClientCertificate {
-    pub(super) from: Spanned<RawFrom>,
-    pub(super) header: Option<Spanned<String>>,
-    pub(super) trusted_peers: Spanned<Vec<Spanned<String>>>,
-}
-
-/// How a proxy tells them.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum RawFrom {
-    ClientCert,
-    Nginx,
-    Traefik,
-    Xfcc,
-}
-
-/// The TLS of a listener.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawTls {
-    pub(super) certificate_file: Spanned<PathBuf>,
-    pub(super) key_file: Spanned<PathBuf>,
-    pub(super) client_certificate: Option<Spanned<RawAsked>>,
-    pub(super) client_ca_files: Option<Spanned<Vec<Spanned<PathBuf>>>>,
-}
-
-/// Whether clients are asked for a certificate.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum RawAsked {
-    None,
-    Optional,
-    Required,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawLimits {
-    pub(super) connections: Option<Spanned<usize>>,
-    pub(super) head_octets: Option<Spanned<usize>>,
-    pub(super) head_timeout: Option<Spanned<Time>>,
-    pub(super) drain_grace: Option<Time>,
-    pub(super) drain_timeout: Option<Spanned<Time>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

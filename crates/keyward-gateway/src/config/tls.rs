@@ -8,7 +8,7 @@ use keyward::credentials::SecretFile;
 use keyward_x509::{Bundle, BundleLimits, Certificate, Role, TrustStore, Validity};
 use toml::Spanned;
 
-use super::raw::{RawAsked, RawTls};
+use super::raw_gateway::{RawAsked, RawTls};
 use super::{ConfigError, ConfigWarning, Source};
 use crate::tls::{self, ClientVerifier, ListenerTls, TlsFault};
 

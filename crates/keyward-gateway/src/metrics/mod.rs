@@ -38,6 +38,7 @@ pub(crate) struct Metrics {
     issuers: Mutex<IssuerGauges>,
     cache_entries: Gauge,
     cache_octets: Gauge,
+    used_proofs: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +121,7 @@ impl Metrics {
         let connections = gauge("connections", "Open connections to the forward-auth listener");
         let cache_entries = gauge("verdict_cache_entries", "Remembered verdicts");
         let cache_octets = gauge("verdict_cache_octets", "Memory of remembered verdicts, in octets");
+        let used_proofs = gauge("dpop_used_proofs", "DPoP proofs that are remembered as used");
         let config_reloads = Family::default();
         own.register("config_reloads", "Changes of the configuration, by outcome", config_reloads.clone());
         for outcome in ["reloaded", "refused"] {
@@ -165,6 +167,7 @@ impl Metrics {
             issuers,
             cache_entries,
             cache_octets,
+            used_proofs,
         }
     }
 
@@ -236,6 +239,7 @@ impl Metrics {
         let (entries, octets) = verifier.cache_size();
         self.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.cache_octets.set(i64::try_from(octets).unwrap_or(i64::MAX));
+        self.used_proofs.set(i64::try_from(verifier.used_proofs()).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = text::encode(&mut text, &self.registry);

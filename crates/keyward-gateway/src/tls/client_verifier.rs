@@ -109,3 +109,68 @@ fn of_chain(error: &ChainError) -> CertificateError {
         _ => CertificateError::UnknownIssuer,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+    use super::*;
+
+    const YEAR: i32 = 2030;
+
+    /// The first of January of a year.
+    fn at(year: i32) -> UnixTime {
+        let seconds = rcgen::date_time_ymd(year, 1, 1).unix_timestamp();
+        UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).expect("after 1970")))
+    }
+
+    fn params(name: &str, from: i32, until: i32) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        params
+    }
+
+    fn authority(from: i32, until: i32) -> CertifiedIssuer<'static, KeyPair> {
+        let mut params = params("clients", from, until);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
+    }
+
+    fn client(authority: &CertifiedIssuer<'static, KeyPair>) -> CertificateDer<'static> {
+        let key = KeyPair::generate().expect("a key");
+        params("alice", 2000, 2100).signed_by(&key, authority).expect("a certificate").into()
+    }
+
+    fn verifier(authority: &CertifiedIssuer<'static, KeyPair>, now: UnixTime) -> ClientVerifier {
+        let anchor = Certificate::from_der(authority.der()).expect("a certificate");
+        let now = i64::try_from(now.as_secs()).expect("a time");
+        ClientVerifier::new(TrustStore::builder().anchors([anchor]).build(now), true)
+    }
+
+    #[test]
+    fn an_anchor_is_one_within_its_time_whenever_the_store_was_made() {
+        let authority = authority(YEAR, YEAR + 10);
+        let client = client(&authority);
+        let verifier = verifier(&authority, at(YEAR - 1));
+        let verify = |year| verifier.verify_client_cert(&client, &[], at(year)).map(drop);
+        let refused = |error: CertificateError| Err(error.into());
+        assert_eq!(verify(YEAR - 1), refused(CertificateError::NotValidYet));
+        assert_eq!(verify(YEAR + 1), Ok(()));
+        assert_eq!(verify(YEAR + 11), refused(CertificateError::Expired));
+    }
+
+    #[test]
+    fn what_is_no_certificate_or_too_many_is_refused() {
+        let authority = authority(YEAR, YEAR + 10);
+        let (client, verifier) = (client(&authority), verifier(&authority, at(YEAR)));
+        let junk = CertificateDer::from(vec![0x30, 0x03, 0x02, 0x01, 0x01]);
+        assert!(verifier.verify_client_cert(&junk, &[], at(YEAR)).is_err());
+        let many = |number| vec![junk.clone(); number];
+        assert!(verifier.verify_client_cert(&client, &many(PRESENTED_LIMIT), at(YEAR)).is_err());
+        assert!(verifier.verify_client_cert(&client, &many(PRESENTED_LIMIT - 1), at(YEAR)).is_ok());
+    }
+}

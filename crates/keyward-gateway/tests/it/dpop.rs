@@ -40,6 +40,7 @@ async fn a_token_passes_with_a_proof_of_its_key_and_each_proof_once() {
     }
     let metric = "keyward_verdicts_total{verdict=\"reject\",reason=\"proof_replayed\"}";
     assert_eq!(running.metric(metric).await, Some(1.0));
+    assert_eq!(running.metric("keyward_dpop_used_proofs").await, Some(3.0));
 }
 
 #[tokio::test]
