@@ -168,17 +168,16 @@ impl<'a> ProofClaims<'a> {
             .map_err(|_| ProofError::Claims)
     }
 
-    /// `exp` and `nbf` are no claims of a proof; where somebody put them in, they hold (RFC 7519 §4.1).
+    /// `exp` and `nbf` are no claims of a proof; where somebody put them in, they hold (RFC 7519 §4.1). For how long it is
+    /// remembered they do not say: what is forgotten is as old as `iat` says, and younger proofs stay good.
     fn window(&self, now: Now, settings: &BindingSettings) -> Result<Window, ProofError> {
         let leeway = settings.leeway;
         let iat = self.iat.as_ref().ok_or(ProofError::MemberMissing { member: "iat" })?;
-        let mut until = iat.floor().saturating_add(settings.age).saturating_add(leeway);
-        if let Some(exp) = &self.exp {
-            until = until.min(exp.floor().saturating_add(leeway));
-        }
+        let until = iat.floor().saturating_add(settings.age).saturating_add(leeway);
+        let is_over = self.exp.as_ref().is_some_and(|exp| now.wall >= exp.floor().saturating_add(leeway));
         let begins = [Some(iat), self.nbf.as_ref()];
         let has_begun = |date: &NumericDate| date.ceil().saturating_sub(leeway) <= now.wall;
-        if now.wall < until && begins.into_iter().flatten().all(has_begun) {
+        if now.wall < until && !is_over && begins.into_iter().flatten().all(has_begun) {
             Ok(Window { issued_at: iat.floor(), until })
         } else {
             Err(ProofError::Time)

@@ -150,6 +150,25 @@ fn a_jti_is_used_up_for_its_key_and_its_uri_however_they_are_spelt() {
     assert_ne!(theirs.key, once(&good).key);
 }
 
+#[test]
+fn no_client_can_make_it_forget_early_and_so_doubt_the_proofs_of_others() {
+    let (token, verified) = dpop_bound();
+    let start = START.wall.0;
+    // As far ahead as may be, and over as soon as may be.
+    let claims = with(with(proof_claims(&token), "iat", start + 60), "exp", start - 59);
+    let jws = sign_proof(&CLIENT, &proof_header(&CLIENT), &with(claims, "jti", "a"));
+    let odd = check_proof_at(START, BindingSettings::default(), &token, &verified, &jws).unwrap();
+    let cache = ReplayCache::new(10);
+    assert_eq!(cache.remember(START, &odd), Ok(()));
+    for late in [1, 60, 179, 180, 181] {
+        let now = at(start + late);
+        let made: Vec<_> = (0..40).map(|jti| (100 * late as usize + jti, now.wall.0)).collect();
+        for once in onces(&token, &verified, &made) {
+            assert_ne!(cache.remember(now, &once), Err(Reason::ProofInvalid), "{late} s later");
+        }
+    }
+}
+
 /// What the naive memory holds, for ever: `jti`, `iat`.
 type Used = (usize, i64);
 
