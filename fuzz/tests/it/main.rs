@@ -50,3 +50,8 @@ fn the_corpus_breaks_no_promise_of_key_files() {
 fn the_corpus_breaks_no_promise_of_tokens() {
     replay("token", keyward_fuzz::token);
 }
+
+#[test]
+fn the_corpus_breaks_no_promise_of_certificates() {
+    replay("x509", keyward_fuzz::x509);
+}
