@@ -2,7 +2,8 @@
 
 use keyward_jose::{DecodeBuffer, Jws};
 
-use crate::decide::{Stop, could_know, find_key, reason_of};
+use crate::decide::{NoKey, Stop, could_know, find_key, reason_of};
+use crate::key_set::WrapperPolicy;
 use crate::{Claims, Issuer, MonoTime, Now, Reason, Requirement};
 
 /// One of the checks that a token goes through.
@@ -22,6 +23,8 @@ pub enum Check {
     Audience,
     /// A key of the issuer's set signed it.
     Signature,
+    /// The X.509 certificate around that key is in order. Only looked at where the policy is to enforce it.
+    Wrapper,
     /// The scopes and claims that are demanded.
     Granted,
 }
@@ -49,6 +52,7 @@ impl Check {
             Self::Issuer => "issuer",
             Self::Signature => "signature",
             Self::Times => "times",
+            Self::Wrapper => "wrapper",
         }
     }
 }
@@ -86,13 +90,22 @@ pub fn explain(
     let issued_at = claims.as_ref().ok().and_then(Claims::issued_at);
     let current = issuer.keys.current();
     let set = current.as_deref();
-    let signature = find_key(now, issuer, set, &jws).map_err(|no_key| {
-        match no_key.stop(0, &jws, could_know(now, arrived, issuer, set, issued_at)) {
-            Stop::Reason(reason) => reason,
-            Stop::NeedsKey(wanted) => wanted.otherwise,
-        }
-    });
+    let found = find_key(now, issuer, set, &jws);
+    let wrapper = match &found {
+        Ok(_) => (policy.wrapper == WrapperPolicy::Enforce).then_some(Outcome::Yes),
+        Err(NoKey::Wrapper(reason, _)) => Some(Outcome::No(*reason)),
+        Err(_) => None,
+    };
+    let signature = match found {
+        // It is good: what is refused is the certificate around its key.
+        Ok(_) | Err(NoKey::Wrapper(..)) => Ok(()),
+        Err(no_key) => match no_key.stop(0, &jws, could_know(now, arrived, issuer, set, issued_at)) {
+            Stop::Reason(reason) => Err(reason),
+            Stop::NeedsKey(wanted) => Err(wanted.otherwise),
+        },
+    };
     outcomes.push((Check::Signature, Outcome::of(signature)));
+    outcomes.extend(wrapper.map(|outcome| (Check::Wrapper, outcome)));
     if let Ok(claims) = &claims
         && !(requirement.scopes.is_empty() && requirement.claims.is_empty())
     {

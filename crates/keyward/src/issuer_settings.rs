@@ -372,9 +372,12 @@ impl IssuerSettings {
         checked.map(drop).map_err(|cause| SettingsError::Credential { issuer: issuer(), cause })
     }
 
-    /// Whether there is something to lead to. That an anchor is over, or still to come, is no reason to refuse what was
-    /// taken yesterday.
-    fn check_wrapper_anchors(&self) -> Result<(), SettingsError> {
+    /// Whether one of the anchors for certificates around keys can be one, where there are any. That it is over, or still
+    /// to come, is no reason to refuse what was taken yesterday.
+    ///
+    /// # Errors
+    /// [`SettingsError::WrapperAnchors`], [`SettingsError::WrapperAnchorsUnreadable`].
+    pub fn check_wrapper_anchors(&self) -> Result<(), SettingsError> {
         let fits = |certificate: &Certificate| certificate.fits_as_anchor(certificate.not_before());
         let issuer = || self.policy.name.to_string();
         let certificates = self.wrapper_certificates()?;

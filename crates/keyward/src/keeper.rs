@@ -245,11 +245,14 @@ impl Shared {
                 (WrapperNews::Expiring(left), Some(certificate)) => {
                     Event::WrapperExpiring { kid, certificate, left: *left, policy }
                 }
+                (WrapperNews::NotYetValid(left), Some(certificate)) => {
+                    Event::WrapperNotYetValid { kid, certificate, left: *left, policy }
+                }
                 (WrapperNews::Troubled(trouble), certificate) => {
                     Event::WrapperTroubled { kid, certificate: certificate.as_ref(), trouble, policy }
                 }
                 // What has no certificate has no times.
-                (WrapperNews::Expired(_) | WrapperNews::Expiring(_), None) => continue,
+                (_, None) => continue,
             };
             self.tell(&event);
         }

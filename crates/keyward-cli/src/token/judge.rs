@@ -46,7 +46,8 @@ impl Judge {
         let Policy { mut settings, naming, at } = policy;
         let clock = SystemClock::new();
         let now = clock.now();
-        let from_file = matches!(settings.source, Some(KeySource::File(_)));
+        let from_file =
+            matches!(settings.source, Some(KeySource::Certificates { .. } | KeySource::File(_)));
         if from_file {
             settings.key_set =
                 KeySetSettings { ttl: WHOLE_RUN, stale_limit: WHOLE_RUN, ..KeySetSettings::default() };
@@ -55,7 +56,8 @@ impl Judge {
         let published = Arc::new(PublishedKeys::new(fixed.into_iter().collect()));
         let source = Source::new(&settings)?;
         let machine =
-            KeySetMachine::new(settings.key_set.clone(), Arc::clone(&published), now, entropy::seed());
+            KeySetMachine::new(settings.key_set.clone(), Arc::clone(&published), now, entropy::seed())
+                .anchored(now, settings.wrapper_trust(now.wall)?.map(Arc::new));
         let mut keys = Keys { machine, source, from_file, runtime: runtime::single()? };
         keys.refresh(&clock)?;
         let issuer = Issuer { policy: Arc::new(settings.policy), keys: published };

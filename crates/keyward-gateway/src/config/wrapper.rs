@@ -29,8 +29,7 @@ impl Source<'_> {
         if settings.wrapper_anchors.is_empty() {
             return Err(self.error(&file.span(), "this file is empty; leave it out for no anchors"));
         }
-        let anchored = IssuerSettings { wrapper_anchors: settings.wrapper_anchors.clone(), ..any() };
-        anchored.check().map_err(|error| self.error(&file.span(), bare(&error.to_string())))
+        settings.check_wrapper_anchors().map_err(|error| self.error(&file.span(), error.to_string()))
     }
 
     /// The `kid` of keys from certificates.
@@ -49,16 +48,6 @@ impl Source<'_> {
             kid => Ok(kid.as_ref().map(|kid| kid.get_ref().as_str().into())),
         }
     }
-}
-
-/// An issuer of which nothing can be wrong but its anchors.
-fn any() -> IssuerSettings {
-    IssuerSettings::jwks_file("", "")
-}
-
-/// The error, without the issuer that nobody named.
-fn bare(error: &str) -> String {
-    error.split_once(": ").map_or(error, |(_, error)| error).to_owned()
 }
 
 impl From<RawWrapperPolicy> for WrapperPolicy {

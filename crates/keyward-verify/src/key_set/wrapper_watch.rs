@@ -42,6 +42,8 @@ pub enum WrapperNews {
     Expired(Duration),
     /// It will be over after this time, which is a threshold or less.
     Expiring(Duration),
+    /// It begins after this time.
+    NotYetValid(Duration),
     /// This is wrong with it.
     Troubled(WrapperTrouble),
 }
@@ -78,6 +80,13 @@ impl WrapperWatch {
                 && known.is_none_or(|told| label(&told.wrapper) != label(&wrapper))
             {
                 tell(WrapperNews::Troubled(trouble.clone()));
+            }
+            if let Some(certificate) = &wrapper.certificate
+                && now < certificate.not_before
+                && wrapper.trouble.is_none()
+                && known.is_none()
+            {
+                tell(WrapperNews::NotYetValid(certificate.not_before.saturating_since(now)));
             }
             let mut stage = 0;
             if let Some(end) = wrapper.expires_at() {

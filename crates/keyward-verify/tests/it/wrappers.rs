@@ -4,12 +4,14 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64_simd::STANDARD;
-use keyward_jose::{LocalSigner, Signer};
+use keyward_jose::{DecodeBuffer, LocalSigner, Signer};
 use keyward_verify::key_set::{
     KeySetMachine, KeySetSettings, KeyVerdicts, PublishedKeys, WrapperNews, WrapperPolicy, WrapperTrouble,
     WrapperWatch,
 };
-use keyward_verify::{Issuer, Now, Reason, UnixTime, VerdictCache};
+use keyward_verify::{
+    Check, Issuer, Now, Outcome as Found, Reason, Requirement, UnixTime, VerdictCache, explain,
+};
 use keyward_x509::{Certificate, TrustStore};
 use proptest::prelude::*;
 use rcgen::{
@@ -76,7 +78,7 @@ fn wrapped(key: &LocalSigner, chain: &[&[u8]]) -> Value {
 
 /// The key with a certificate that ends with that second.
 fn ending(key: &LocalSigner, until: i64) -> Value {
-    wrapped(key, &[&certificate(key, -10 * DAY, until)])
+    wrapped(key, &[&certificate(key, -100 * DAY, until)])
 }
 
 fn under(policy: WrapperPolicy, machine: &KeySetMachine) -> Issuer {
@@ -110,7 +112,7 @@ fn a_certificate_ends_with_its_last_second_and_takes_the_key_along_under_enforce
     let machine = machine_with(START, &[ending(&KEYS[0], 100)]);
     let token = token(&KEYS[0]);
     for (second, expected) in
-        [(-10 * DAY - 1, refused(UNTRUSTED)), (0, ACCEPTED), (100, ACCEPTED), (101, refused(EXPIRED))]
+        [(-100 * DAY - 1, refused(UNTRUSTED)), (0, ACCEPTED), (100, ACCEPTED), (101, refused(EXPIRED))]
     {
         // The token may not be older than its certificate; only the certificate is looked at here.
         let token = if second < 0 { sign(&KEYS[0], &without(good_claims(), "iat")) } else { token.clone() };
@@ -351,6 +353,36 @@ fn who_watches_is_told_when_to_look_again_to_the_second() {
     let expected =
         [(0, 1), (1, 1), (6, 1), (13, 1), (17, 2), (19, 1), (20, 1), (24, 1), (28, 1), (30, 1), (31, 1)];
     assert_eq!(looks, expected);
+}
+
+#[test]
+fn a_certificate_that_is_still_to_begin_is_told_of_once() {
+    let jwk = wrapped(&KEYS[0], &[&certificate(&KEYS[0], 5 * DAY, 100 * DAY)]);
+    let machine = machine_with(START, &[jwk]);
+    let news = WrapperNews::NotYetValid(Duration::from_secs(5 * DAY.unsigned_abs()));
+    assert_eq!(told(&mut WrapperWatch::default(), &machine, 0, 60 * DAY), [(0, news)]);
+    assert_eq!(outcomes(&machine, at(5 * DAY - 1), &token(&KEYS[0])), refused(UNTRUSTED));
+    assert_eq!(outcomes(&machine, at(5 * DAY), &token(&KEYS[0])), ACCEPTED);
+}
+
+#[test]
+fn an_explanation_says_that_the_signature_is_good_and_the_certificate_is_not() {
+    let machine = machine_with(START, &[ending(&KEYS[0], 100)]);
+    let explained = |policy, now: Now| {
+        let issuer = under(policy, &machine);
+        let token = token(&KEYS[0]);
+        let buffer = &mut DecodeBuffer::new();
+        let explained = explain(now, now.mono, &issuer, &Requirement::default(), token.as_bytes(), buffer);
+        let of_key = |(check, _): &(Check, Found)| matches!(check, Check::Signature | Check::Wrapper);
+        explained.into_iter().filter(of_key).collect::<Vec<_>>()
+    };
+    let signature = (Check::Signature, Found::Yes);
+    let expired = Found::No(Reason::WrapperCertificateExpired);
+    assert_eq!(explained(WrapperPolicy::Warn, at(101)), [signature]);
+    assert_eq!(explained(WrapperPolicy::Enforce, at(100)), [signature, (Check::Wrapper, Found::Yes)]);
+    assert_eq!(explained(WrapperPolicy::Enforce, at(101)), [signature, (Check::Wrapper, expired)]);
+    let verdicts = machine.published().current().as_ref().unwrap().keys()[0].verdicts();
+    assert_eq!(verdicts, KeyVerdicts::default(), "an explanation is no verdict");
 }
 
 #[test]

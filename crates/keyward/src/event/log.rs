@@ -201,9 +201,10 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
                 "a restart during an outage will find no keys, or old ones: {error}"
             );
         }
-        Event::WrapperExpired { .. } | Event::WrapperExpiring { .. } | Event::WrapperTroubled { .. } => {
-            log_wrapper(issuer, event);
-        }
+        Event::WrapperExpired { .. }
+        | Event::WrapperExpiring { .. }
+        | Event::WrapperNotYetValid { .. }
+        | Event::WrapperTroubled { .. } => log_wrapper(issuer, event),
     }
 }
 
@@ -254,6 +255,21 @@ fn log_wrapper(issuer: &str, event: &Event<'_>) {
                 left_s,
                 policy,
                 "the certificate around a key will be over"
+            );
+        }
+        Event::WrapperNotYetValid { kid, certificate, left, policy } => {
+            let Told { subject, serial, .. } = Told::of(certificate);
+            let (left_s, policy, cause) = (left.as_secs(), policy.label(), "not_yet_valid");
+            tracing::warn!(
+                event = label,
+                issuer,
+                kid,
+                subject,
+                serial,
+                cause,
+                left_s,
+                policy,
+                "the certificate around a key begins in the future"
             );
         }
         Event::WrapperTroubled { kid, certificate, trouble, policy } => {

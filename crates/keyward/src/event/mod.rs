@@ -193,6 +193,18 @@ pub enum Event<'a> {
         /// What that will mean for tokens.
         policy: WrapperPolicy,
     },
+    /// The X.509 certificate around a key begins in the future. Logged as `wrapper_certificate_untrusted`, which is what
+    /// tokens are refused for meanwhile where that is the policy.
+    WrapperNotYetValid {
+        /// The key's `kid`, where it has one.
+        kid: Option<&'a str>,
+        /// The certificate.
+        certificate: &'a WrapperCertificate,
+        /// Until it begins.
+        left: Duration,
+        /// What that means for tokens.
+        policy: WrapperPolicy,
+    },
     /// Something else is wrong with the X.509 certificate around a key. Logged as `wrapper_certificate_mismatch` or
     /// `wrapper_certificate_untrusted`, which is what tokens are refused for where that is the policy.
     WrapperTroubled {
@@ -236,6 +248,7 @@ impl Event<'_> {
             Self::SnapshotWriteFailed { .. } => "snapshot_write_failed",
             Self::WrapperExpired { .. } => Reason::WrapperCertificateExpired.label(),
             Self::WrapperExpiring { .. } => "wrapper_certificate_expiring",
+            Self::WrapperNotYetValid { .. } => Reason::WrapperCertificateUntrusted.label(),
             Self::WrapperTroubled { trouble, .. } => trouble.reason().label(),
         }
     }
