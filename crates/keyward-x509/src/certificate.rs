@@ -93,6 +93,9 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError`] where these octets are none, or more than one.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        if der.len() > Self::SIZE_LIMIT {
+            return Err(CertificateError::TooLarge { octets: der.len() });
+        }
         let (rest, certificate) = Self::first_from_der(der)?;
         match rest.len() {
             0 => Ok(certificate),

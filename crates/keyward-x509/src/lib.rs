@@ -11,6 +11,28 @@
 //! - [`verify`] takes a chain to an anchor, for a [`Purpose`], at a time, with [`Revocation`].
 //! - [`Identity`] is a name to hold a certificate against: DNS, IP or SPIFFE.
 //! - [`Wrapper`] is the certificate beside a JSON Web Key (RFC 7517 §4.7 to 4.9).
+//!
+//! ```
+//! use keyward_x509::{Bundle, BundleLimits, Purpose, Revocation, TrustStore, verify};
+//!
+//! # const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../keyward-cli/tests/vectors/chain");
+//! # let roots = std::fs::read(format!("{FOLDER}/root.pem"))?;
+//! # let presented = std::fs::read(format!("{FOLDER}/session.pem"))?;
+//! let now = 1_796_083_200; // 2026-12-01T00:00:00Z
+//! let roots = Bundle::parse(&roots, BundleLimits::default())?;
+//! let presented = Bundle::parse(&presented, BundleLimits::default())?;
+//! let store = TrustStore::builder().anchors(roots.certificates).build(now);
+//!
+//! let revocation = Revocation::none();
+//! let chain = verify(&store, &presented.certificates, Purpose::ClientAuth, now, &revocation)?;
+//! chain.check_identity(&"spiffe://example.org/session/7".parse()?)?;
+//! assert_eq!(chain.anchor().subject(), "O=Example, CN=Network Root");
+//!
+//! let error = verify(&store, &presented.certificates, Purpose::ServerAuth, now, &revocation).unwrap_err();
+//! assert_eq!(error.label(), "not_for_purpose");
+//! assert_eq!(error.certificate(), presented.certificates.first());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod bundle;
 mod certificate;
