@@ -61,8 +61,8 @@ pub struct DpopOffer<'a> {
 }
 
 impl Offer<'_> {
-    /// A challenge for each scheme that is offered, of which the one that the request used says what was wrong (RFC 9449
-    /// §7.1, §7.2).
+    /// A challenge for each scheme that is offered. The one that the request used comes first and says what was wrong (RFC 9449
+    /// §7.1, §7.2): nginx before 1.23 passes on no other.
     fn challenges(&self, reason: Reason) -> impl Iterator<Item = Cow<'static, str>> {
         let bearer = self.demanded != Some(Demanded::Dpop) || self.dpop.is_none();
         let dpop = self.dpop.filter(|_| self.demanded != Some(Demanded::Certificate));
@@ -81,7 +81,8 @@ impl Offer<'_> {
             let names: Vec<_> = dpop.algorithms.iter().map(|algorithm| algorithm.name()).collect();
             joined(scheme, &[&told, &format!(r#"algs="{}""#, names.join(" "))])
         });
-        bearer.into_iter().chain(dpop)
+        let (first, second) = if told_by == Scheme::Bearer { (bearer, dpop) } else { (dpop, bearer) };
+        first.into_iter().chain(second)
     }
 }
 
@@ -311,7 +312,7 @@ mod tests {
             (missing, bearer, None, vec!["Bearer".to_owned(), format!("DPoP {algs}")]),
             (missing, bearer, Some(Demanded::Dpop), vec![format!("DPoP {algs}")]),
             (missing, bearer, Some(Demanded::Certificate), vec!["Bearer".to_owned()]),
-            (bad, proof, None, vec!["Bearer".to_owned(), format!("DPoP {}, {algs}", told(bad))]),
+            (bad, proof, None, vec![format!("DPoP {}, {algs}", told(bad)), "Bearer".to_owned()]),
             (bad, proof, Some(Demanded::Dpop), vec![format!("DPoP {}, {algs}", told(bad))]),
             (
                 Reason::BindingMissing,

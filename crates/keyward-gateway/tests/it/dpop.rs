@@ -32,7 +32,7 @@ async fn a_token_passes_with_a_proof_of_its_key_and_each_proof_once() {
     assert_eq!((got.status, got.header("dpop-nonce")), (200, None));
     let replayed = ask(&running, &token, &[&proof]).await;
     assert_eq!((replayed.status, replayed.reason()), (401, Some("proof_replayed")));
-    assert!(challenges(&replayed)[1].starts_with("DPoP error=\"invalid_dpop_proof\""), "{replayed:?}");
+    assert!(challenges(&replayed)[0].starts_with("DPoP error=\"invalid_dpop_proof\""), "{replayed:?}");
     // Whatever is normalized away makes no other URI.
     for uri in ["HTTPS://API.example:443/%6Frders", "https://api.example/./orders?page=3#x"] {
         let got = ask(&running, &token, &[&client.proof("GET", uri, &token)]).await;
@@ -75,7 +75,7 @@ async fn what_proves_nothing_is_refused_with_its_reason() {
         let got = ask(&running, &token, &proofs).await;
         assert_eq!((got.status, got.reason()), (401, Some(reason)), "{proofs:?}");
         let error = if reason == "proof_invalid" { "invalid_dpop_proof" } else { "invalid_token" };
-        let [bearer, dpop] = challenges(&got)[..] else { panic!("two challenges: {got:?}") };
+        let [dpop, bearer] = challenges(&got)[..] else { panic!("two challenges: {got:?}") };
         assert_eq!(bearer, "Bearer");
         assert!(
             dpop.starts_with(&format!("DPoP error=\"{error}\"")) && dpop.contains(", algs=\"EdDSA ES256 "),
@@ -138,7 +138,7 @@ async fn where_a_nonce_is_demanded_it_is_handed_out_and_taken_back() {
     let token = client.token();
     let got = ask(&running, &token, &[&client.proof("GET", URI, &token)]).await;
     assert_eq!((got.status, got.reason()), (401, Some("proof_nonce_required")));
-    assert!(challenges(&got)[1].starts_with("DPoP error=\"use_dpop_nonce\""), "{got:?}");
+    assert!(challenges(&got)[0].starts_with("DPoP error=\"use_dpop_nonce\""), "{got:?}");
     let nonce = got.header("dpop-nonce").expect("a nonce").to_owned();
     let proof = client.proof_with(&nonce, "GET", URI, &token);
     let got = ask(&running, &token, &[&proof]).await;

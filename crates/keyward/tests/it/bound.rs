@@ -197,6 +197,38 @@ async fn a_new_configuration_forgets_no_used_proof_and_takes_the_nonces_of_the_o
     assert_eq!((stranger.dpop_nonce(), stranger.used_proofs()), (None, 0));
 }
 
+#[tokio::test]
+async fn verifiers_that_share_a_secret_take_each_others_nonces_and_show_it_to_nobody() {
+    let provider = Provider::start(&KEYS[..1]).await;
+    let secret = *b"32 octets that two of them share";
+    let start = |secret: Option<[u8; 32]>| {
+        let settings =
+            BindingSettings { nonce_slot: Some(Duration::from_secs(60)), ..BindingSettings::default() };
+        Bench::with(TestClock::new(), |builder| {
+            let builder = builder.issuer(discover(&provider)).binding(settings);
+            let builder = match secret {
+                Some(secret) => builder.proof_secret(secret),
+                None => builder,
+            };
+            let shown = format!("{builder:?}");
+            assert!(!shown.contains("51, 50, 32") && !shown.contains("32 octets"), "{shown}");
+            builder
+        })
+    };
+    let [one, other, stranger] = [Some(secret), Some(secret), None].map(start);
+    other.seen("refreshed", 1).await;
+    stranger.seen("refreshed", 1).await;
+    let client = Client::new();
+    let token = bound(&one, &provider.issuer(), &client.cnf());
+    let nonce = one.verifier.dpop_nonce();
+    let jws = client.proof(&token, "a", one.clock.wall(), nonce.as_deref());
+    assert_eq!(shown(&other.verifier, &token, &with_proof(&jws)).await, Outcome::Accept);
+    let came = shown(&stranger.verifier, &token, &with_proof(&jws)).await;
+    assert_eq!(came, Outcome::Reject(Reason::ProofNonceRequired));
+    let debug = format!("{:?} {:?}", one.verifier, one.verifier.binding_settings());
+    assert!(!debug.contains("51, 50, 32"), "{debug}");
+}
+
 /// The layers of a bench: as it is, with an origin, and with an origin where this is demanded.
 async fn layers(provider: &Provider, demanded: Demanded) -> (Bench, [VerifyLayer; 3]) {
     let mut id = RequirementId::default();
@@ -258,7 +290,7 @@ async fn a_layer_that_knows_its_origin_speaks_dpop() {
     let stale = client.proof(&token, "a", now, None);
     let (status, headers, body) = ask(&layer, &[("authorization", &dpop), ("dpop", &stale)], None).await;
     assert_eq!((status, reason(&body).as_str()), (StatusCode::UNAUTHORIZED, "proof_nonce_required"));
-    assert!(challenges(&headers)[1].starts_with(r#"DPoP error="use_dpop_nonce""#));
+    assert!(challenges(&headers)[0].starts_with(r#"DPoP error="use_dpop_nonce""#));
     let nonce = headers["dpop-nonce"].to_str().unwrap();
 
     let jws = client.proof(&token, "a", now, Some(nonce));
@@ -267,7 +299,7 @@ async fn a_layer_that_knows_its_origin_speaks_dpop() {
     assert_eq!(headers["dpop-nonce"], nonce);
     let (status, headers, body) = ask(&layer, &[("authorization", &dpop), ("dpop", &jws)], None).await;
     assert_eq!((status, reason(&body).as_str()), (StatusCode::UNAUTHORIZED, "proof_replayed"));
-    assert!(challenges(&headers)[1].starts_with(r#"DPoP error="invalid_dpop_proof""#));
+    assert!(challenges(&headers)[0].starts_with(r#"DPoP error="invalid_dpop_proof""#));
 
     let other = client.proof(&token, "b", now, Some(nonce));
     for (fields, label) in [
