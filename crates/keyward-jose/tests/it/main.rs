@@ -9,6 +9,7 @@
 )]
 
 mod attacks;
+mod embedded_key;
 mod keys;
 mod properties;
 mod rfc;

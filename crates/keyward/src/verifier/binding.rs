@@ -13,11 +13,13 @@ use crate::entropy;
 pub(super) struct BindingPlan {
     pub(super) settings: BindingSettings,
     pub(super) replay_limit: usize,
+    /// None for one of this process' own.
+    pub(super) secret: Option<Arc<Zeroizing<[u8; 32]>>>,
 }
 
 impl Default for BindingPlan {
     fn default() -> Self {
-        Self { settings: BindingSettings::default(), replay_limit: ReplayCache::DEFAULT_LIMIT }
+        Self { settings: BindingSettings::default(), replay_limit: ReplayCache::DEFAULT_LIMIT, secret: None }
     }
 }
 
@@ -34,17 +36,16 @@ impl Binding {
     /// With a secret and a memory of its own, or those of `previous`: a proof that was used stays so, and a nonce that was
     /// given is still good.
     pub(super) fn new(plan: BindingPlan, seed: Option<u64>, previous: Option<&Self>) -> Self {
-        let BindingPlan { settings, replay_limit } = plan;
-        let (secret, used) = match previous {
+        let BindingPlan { settings, replay_limit, secret } = plan;
+        let own = || Arc::new(Zeroizing::new(seed.map_or_else(entropy::secret, entropy::derived_secret)));
+        let (kept, used) = match previous {
             Some(previous) => {
                 previous.used.set_limit(replay_limit);
-                (Arc::clone(&previous.secret), Arc::clone(&previous.used))
+                (Some(Arc::clone(&previous.secret)), Arc::clone(&previous.used))
             }
-            None => {
-                let secret = seed.map_or_else(entropy::secret, entropy::derived_secret);
-                (Arc::new(Zeroizing::new(secret)), Arc::new(ReplayCache::new(replay_limit)))
-            }
+            None => (None, Arc::new(ReplayCache::new(replay_limit))),
         };
+        let secret = secret.or(kept).unwrap_or_else(own);
         Self { check: BindingCheck::new(settings, &secret), used, secret }
     }
 }

@@ -7,6 +7,7 @@ use keyward_verify::binding::BindingSettings;
 use keyward_verify::introspection::AnswerForm;
 use keyward_verify::key_set::{LiveKey, PublishedKeys};
 use keyward_verify::{Issuer, VerdictCache};
+use zeroize::Zeroizing;
 
 use super::binding::{Binding, BindingPlan};
 use super::{Inner, RequirementId, RequirementSettings, Verifier};
@@ -95,6 +96,17 @@ impl VerifierBuilder {
     #[must_use]
     pub fn replay_limit(mut self, proofs: usize) -> Self {
         self.binding.replay_limit = proofs;
+        self
+    }
+
+    /// The secret that keys nonces and what is remembered of proofs, 32 random octets, in place of one of this process'
+    /// own. Verifiers behind one address that demand nonces must share it, or a nonce of one is none of the next.
+    ///
+    /// Where it is another than that of the [`previous`](Self::previous) verifier, what that remembered of proofs does not
+    /// tell them any more: as after a restart, one that was used may pass once more while it is young enough.
+    #[must_use]
+    pub fn proof_secret(mut self, secret: [u8; 32]) -> Self {
+        self.binding.secret = Some(Arc::new(Zeroizing::new(secret)));
         self
     }
 

@@ -110,7 +110,7 @@ impl Verifier {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn check_binding(
         &self,
         held: &Held,
