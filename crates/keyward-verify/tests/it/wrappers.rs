@@ -306,6 +306,25 @@ fn verdicts_are_counted_with_their_key_and_apart_while_its_certificate_is_over()
     }
 }
 
+#[test]
+fn a_remembered_verdict_costs_no_allocation_for_its_certificate_and_none_goes_uncounted() {
+    let machine = machine_with(START, &[ending(&KEYS[0], 100)]);
+    let issuer = under(WrapperPolicy::Enforce, &machine);
+    let token = token(&KEYS[0]);
+    let cache = VerdictCache::new(1 << 20, 1);
+    cache.insert(0, token.as_bytes(), accepted(judge(START, START.mono, &issuer, &token)));
+    let hit = || cache.get(at(100), 0, token.as_bytes()).unwrap().count(at(100));
+    hit();
+    assert_eq!(allocation_counter::measure(hit).count_total, 0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..1000).for_each(|_| hit()));
+        }
+    });
+    let verdicts = machine.published().current().as_ref().unwrap().keys()[0].verdicts();
+    assert_eq!(verdicts, KeyVerdicts { total: 4002, expired_wrapper: 0 });
+}
+
 /// What a watch that looks each hour tells, in days before the certificate is over.
 fn told(watch: &mut WrapperWatch, machine: &KeySetMachine, from: i64, until: i64) -> Vec<(i64, WrapperNews)> {
     let mut told = Vec::new();

@@ -13,7 +13,7 @@ use keyward_jose::{LocalSigner, Signer};
 use serde_json::{Value, json};
 
 use crate::certificates::{authority, authority_over, issued, self_signed};
-use crate::support::{Bench, Outcome, Record, START, TestClock, outcome, token};
+use crate::support::{Bench, Outcome, Record, START, TestClock, outcome, token, until};
 
 const ISSUER: &str = "https://idp.example";
 const DAY: i64 = 86_400;
@@ -34,6 +34,10 @@ impl Memory {
 
     fn publish(&self, keys: &[Value]) {
         *self.set.lock().unwrap() = json!({ "keys": keys });
+    }
+
+    fn fail(&self) {
+        *self.set.lock().unwrap() = Value::Null;
     }
 }
 
@@ -181,6 +185,34 @@ async fn after_a_restart_what_holds_is_told_once_and_not_all_that_led_there() {
         reach(&bench, END + from + 2 * DAY).await;
         assert_eq!(noted.told(), [(from, told.to_owned())]);
     }
+}
+
+/// A snapshot's keys have their certificates, too, before anything is fetched.
+#[tokio::test]
+async fn a_cold_start_during_an_outage_knows_of_the_certificates() {
+    let v1 = signer("v1");
+    let memory = Memory::new(&[over_at(&v1, END)]);
+    let folder = tempfile::tempdir().unwrap();
+    let start = |wall| {
+        let clock = TestClock::at(wall);
+        let noted = Noted::new(&clock);
+        let builder = Verifier::builder().clock(clock.clone()).observer(noted.clone());
+        let builder = builder.issuer(settings(WrapperPolicy::Enforce)).snapshots(folder.path());
+        let verifier = builder.transport(memory.clone()).seed(1).start().unwrap();
+        (Bench { verifier, clock, record: Record::new() }, noted)
+    };
+    let (_first, _) = start(END - 600);
+    let is_there = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.unwrap().file_name().to_string_lossy().ends_with(".jwks.json")
+    };
+    until(|| std::fs::read_dir(folder.path()).unwrap().any(is_there)).await;
+    memory.fail();
+    let (bench, noted) = start(END + 600);
+    assert_eq!(key(&bench, "v1").wrapper.unwrap().state, "expired");
+    let refused = Outcome::Reject(Reason::WrapperCertificateExpired);
+    assert_eq!(bench.outcome_at_once(&bench.token(&v1, ISSUER)), refused);
+    until(|| !noted.told().is_empty()).await;
+    assert_eq!(noted.told()[0].1, "v1 over since 600 s");
 }
 
 #[tokio::test(start_paused = true)]
