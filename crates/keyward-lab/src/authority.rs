@@ -1,5 +1,6 @@
 //! The lab's own certificate authority, made when the lab starts, and the certificates of its issuers.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,7 +13,7 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::LabError;
 use crate::fault::Certificate;
@@ -98,6 +99,15 @@ impl Authority {
         Ok(Self { issuer, pem })
     }
 
+    /// A certificate of this key, signed by the authority.
+    pub(crate) fn sign(
+        &self,
+        params: &CertificateParams,
+        key: &KeyPair,
+    ) -> Result<CertificateDer<'static>, rcgen::Error> {
+        Ok(params.signed_by(key, &self.issuer)?.into())
+    }
+
     pub(crate) fn pem(&self) -> &str {
         &self.pem
     }
@@ -135,6 +145,12 @@ impl Authority {
             .with_single_cert(vec![certificate.into()], key)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{ClientCommand, ClientPlan};
 use crate::fault::{Endpoint, Fault};
-use crate::plan::KeyPlan;
+use crate::plan::{KeyPlan, WrapperPlan};
 use crate::revocation::Revoke;
 use crate::time::Time;
 
@@ -26,6 +26,9 @@ pub struct Command {
     /// Makes new keys, neither published nor signing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub generate: Vec<KeyPlan>,
+    /// Puts other X.509 certificates around keys, which stay the same, under the same `kid`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wrapper: BTreeMap<String, WrapperPlan>,
     /// Puts keys into the JWK Set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub publish: Vec<String>,
@@ -45,6 +48,10 @@ pub struct Command {
     /// Serves `{"keys":[]}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<bool>,
+    /// Leaves keys out of the JWK Set whose X.509 certificate is over, as Keycloak's
+    /// keystores did (keycloak#35185).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drop_expired: Option<bool>,
     /// Serves the JWK Set as it was this long ago, as a cache in front does, with `Age` if `age_header`. No time ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<Lag>,

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::addresses::IssuerAddresses;
-use crate::authority::Certificates;
+use crate::authority::{Authority, Certificates};
 use crate::client::{Clients, UsedIds};
 use crate::clock::{LabClock, http_date};
 use crate::command::{AssertionAudience, ClockError, JwksUri, Lag};
@@ -54,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) clock: LabClock,
     pub(crate) random: Random,
     pub(crate) stock: RsaStock,
+    pub(crate) authority: Authority,
 }
 
 /// What commands change.
@@ -89,9 +90,14 @@ impl Turning {
 }
 
 impl Told {
-    pub(crate) fn new(ring: KeyRing, clients: Clients, assertion_audience: AssertionAudience) -> Self {
+    pub(crate) fn new(
+        ring: KeyRing,
+        wall: i64,
+        clients: Clients,
+        assertion_audience: AssertionAudience,
+    ) -> Self {
         Self {
-            keys: State::new(ring),
+            keys: State::new(ring, wall),
             clock: ClockError::default(),
             lag: None,
             jwks_uri: JwksUri::True,
@@ -182,7 +188,7 @@ impl Issuer {
         let mut told = self.told();
         let lag = told.lag;
         let then = Instant::now().checked_sub(lag.map_or_else(Default::default, |lag| lag.by.0));
-        (told.keys.set_at(then), lag)
+        (told.keys.set_at(then, self.shared.clock.wall()), lag)
     }
 
     /// What the provider of its recording said at this time.
@@ -197,7 +203,7 @@ impl Issuer {
             return Ok(Arc::clone(key));
         }
         let plan = KeyPlan { algorithm, ..KeyPlan::named("other") };
-        let key = Arc::new(LabKey::generate(&plan, self.shared.clock.wall(), &self.shared.stock)?);
+        let key = Arc::new(LabKey::generate(&plan, &self.shared.stock)?);
         others.push((algorithm, Arc::clone(&key)));
         Ok(key)
     }

@@ -20,7 +20,7 @@ use crate::door::{self, Door};
 use crate::error::{CommandError, LabError};
 use crate::fault::{Endpoint, Fault};
 use crate::issuer::{Issuer, Shared, Told};
-use crate::key::{KeyGeneration, KeyRing, KeyState, LabKey, RsaStock};
+use crate::key::{KeyGeneration, KeyRing, KeyState, LabKey, RsaStock, Wrapper};
 use crate::obey::{Doors, obey};
 use crate::plan::{IssuerPlan, KeyPlan, LabPlan};
 use crate::port::{Condition, Counts, Line, Port};
@@ -68,14 +68,14 @@ impl Lab {
         for socket in &held {
             ports.push(socket.local_addr().map_err(|source| LabError::Listen { port: 0, source })?.port());
         }
-        let shared = Shared::new(LabClock::machine(), Random::machine());
+        let (clock, random) = (LabClock::machine(), Random::machine());
         let (plan, folder) = (plan.clone(), sockets.folder.clone());
         let start = move || {
             let authority = match folder {
-                Some(folder) => Authority::kept_in(&folder, shared.clock.wall())?,
-                None => Authority::new(shared.clock.wall())?,
+                Some(folder) => Authority::kept_in(&folder, clock.wall())?,
+                None => Authority::new(clock.wall())?,
             };
-            Inner::new(&plan, &ports, shared, &authority, false)
+            Inner::new(&plan, &ports, Shared::new(clock, random, authority), false)
         };
         let inner = tokio::task::spawn_blocking(start).await.map_err(|_| KeyGeneration)??;
         let mut doors = inner.doors.lock().await;
@@ -106,9 +106,9 @@ impl Lab {
         if ports.len() < count {
             return Err(LabError::Ports { first_port: FIRST_PORT_IN_MEMORY, issuers: plan.issuer.len() });
         }
-        let shared = Shared::new(LabClock::starting_at(wall), Random::seeded(seed));
-        let authority = Authority::new(wall)?;
-        Ok(Self(Arc::new(Inner::new(plan, &ports, shared, &authority, true)?)))
+        let clock = LabClock::starting_at(wall);
+        let shared = Shared::new(clock, Random::seeded(seed), Authority::new(wall)?);
+        Ok(Self(Arc::new(Inner::new(plan, &ports, shared, true)?)))
     }
 
     /// Carries out a command. It is in effect for every connection and every request when this returns.
@@ -234,20 +234,14 @@ impl fmt::Debug for Lab {
 
 impl Inner {
     /// `ports` are those of the first issuer's endpoints, then those of the second one's, and so on.
-    fn new(
-        plan: &LabPlan,
-        ports: &[u16],
-        shared: Shared,
-        authority: &Authority,
-        in_memory: bool,
-    ) -> Result<Self, LabError> {
+    fn new(plan: &LabPlan, ports: &[u16], shared: Shared, in_memory: bool) -> Result<Self, LabError> {
         let shared = Arc::new(shared);
         let mut issuers = BTreeMap::new();
         for ((name, plan), ports) in plan.issuer.iter().zip(ports.chunks(Endpoint::EACH.len())) {
-            let issuer = new_issuer(name, plan, ports, &shared, authority)?;
+            let issuer = new_issuer(name, plan, ports, &shared)?;
             issuers.insert(name.clone(), Arc::new(issuer));
         }
-        let authority = authority.pem().to_owned();
+        let authority = shared.authority.pem().to_owned();
         Ok(Self { authority, issuers, in_memory, doors: tokio::sync::Mutex::default() })
     }
 }
@@ -268,18 +262,17 @@ fn new_issuer(
     plan: &IssuerPlan,
     ports: &[u16],
     shared: &Arc<Shared>,
-    authority: &Authority,
 ) -> Result<Issuer, LabError> {
     let wall = shared.clock.wall();
     let ports: Vec<_> =
         Endpoint::EACH.iter().zip(ports).map(|(endpoint, port)| Port::new(*endpoint, *port)).collect();
     let number = |endpoint| ports.iter().find(|port| port.endpoint == endpoint).map_or(0, |port| port.number);
-    let certificates = plan.tls.then(|| authority.certificates(wall)).transpose()?;
+    let certificates = plan.tls.then(|| shared.authority.certificates(wall)).transpose()?;
     let replay = plan.replay.as_deref().map(Replay::read).transpose();
     let replay = replay.map_err(|source| LabError::Replay { issuer: name.to_owned(), source })?;
     let clients = Clients::new(name, plan, shared)
         .map_err(|source| LabError::Client { issuer: name.to_owned(), source })?;
-    let told = Told::new(key_ring(name, plan, shared)?, clients, plan.assertion_audience.clone());
+    let told = Told::new(key_ring(name, plan, shared)?, wall, clients, plan.assertion_audience.clone());
     Ok(Issuer {
         name: name.to_owned(),
         plan: plan.clone(),
@@ -304,9 +297,14 @@ fn key_ring(issuer: &str, plan: &IssuerPlan, shared: &Shared) -> Result<KeyRing,
         if keys.iter().any(|key| key.name == plan.kid) {
             return Err(LabError::KeyExists { issuer: issuer.to_owned(), kid: plan.kid.clone() });
         }
-        keys.push(LabKey::generate(plan, shared.clock.wall(), &shared.stock)?);
+        keys.push(LabKey::generate(plan, &shared.stock)?);
     }
-    Ok(KeyRing::new(issuer, keys))
+    let wrappers = plans.iter().zip(&keys).filter_map(|(plan, key)| {
+        let wrapper = Wrapper::new(key, plan.wrapper.as_ref()?, shared);
+        Some(wrapper.map(|wrapper| (key.name.clone(), Arc::new(wrapper))))
+    });
+    let wrappers = wrappers.collect::<Result<BTreeMap<_, _>, _>>()?;
+    Ok(KeyRing::new(issuer, keys, wrappers))
 }
 
 /// A socket for each endpoint of each issuer, so that nobody else takes its port.
@@ -327,7 +325,7 @@ fn hold(plan: &LabPlan, first_port: Option<u16>) -> Result<Vec<TcpSocket>, LabEr
 }
 
 impl Shared {
-    fn new(clock: LabClock, random: Random) -> Self {
-        Self { clock, random, stock: RsaStock::default() }
+    fn new(clock: LabClock, random: Random, authority: Authority) -> Self {
+        Self { clock, random, stock: RsaStock::default(), authority }
     }
 }

@@ -15,7 +15,8 @@ use crate::door::Door;
 use crate::error::CommandError;
 use crate::fault::{Endpoint, Fault, RedirectTo};
 use crate::issuer::Issuer;
-use crate::key::{KeyGeneration, KeyRing, LabKey, unwanted};
+use crate::key::{KeyGeneration, KeyRing, LabKey, Wrapper, unwanted};
+use crate::plan::WrapperPlan;
 use crate::port::{Condition, Line};
 use crate::rotation;
 
@@ -34,7 +35,8 @@ pub(crate) async fn obey(
     let conditions = conditions(issuer, command)?;
     check(issuer, command)?;
     let (keys, clients) = generate(issuer, command).await?;
-    let made = Made { keys, clients, beside: beside(issuer, command)? };
+    let wrappers = wrappers(issuer, command, &keys)?;
+    let made = Made { keys, wrappers, clients, beside: beside(issuer, command)? };
     let mut tried = issuer.told().keys.ring().clone();
     turn_keys(&mut tried, command, &made)?;
     let mut tried = issuer.told().clients.clone();
@@ -66,6 +68,8 @@ pub(crate) async fn obey(
 /// What was made for a command before anything is changed.
 struct Made {
     keys: Vec<Arc<LabKey>>,
+    /// By the name of the key that each is around.
+    wrappers: Vec<(String, Arc<Wrapper>)>,
     clients: MadeClients,
     beside: Option<Vec<Value>>,
 }
@@ -147,22 +151,42 @@ async fn generate(
     let (plans, shared) = (command.generate.clone(), Arc::clone(&issuer.shared));
     let (register, clients) = (command.register.clone(), command.client.clone());
     let make = move || {
-        let key = |plan| LabKey::generate(plan, shared.clock.wall(), &shared.stock).map(Arc::new);
+        let key = |plan| LabKey::generate(plan, &shared.stock).map(Arc::new);
         let keys = plans.iter().map(key).collect::<Result<Vec<_>, _>>()?;
         Ok::<_, CommandError>((keys, MadeClients::new(&register, &clients, &shared)?))
     };
     tokio::task::spawn_blocking(make).await.map_err(|_| KeyGeneration)?
 }
 
+/// The certificates around new keys, and those that take the place of others.
+fn wrappers(
+    issuer: &Issuer,
+    command: &Command,
+    made: &[Arc<LabKey>],
+) -> Result<Vec<(String, Arc<Wrapper>)>, CommandError> {
+    let planned = command.generate.iter().filter_map(|plan| Some((&plan.kid, plan.wrapper.as_ref()?)));
+    let wrap = |(name, plan): (&String, &WrapperPlan)| {
+        let key = match made.iter().find(|key| key.name == *name) {
+            Some(key) => Arc::clone(key),
+            None => Arc::clone(issuer.told().keys.ring().key(name)?),
+        };
+        Ok((name.clone(), Arc::new(Wrapper::new(&key, plan, &issuer.shared)?)))
+    };
+    planned.chain(&command.wrapper).map(wrap).collect()
+}
+
 fn beside(issuer: &Issuer, command: &Command) -> Result<Option<Vec<Value>>, CommandError> {
     let shared = &issuer.shared;
-    let make = |beside: &Beside| unwanted(beside, &shared.random, shared.clock.wall());
+    let make = |beside: &Beside| unwanted(beside, &shared.random);
     command.beside.as_ref().map(|all| all.iter().map(make).collect()).transpose()
 }
 
 fn turn_keys(ring: &mut KeyRing, command: &Command, made: &Made) -> Result<(), CommandError> {
     for key in &made.keys {
         ring.add(Arc::clone(key))?;
+    }
+    for (name, wrapper) in &made.wrappers {
+        ring.wrap(name, Arc::clone(wrapper))?;
     }
     for name in &command.publish {
         ring.publish(name)?;
@@ -183,6 +207,9 @@ fn turn_keys(ring: &mut KeyRing, command: &Command, made: &Made) -> Result<(), C
     }
     if let Some(empty) = command.empty {
         ring.empty = empty;
+    }
+    if let Some(drop_expired) = command.drop_expired {
+        ring.drop_expired = drop_expired;
     }
     command.nodes.as_ref().map_or(Ok(()), |nodes| ring.set_nodes(nodes))
 }
@@ -226,7 +253,7 @@ fn tell(issuer: &Arc<Issuer>, command: &Command, made: &Made) -> Result<(), Comm
     turn_keys(&mut ring, command, made)?;
     // Nothing changes clients but commands, which come one after the other.
     told.clients.change(&command.client, &made.clients)?;
-    told.keys.replace(ring);
+    told.keys.replace(ring, issuer.shared.clock.wall());
     if let Some(lag) = command.lag {
         told.lag = (!lag.by.0.is_zero()).then_some(lag);
     }

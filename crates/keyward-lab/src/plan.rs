@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::ClientPlan;
 use crate::command::AssertionAudience;
-use crate::time::Time;
+use crate::time::{FromNow, Time};
 
 /// A lab: its issuers, by name.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
@@ -79,9 +79,52 @@ pub struct KeyPlan {
     /// Whether its JWK and its tokens are without `kid`. Default: they have it.
     #[serde(default)]
     pub nameless: bool,
-    /// An X.509 wrapper in `x5c`, self-signed: how long from now it is valid. A second passed is an expired one.
+    /// The X.509 certificate around it. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrapper: Option<WrapperPlan>,
+}
+
+/// An X.509 certificate around a key, as its JWK shows it in `x5c`, `x5t` and `x5t#S256` (RFC 7517 §4.7 to §4.9).
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct WrapperPlan {
+    /// Its last second. Default: in 365 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<FromNow>,
+    /// Its first second. Default: a day ago, or 365 days before `not_after` where that is earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<FromNow>,
+    /// Who signed it. Default: its own key.
     #[serde(default)]
-    pub wrapper_lifetime: Option<Time>,
+    pub signed_by: WrapperSigner,
+    /// What is wrong with it beside its times. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defect: Option<WrapperDefect>,
+}
+
+/// Who signs the certificate around a key.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum WrapperSigner {
+    /// The lab's authority.
+    Authority,
+    /// The certificate's own key.
+    #[default]
+    Itself,
+}
+
+/// What can be wrong with the certificate around a key.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum WrapperDefect {
+    /// `x5c` is no Base64.
+    NoBase64,
+    /// `x5c` is Base64 of something that is no certificate.
+    NoCertificate,
+    /// It is a certificate of another key.
+    OtherKey,
+    /// `x5t#S256` is the thumbprint of another certificate.
+    OtherThumbprint,
 }
 
 /// The signature algorithms of RFC 7518 and RFC 8037 that the lab's keys use.
@@ -104,7 +147,7 @@ pub enum Algorithm {
 impl KeyPlan {
     /// An ES256 key of this name.
     pub fn named(kid: impl Into<String>) -> Self {
-        Self { kid: kid.into(), algorithm: Algorithm::default(), nameless: false, wrapper_lifetime: None }
+        Self { kid: kid.into(), algorithm: Algorithm::default(), nameless: false, wrapper: None }
     }
 }
 

@@ -83,7 +83,7 @@ impl Rotation {
                 Step::Withdraw(name) => self.withdraw(&mut ring, name),
             };
         }
-        told.keys.replace(ring);
+        told.keys.replace(ring, issuer.shared.clock.wall());
         true
     }
 
@@ -92,7 +92,7 @@ impl Rotation {
         *count += 1;
         let plan = KeyPlan::named(format!("rotated-{count}"));
         let shared = &self.issuer.shared;
-        ring.add(Arc::new(LabKey::generate(&plan, shared.clock.wall(), &shared.stock)?))?;
+        ring.add(Arc::new(LabKey::generate(&plan, &shared.stock)?))?;
         ring.publish(&plan.kid)?;
         self.plan(at, self.ahead, Step::SignWith(plan.kid));
         Ok(())

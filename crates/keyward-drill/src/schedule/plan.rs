@@ -158,8 +158,7 @@ impl fmt::Display for Event {
             Self::Provider(command) => {
                 let command = serde_json::to_string(command).map_err(|_| fmt::Error)?;
                 // As every key is.
-                let command =
-                    command.replace(r#","algorithm":"ES256","nameless":false,"wrapper_lifetime":null"#, "");
+                let command = command.replace(r#","algorithm":"ES256","nameless":false"#, "");
                 write!(f, "provider: {}", command.replace('"', "").replace(',', ", ").replace(':', ": "))
             }
         }

@@ -106,12 +106,7 @@ impl Ring {
                 KeyStep::Make(key) => {
                     self.made.push(key.clone());
                     let (kid, algorithm) = (key.clone(), self.algorithm);
-                    command.generate.push(KeyPlan {
-                        kid,
-                        algorithm,
-                        nameless: false,
-                        wrapper_lifetime: None,
-                    });
+                    command.generate.push(KeyPlan { algorithm, ..KeyPlan::named(kid) });
                 }
                 KeyStep::Publish(key) => self.publish(&mut command, key.clone()),
                 KeyStep::RollBack => {

@@ -106,7 +106,7 @@ pub(super) fn settings(lab: &Lab, schedule: &Schedule) -> Vec<IssuerSettings> {
 fn plan(schedule: &Schedule) -> LabPlan {
     let of = |planned: &PlannedIssuer| {
         let kid = format!("{}-1", planned.name);
-        let key = KeyPlan { kid, algorithm: Default::default(), nameless: false, wrapper_lifetime: None };
+        let key = KeyPlan::named(kid);
         let cache_control = planned.max_age.map(|seconds| format!("max-age={seconds}"));
         (planned.name.clone(), IssuerPlan { keys: vec![key], cache_control, ..IssuerPlan::default() })
     };

@@ -54,7 +54,7 @@ impl ClientKey {
             Some(PublicKeyPlan::Pem(text)) => (PublicKey::from_pem(text), None),
             None => {
                 let plan = KeyPlan { algorithm: plan.algorithm, ..KeyPlan::named(&plan.kid) };
-                let key = Arc::new(LabKey::generate(&plan, wall, &shared.stock)?);
+                let key = Arc::new(LabKey::generate(&plan, &shared.stock)?);
                 (PublicKey::from_jwk(key.jwk()), Some(key))
             }
         };

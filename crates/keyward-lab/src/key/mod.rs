@@ -12,13 +12,14 @@ use aws_lc_rs::signature::{
     self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
     UnparsedPublicKey, VerificationAlgorithm,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 pub(crate) use public::PublicKey;
 pub use ring::KeyState;
 pub(crate) use ring::{KeyRing, State};
 pub(crate) use rsa_stock::RsaStock;
 pub(crate) use unwanted::unwanted;
+pub(crate) use wrapper::Wrapper;
 
 use crate::jws::base64url;
 use crate::plan::{Algorithm, KeyPlan};
@@ -47,18 +48,14 @@ enum Private {
 pub struct KeyGeneration;
 
 impl LabKey {
-    /// A new key. An RSA key may be one that another lab of this process had; no lab has it twice.
-    pub(crate) fn generate(plan: &KeyPlan, wall: i64, stock: &RsaStock) -> Result<Self, KeyGeneration> {
-        let (private, pkcs8) = Private::generate(plan.algorithm, stock).map_err(|_| KeyGeneration)?;
+    /// A new key, without the certificate around it. An RSA key may be one that another lab of this process had; no lab has it twice.
+    pub(crate) fn generate(plan: &KeyPlan, stock: &RsaStock) -> Result<Self, KeyGeneration> {
+        let private = Private::generate(plan.algorithm, stock).map_err(|_| KeyGeneration)?;
         let mut jwk = private.public_members();
         jwk.insert("alg".to_owned(), plan.algorithm.name().into());
         jwk.insert("use".to_owned(), "sig".into());
         if !plan.nameless {
             jwk.insert("kid".to_owned(), plan.kid.as_str().into());
-        }
-        if let Some(lifetime) = plan.wrapper_lifetime {
-            let certificate = wrapper::self_signed(plan, &pkcs8, wall, lifetime.0).ok_or(KeyGeneration)?;
-            jwk.insert("x5c".to_owned(), json!([base64_simd::STANDARD.encode_to_string(certificate)]));
         }
         Ok(Self {
             name: plan.kid.clone(),
@@ -125,20 +122,15 @@ impl LabKey {
 }
 
 impl Private {
-    /// The key and its PKCS#8.
-    fn generate(algorithm: Algorithm, stock: &RsaStock) -> Result<(Self, Vec<u8>), Unspecified> {
+    fn generate(algorithm: Algorithm, stock: &RsaStock) -> Result<Self, Unspecified> {
         if let Some(encoding) = rsa_encoding(algorithm) {
             let pkcs8 = stock.take()?;
-            return Ok((Self::Rsa(RsaKeyPair::from_pkcs8(&pkcs8)?, encoding), pkcs8.to_vec()));
+            return Ok(Self::Rsa(RsaKeyPair::from_pkcs8(&pkcs8)?, encoding));
         }
         if let Some(curve) = curve(algorithm) {
-            let pair = EcdsaKeyPair::generate(curve)?;
-            let pkcs8 = pair.to_pkcs8v1()?.as_ref().to_vec();
-            return Ok((Self::Ecdsa(pair), pkcs8));
+            return Ok(Self::Ecdsa(EcdsaKeyPair::generate(curve)?));
         }
-        let pair = Ed25519KeyPair::generate()?;
-        let pkcs8 = pair.to_pkcs8v1()?.as_ref().to_vec();
-        Ok((Self::Ed25519(pair), pkcs8))
+        Ok(Self::Ed25519(Ed25519KeyPair::generate()?))
     }
 
     fn public_members(&self) -> Map<String, Value> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::error::CommandError;
-use crate::key::LabKey;
+use crate::key::{LabKey, Wrapper};
 
 /// How many JWK Sets of the past are kept for [`crate::command::Lag`].
 const HISTORY: usize = 1024;
@@ -19,10 +19,13 @@ const HISTORY: usize = 1024;
 pub(crate) struct KeyRing {
     issuer: String,
     keys: BTreeMap<String, Arc<LabKey>>,
+    wrappers: BTreeMap<String, Arc<Wrapper>>,
     published: Vec<String>,
     signing: String,
     pub(crate) beside: Vec<Value>,
     pub(crate) empty: bool,
+    /// Whether a key is only shown until the certificate around it is over.
+    pub(crate) drop_expired: bool,
     nodes: Vec<Vec<String>>,
 }
 
@@ -47,16 +50,18 @@ pub struct KeyState {
 }
 
 impl KeyRing {
-    /// All published; the first one signs.
-    pub(crate) fn new(issuer: &str, keys: Vec<LabKey>) -> Self {
+    /// All published; the first one signs. The certificates around them go by their names.
+    pub(crate) fn new(issuer: &str, keys: Vec<LabKey>, wrappers: BTreeMap<String, Arc<Wrapper>>) -> Self {
         let published: Vec<_> = keys.iter().map(|key| key.name.clone()).collect();
         Self {
             issuer: issuer.to_owned(),
             signing: published.first().cloned().unwrap_or_default(),
             published,
             keys: keys.into_iter().map(|key| (key.name.clone(), Arc::new(key))).collect(),
+            wrappers,
             beside: Vec::new(),
             empty: false,
+            drop_expired: false,
             nodes: Vec::new(),
         }
     }
@@ -86,6 +91,13 @@ impl KeyRing {
             return Err(CommandError::KeyExists { kid: key.name.clone(), issuer: self.issuer.clone() });
         }
         self.keys.insert(key.name.clone(), key);
+        Ok(())
+    }
+
+    /// Shows this certificate around a key from now on.
+    pub(crate) fn wrap(&mut self, name: &str, wrapper: Arc<Wrapper>) -> Result<(), CommandError> {
+        let name = self.key(name)?.name.clone();
+        self.wrappers.insert(name, wrapper);
         Ok(())
     }
 
@@ -122,6 +134,7 @@ impl KeyRing {
         let shown = self.published.iter().chain(self.nodes.iter().flatten()).any(|shown| shown == name);
         if !shown && self.signing != name {
             self.keys.remove(name);
+            self.wrappers.remove(name);
         }
     }
 
@@ -136,20 +149,29 @@ impl KeyRing {
     }
 
     /// The JWK Set of each node.
-    fn sets(&self) -> Arc<[Bytes]> {
+    fn sets(&self, wall: i64) -> Arc<[Bytes]> {
         if self.nodes.is_empty() {
-            return Arc::new([self.set(&self.published)]);
+            return Arc::new([self.set(&self.published, wall)]);
         }
-        self.nodes.iter().map(|names| self.set(names)).collect()
+        self.nodes.iter().map(|names| self.set(names, wall)).collect()
     }
 
-    fn set(&self, names: &[String]) -> Bytes {
+    fn set(&self, names: &[String], wall: i64) -> Bytes {
         if self.empty {
             return Bytes::from_static(b"{\"keys\":[]}");
         }
-        let good = names.iter().filter_map(|name| self.keys.get(name)).map(|key| key.jwk());
-        let keys: Vec<&Value> = self.beside.iter().chain(good).collect();
+        let good = names.iter().filter_map(|name| self.shown(name, wall));
+        let keys: Vec<Value> = self.beside.iter().cloned().chain(good).collect();
         json!({ "keys": keys }).to_string().into()
+    }
+
+    /// The JWK of a key with the certificate around it; none where that took the key along.
+    fn shown(&self, name: &str, wall: i64) -> Option<Value> {
+        let jwk = self.keys.get(name)?.jwk();
+        let Some(wrapper) = self.wrappers.get(name) else {
+            return Some(jwk.clone());
+        };
+        (!self.drop_expired || !wrapper.is_over(wall)).then(|| wrapper.around(jwk))
     }
 }
 
@@ -163,8 +185,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(ring: KeyRing) -> Self {
-        let now = Published { since: Instant::now(), sets: ring.sets() };
+    pub(crate) fn new(ring: KeyRing, wall: i64) -> Self {
+        let now = Published { since: Instant::now(), sets: ring.sets(wall) };
         Self { ring, now, past: VecDeque::new(), turn: 0 }
     }
 
@@ -172,10 +194,15 @@ impl State {
         &self.ring
     }
 
-    /// What is shown from now on.
-    pub(crate) fn replace(&mut self, ring: KeyRing) {
-        let sets = ring.sets();
+    /// What is shown from now on. It is `wall` now.
+    pub(crate) fn replace(&mut self, ring: KeyRing, wall: i64) {
         self.ring = ring;
+        self.look(wall);
+    }
+
+    /// Keeps what is shown, where that changes by a command or by a certificate's end.
+    fn look(&mut self, wall: i64) {
+        let sets = self.ring.sets(wall);
         if sets == self.now.sets {
             return;
         }
@@ -186,8 +213,12 @@ impl State {
         self.past.push_back(before);
     }
 
-    /// The JWK Set as it was then, or the oldest one known: from one node, then from the next.
-    pub(crate) fn set_at(&mut self, then: Option<Instant>) -> Bytes {
+    /// The JWK Set as it was then, or the oldest one known: from one node, then from the next. It is `wall` now.
+    pub(crate) fn set_at(&mut self, then: Option<Instant>, wall: i64) -> Bytes {
+        // A certificate's end is noticed when somebody asks, and nobody else could see it.
+        if self.ring.drop_expired {
+            self.look(wall);
+        }
         let newest_first = std::iter::once(&self.now).chain(self.past.iter().rev());
         let was = newest_first.clone().find(|published| then.is_some_and(|then| published.since <= then));
         let published = was.or_else(|| newest_first.last()).unwrap_or(&self.now);

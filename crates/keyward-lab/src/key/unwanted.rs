@@ -13,7 +13,7 @@ use crate::random::Random;
 const ML_DSA_44_OCTETS: usize = 1312;
 
 /// The JWK, or what stands in the place of one.
-pub(crate) fn unwanted(beside: &Beside, random: &Random, wall: i64) -> Result<Value, CommandError> {
+pub(crate) fn unwanted(beside: &Beside, random: &Random) -> Result<Value, CommandError> {
     Ok(match beside {
         Beside::Akp => json!({
             "kty": "AKP", "alg": "ML-DSA-44", "use": "sig", "kid": "akp",
@@ -24,7 +24,7 @@ pub(crate) fn unwanted(beside: &Beside, random: &Random, wall: i64) -> Result<Va
             "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid,
             "x": base64url(&random.octets(32)), "y": base64url(&random.octets(32)),
         }),
-        Beside::DuplicateOf(kid) => good(&KeyPlan::named(kid), wall)?,
+        Beside::DuplicateOf(kid) => good(&KeyPlan::named(kid))?,
         Beside::WeakRsa => json!({
             "kty": "RSA", "alg": "RS256", "use": "sig", "kid": "weak-rsa",
             "n": base64url(&odd_and_long(random.octets(1024 / 8))), "e": "AQAB",
@@ -33,14 +33,14 @@ pub(crate) fn unwanted(beside: &Beside, random: &Random, wall: i64) -> Result<Va
             "kty": "oct", "alg": "HS256", "use": "sig", "kid": "symmetric", "k": base64url(&random.octets(32)),
         }),
         Beside::Encryption => {
-            let mut jwk = good(&KeyPlan::named("encryption"), wall)?;
+            let mut jwk = good(&KeyPlan::named("encryption"))?;
             if let Some(members) = jwk.as_object_mut() {
                 members.insert("use".to_owned(), "enc".into());
                 members.insert("alg".to_owned(), "ECDH-ES".into());
             }
             jwk
         }
-        Beside::Nameless => good(&KeyPlan { nameless: true, ..KeyPlan::named("nameless") }, wall)?,
+        Beside::Nameless => good(&KeyPlan { nameless: true, ..KeyPlan::named("nameless") })?,
         Beside::NoObject => json!("this is no JWK"),
         Beside::Raw(text) => {
             serde_json::from_str(text).map_err(|source| CommandError::JwkNotJson { source })?
@@ -49,8 +49,8 @@ pub(crate) fn unwanted(beside: &Beside, random: &Random, wall: i64) -> Result<Va
 }
 
 /// The public half of an ES256 key whose private half nobody has.
-fn good(plan: &KeyPlan, wall: i64) -> Result<Value, CommandError> {
-    let key = LabKey::generate(plan, wall, &RsaStock::default()).map_err(CommandError::KeyGeneration)?;
+fn good(plan: &KeyPlan) -> Result<Value, CommandError> {
+    let key = LabKey::generate(plan, &RsaStock::default()).map_err(CommandError::KeyGeneration)?;
     Ok(key.jwk().clone())
 }
 

@@ -150,24 +150,6 @@ async fn a_nameless_key_has_no_kid_anywhere() {
 }
 
 #[tokio::test]
-async fn a_wrapper_is_a_certificate_of_the_same_key() {
-    let wrapped = |algorithm: Algorithm| {
-        let plan =
-            format!(r#"{{"kid": "{0}", "algorithm": "{0}", "wrapper_lifetime": "1h"}}"#, algorithm.name());
-        serde_json::from_str::<KeyPlan>(&plan).unwrap()
-    };
-    let keys = ALGORITHMS.map(wrapped).to_vec();
-    let lab = lab_with(IssuerPlan { keys, ..IssuerPlan::default() }).await;
-    for jwk in set(&lab).await["keys"].as_array().unwrap() {
-        let der = base64_simd::STANDARD.decode_to_vec(jwk["x5c"][0].as_str().unwrap()).unwrap();
-        let member = ["n", "x"].iter().find_map(|name| jwk[*name].as_str()).unwrap();
-        let public = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(member).unwrap();
-        assert!(der.windows(public.len()).any(|octets| octets == public), "{}", jwk["kid"]);
-    }
-    assert!(verified(&set(&lab).await, &good(&lab)).is_some());
-}
-
-#[tokio::test]
 async fn two_labs_of_a_process_may_have_the_same_rsa_keys_and_two_issuers_never() {
     let rsa = || IssuerPlan {
         keys: vec![KeyPlan { algorithm: Algorithm::RS256, ..KeyPlan::named("rsa") }],

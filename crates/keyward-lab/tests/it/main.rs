@@ -21,3 +21,4 @@ mod starting;
 mod support;
 mod tls;
 mod virtual_time;
+mod wrappers;

@@ -4,7 +4,7 @@ use keyward_lab::client::{Cause, ClientCommand};
 use keyward_lab::command::{Beside, Command, JwksUri};
 use keyward_lab::exchange::Exchange;
 use keyward_lab::fault::Fault;
-use keyward_lab::plan::LabPlan;
+use keyward_lab::plan::{LabPlan, WrapperPlan};
 use keyward_lab::token::{Kid, Signature, TokenPlan};
 use serde::de::DeserializeOwned;
 
@@ -54,7 +54,7 @@ fn every_command_of_the_page_is_one() {
         }
         members += 1;
     }
-    assert_eq!(members, 18);
+    assert_eq!(members, 20);
     for json in blocks(commands, "json") {
         read::<Command>(json);
     }
@@ -89,6 +89,15 @@ fn plans_and_recordings_of_the_page_are_ones() {
     for plan in blocks(section("Clients"), "toml") {
         toml::from_str::<LabPlan>(plan).unwrap();
     }
+    let (_, wrapper) = section("The plan").split_once("A wrapper has").unwrap();
+    let members = rows(wrapper);
+    for row in &members {
+        for example in quoted(row[1]).filter(|text| text.starts_with('"')) {
+            let member = quoted(row[0]).next().unwrap();
+            read::<WrapperPlan>(&format!(r#"{{"{member}": {example}}}"#));
+        }
+    }
+    assert_eq!(members.len(), 4);
     let tokens = section("Token plans");
     for plan in blocks(tokens, "json") {
         read::<TokenPlan>(plan);

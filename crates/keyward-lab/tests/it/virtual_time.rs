@@ -27,7 +27,7 @@ async fn fetch(lab: &Lab) -> std::io::Result<Raw> {
     hear(&mut io).await
 }
 
-async fn set(lab: &Lab) -> Value {
+pub(crate) async fn set(lab: &Lab) -> Value {
     fetch(lab).await.unwrap().json()
 }
 
