@@ -1,7 +1,7 @@
 //! What makes a certificate an anchor, and what does not.
 
 use keyward_x509::{Bundle, BundleLimits, Certificate, NoAnchor, Role, TrustStore};
-use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 
 use crate::support::*;
 
@@ -46,6 +46,8 @@ fn an_anchor_is_declared_self_signed_a_ca_and_valid() {
         assert_eq!(declared(&certificate), Role::Intermediate(why));
         assert_eq!(certificate.fits_as_anchor(NOW), Err(why));
     }
+    let mut critical = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999, 1], vec![5, 0]);
+    critical.set_criticality(true);
     let anchors = [
         party.root(),
         // RFC 5280 §6.1.4 (n): the bit is asked for where the extension is present.
@@ -53,6 +55,8 @@ fn an_anchor_is_declared_self_signed_a_ca_and_valid() {
         party.root_with(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))),
         party.root_with(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
         party.root_with(|params| valid(params, NOW, NOW)),
+        // rustls-webpki looks at the name constraints of an anchor, and at no other extension.
+        party.root_with(|params| params.custom_extensions.push(critical)),
     ];
     for certificate in anchors {
         assert_eq!(declared(&certificate), Role::Anchor);
