@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use keyward::{IssuerSettings, RequirementId, Verdict, Verified, Verifier};
-use keyward_jose::Algorithm;
+use keyward::{IssuerSettings, RequirementId, Verdict, Verified, Verifier, WrapperPolicy};
+use keyward_jose::{Algorithm, LocalSigner};
 
 use crate::allocations;
 use crate::interleave::Timed;
@@ -40,15 +40,28 @@ impl Seen {
         Self::with(None, |issuer, _| Ok(issuer))
     }
 
+    /// By the keys of its issuer that certificates are around, under this policy.
+    pub(crate) fn wrapped(policy: WrapperPolicy) -> Result<Self, Failure> {
+        Self::of(sample::wrapped_jwk_set, None, |issuer, _| Ok(issuer.wrapper(policy)))
+    }
+
     /// By an issuer of which more is said than where its keys are; [`None`] for the token that they signed.
     pub(crate) fn with(
+        token: Option<String>,
+        issuer: impl FnOnce(IssuerSettings, &Path) -> Result<IssuerSettings, Failure>,
+    ) -> Result<Self, Failure> {
+        Self::of(sample::jwk_set, token, issuer)
+    }
+
+    fn of(
+        jwk_set: fn(&LocalSigner) -> Result<String, Failure>,
         token: Option<String>,
         issuer: impl FnOnce(IssuerSettings, &Path) -> Result<IssuerSettings, Failure>,
     ) -> Result<Self, Failure> {
         let signer = sample::signer(Algorithm::Rs256)?;
         let folder = tempfile::tempdir()?;
         let keys = folder.path().join("keys.json");
-        std::fs::write(&keys, sample::jwk_set(&signer)?)?;
+        std::fs::write(&keys, jwk_set(&signer)?)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let token = token.map_or_else(|| sample::token(&signer, 1), Ok)?;
         let settings = IssuerSettings::jwks_file(sample::ISSUER, keys).audience(sample::AUDIENCE);

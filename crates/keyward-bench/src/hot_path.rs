@@ -5,10 +5,12 @@ use std::task::{Context, Poll, Waker};
 
 use clap::ValueEnum;
 use http::Request;
+use keyward::WrapperPolicy;
 use keyward_gateway::{Config, Gateway};
 use keyward_jose::{Algorithm, DecodeBuffer};
 
 use crate::cached::Seen;
+use crate::certificates::{Bound, Chain};
 use crate::verify::Whole;
 use crate::{Failure, introspection, sample};
 
@@ -25,6 +27,12 @@ pub(crate) enum HotPath {
     Introspected,
     /// A verdict by keys on a token that was seen before, while the endpoint's breaker is open.
     Fallback,
+    /// Whole verification of an EdDSA token that is bound to a key, and of an EdDSA proof of it.
+    Dpop,
+    /// A chain with one intermediate, from DER.
+    Chain,
+    /// A verdict on a token that was seen before, by a key with a certificate that counts.
+    Wrapped,
 }
 
 /// Makes everything ready, runs the path a few times to have seen it all, and then so many times to be
@@ -51,11 +59,27 @@ pub(crate) fn run(path: HotPath, times: u32) -> Result<(), Failure> {
             let seen = introspection::by_fallback()?;
             repeat(times, || seen.accepts())
         }
+        HotPath::Dpop => {
+            let proofs = usize::try_from(times)? + WARM_UP;
+            let mut bound = Bound::new(Algorithm::EdDsa, Algorithm::EdDsa, proofs)?;
+            repeat(times, || bound.accepts())
+        }
+        HotPath::Chain => {
+            let chain = Chain::new(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+            repeat(times, || chain.is_read_and_verified())
+        }
+        HotPath::Wrapped => {
+            let seen = Seen::wrapped(WrapperPolicy::Enforce)?;
+            repeat(times, || seen.accepts())
+        }
     }
 }
 
+/// How many times a path runs before it is counted.
+const WARM_UP: usize = 10;
+
 fn repeat(times: u32, mut step: impl FnMut() -> bool) -> Result<(), Failure> {
-    if !(0..10).all(|_| step()) {
+    if !(0..WARM_UP).all(|_| step()) {
         return Err("not every time accepted".into());
     }
     if measured(times, &mut step) == times { Ok(()) } else { Err("not every time accepted".into()) }
@@ -90,7 +114,8 @@ fn forward_auth(times: u32) -> Result<(), Failure> {
         return Err("not accepted".into());
     }
     // Requests are made beforehand: hyper's parsing is not ours to count.
-    let mut requests = (0..times + 10).map(|_| request()).collect::<Result<Vec<_>, _>>()?;
+    let mut requests =
+        (0..usize::try_from(times)? + WARM_UP).map(|_| request()).collect::<Result<Vec<_>, _>>()?;
     repeat(times, || {
         let Some(request) = requests.pop() else {
             return false;

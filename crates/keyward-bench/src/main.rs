@@ -6,6 +6,7 @@
 mod allocations;
 mod bare_server;
 mod cached;
+mod certificates;
 mod forward_auth;
 mod hot_path;
 mod interleave;
@@ -61,11 +62,12 @@ struct Setup {
     keyward: PathBuf,
 }
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     ("verify", |rows, _| verify::measure(rows)),
     ("cached", |rows, _| cached::measure(rows)),
     ("forward-auth", |rows, _| forward_auth::measure(rows)),
     ("introspection", |rows, _| introspection::measure(rows)),
+    ("certificates", |rows, _| certificates::measure(rows)),
     ("token-verify", |rows, setup| token_verify::measure(rows, &setup.keyward)),
 ];
 

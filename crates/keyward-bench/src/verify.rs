@@ -7,8 +7,12 @@ use std::time::Duration;
 use aws_lc_rs::{constant_time, hmac, signature};
 use jsonwebtoken::{DecodingKey, Validation};
 use keyward_jose::{Algorithm, AlgorithmSet, DecodeBuffer, JwkSet, JwkSetLimits, Signer, VerificationKey};
-use keyward_verify::key_set::{Fetched, KeySetMachine, KeySetSettings, LiveKey, PublishedKeys};
-use keyward_verify::{Decision, Issuer, IssuerPolicy, MonoTime, Now, Requirement, UnixTime, Verdict, decide};
+use keyward_verify::key_set::{
+    Fetched, KeySetMachine, KeySetSettings, LiveKey, PublishedKeys, WrapperPolicy,
+};
+use keyward_verify::{
+    Decision, Issuer, IssuerPolicy, MonoTime, Now, Requirement, UnixTime, Verdict, Verified, decide,
+};
 use serde::Deserialize;
 
 use crate::interleave::Timed;
@@ -92,12 +96,22 @@ impl Whole {
         algorithm: Algorithm,
         jwk_set: Option<Result<String, Failure>>,
     ) -> Result<Self, Failure> {
+        Self::under(WrapperPolicy::default(), algorithm, jwk_set)
+    }
+
+    /// The same, under this policy about the certificates around the keys.
+    pub(crate) fn under(
+        wrapper: WrapperPolicy,
+        algorithm: Algorithm,
+        jwk_set: Option<Result<String, Failure>>,
+    ) -> Result<Self, Failure> {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
         let now = Now { wall: UnixTime(i64::try_from(since.as_secs())?), mono: MonoTime(1) };
         let algorithms = AlgorithmSet::from_iter([algorithm]);
         let policy = IssuerPolicy {
             algorithms,
             audiences: vec![sample::AUDIENCE.into()],
+            wrapper,
             ..IssuerPolicy::new("main", sample::ISSUER)
         };
         let keys = match jwk_set {
@@ -120,9 +134,22 @@ impl Whole {
     }
 
     pub(crate) fn accepts(&self, token: &str, buffer: &mut DecodeBuffer) -> bool {
+        self.verify(token, buffer).is_some()
+    }
+
+    /// None where it is not accepted.
+    pub(crate) fn verify(&self, token: &str, buffer: &mut DecodeBuffer) -> Option<Verified> {
         let decision =
             decide(self.now, self.now.mono, &self.issuers, &self.requirement, token.as_bytes(), buffer);
-        matches!(decision, Decision::Decided(Verdict::Accept(_)))
+        match decision {
+            Decision::Decided(Verdict::Accept(verified)) => Some(verified),
+            _ => None,
+        }
+    }
+
+    /// The time by which it decides.
+    pub(crate) fn now(&self) -> Now {
+        self.now
     }
 }
 
@@ -166,7 +193,7 @@ impl Bare {
     }
 }
 
-fn parse_key(
+pub(crate) fn parse_key(
     algorithm: Algorithm,
     signer: &keyward_jose::LocalSigner,
 ) -> Result<signature::ParsedPublicKey, Failure> {
@@ -183,7 +210,7 @@ fn parse_key(
     })
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Failure> {
     Ok(base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text)?)
 }
 
