@@ -17,8 +17,11 @@ fn public(algorithm: Algorithm) -> Value {
     serde_json::to_value(signer(algorithm).public_jwk().unwrap()).unwrap()
 }
 
-/// The key that `token` carries, and what it says of the signature.
-fn embedded(token: &str) -> Result<Option<(VerificationKey, Result<(), SignatureError>)>, UnusableKey> {
+/// A key, and what it says of the signature.
+type Tried = (VerificationKey, Result<(), SignatureError>);
+
+/// The key that `token` carries.
+fn embedded(token: &str) -> Result<Option<Tried>, UnusableKey> {
     let mut buffer = DecodeBuffer::new();
     let jws = Jws::parse(token.as_bytes(), Jws::DEFAULT_SIZE_LIMIT, &mut buffer).unwrap();
     let key = jws.dangerous_embedded_key()?;

@@ -23,9 +23,6 @@ pub enum ProofError {
     /// The payload is no JSON object whose members have the right types and stand once.
     #[error("its claims are not sound")]
     Claims,
-    /// `iat` is too old, `exp` has passed, or `nbf` or `iat` lie ahead.
-    #[error("it is not of now")]
-    Time,
     /// It is no compact JWS that could be verified.
     #[error("it is no JWS: {0}")]
     Form(#[from] JwsError),
@@ -50,6 +47,9 @@ pub enum ProofError {
     /// Its key did not sign it.
     #[error("its signature is not valid")]
     Signature,
+    /// `iat` is too old, `exp` has passed, or `nbf` or `iat` lie ahead.
+    #[error("it is not of now")]
+    Time,
     /// `ath` is not the hash of the token.
     #[error("it is for another token")]
     Token,
