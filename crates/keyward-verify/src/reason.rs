@@ -145,10 +145,11 @@ reasons! {
     /// The X.509 certificate around the key has expired, and the policy is `enforce`.
     WrapperCertificateExpired = "wrapper_certificate_expired", Unauthenticated,
         "the certificate of the token's key has expired";
-    /// The X.509 certificate in the JWK is not of the JWK's own key.
+    /// The X.509 certificate around the key is another key's, is not the one that its thumbprints name, or cannot be read,
+    /// and the policy is `enforce`.
     WrapperCertificateMismatch = "wrapper_certificate_mismatch", Unauthenticated,
         "the certificate of the token's key is not its own";
-    /// The X.509 certificate around the key does not chain to a declared anchor.
+    /// The X.509 certificate around the key leads to no declared anchor, or is still to begin, and the policy is `enforce`.
     WrapperCertificateUntrusted = "wrapper_certificate_untrusted", Unauthenticated,
         "the certificate of the token's key is not trusted";
     /// `aud` names no audience that is accepted here (RFC 7519 §4.1.3).
