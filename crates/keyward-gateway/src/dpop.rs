@@ -1,6 +1,10 @@
 //! DPoP (RFC 9449) behind a proxy: which URI a proof has to be for.
 
+use std::fmt;
+
+use aws_lc_rs::digest;
 use keyward::binding::{BindingSettings, normalized};
+use zeroize::Zeroizing;
 
 use crate::original::{AsWritten, Asked, Unclear, host_and_port};
 use crate::route::{HostPattern, Needs};
@@ -13,7 +17,12 @@ pub struct Dpop {
     pub binding: BindingSettings,
     /// How many proofs are remembered as used.
     pub used_proofs: usize,
+    /// What gateways behind one address share, so that each takes the others' nonces.
+    pub(crate) secret: Option<ProofSecret>,
 }
+
+/// 32 octets that strangers do not know; wiped when dropped, and never shown.
+pub(crate) struct ProofSecret(Zeroizing<[u8; 32]>);
 
 /// Where clients know us: the scheme, the host and the port of a proof's `htu` (RFC 9449 §4.2).
 #[derive(Debug, PartialEq, Eq)]
@@ -51,6 +60,26 @@ impl Dpop {
         let origin = self.origins.iter().find(|origin| origin.is(name, port));
         let Origin { scheme, port, .. } = origin.ok_or(Unclear::ForeignOrigin)?;
         Ok((method, format!("{}://{name}:{port}{path}", scheme.name())))
+    }
+}
+
+impl ProofSecret {
+    /// Of the text in a file.
+    pub(crate) fn of(text: &str) -> Self {
+        let mut octets = Zeroizing::new([0; 32]);
+        let digest = digest::digest(&digest::SHA256, text.as_bytes());
+        octets.iter_mut().zip(digest.as_ref()).for_each(|(octet, of_digest)| *octet = *of_digest);
+        Self(octets)
+    }
+
+    pub(crate) fn octets(&self) -> [u8; 32] {
+        *self.0
+    }
+}
+
+impl fmt::Debug for ProofSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProofSecret(..)")
     }
 }
 
@@ -111,7 +140,7 @@ mod tests {
 
     fn dpop(origins: &[&str]) -> Dpop {
         let origins = origins.iter().map(|origin| Origin::parse(origin).expect("an origin"));
-        Dpop { origins: origins.collect(), binding: BindingSettings::default(), used_proofs: 1 }
+        Dpop { origins: origins.collect(), binding: BindingSettings::default(), used_proofs: 1, secret: None }
     }
 
     fn target(origins: &[&str], headers: &[(&str, &str)]) -> Result<(String, String), Unclear> {

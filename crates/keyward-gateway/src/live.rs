@@ -41,6 +41,9 @@ impl Live {
         }
         if let Some(dpop) = &config.dpop {
             builder = builder.binding(dpop.binding.clone()).replay_limit(dpop.used_proofs);
+            if let Some(secret) = &dpop.secret {
+                builder = builder.proof_secret(secret.octets());
+            }
         }
         if let Some(folder) = config.snapshot_folder {
             builder = builder.snapshots(folder);

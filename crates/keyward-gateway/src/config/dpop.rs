@@ -1,5 +1,6 @@
 //! Resolves `[gateway.dpop]`, and what routes demand of bindings.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use keyward::binding::{BindingSettings, ReplayCache};
@@ -9,14 +10,17 @@ use toml::Spanned;
 use super::raw::{RawBinding, RawRoute};
 use super::raw_gateway::{RawAsked, RawDpop, RawGateway};
 use super::{ConfigError, Source};
-use crate::dpop::{Dpop, Origin};
+use crate::dpop::{Dpop, Origin, ProofSecret};
 
 /// More memory than anybody has for it: ten gigabytes.
 const MOST_USED_PROOFS: usize = 100_000_000;
 
+/// Characters of a secret that nobody guesses.
+const LEAST_SECRET: usize = 32;
+
 impl Source<'_> {
     /// How tokens that are bound to a key are taken; none where they are not.
-    pub(super) fn dpop(&self, raw: Option<RawDpop>) -> Result<Option<Dpop>, ConfigError> {
+    pub(super) fn dpop(&mut self, raw: Option<RawDpop>) -> Result<Option<Dpop>, ConfigError> {
         let Some(raw) = raw else {
             return Ok(None);
         };
@@ -45,7 +49,21 @@ impl Source<'_> {
             binding.nonce_slot = Some(slot.get_ref().0);
         }
         let used_proofs = self.number(raw.used_proofs, ReplayCache::DEFAULT_LIMIT, 1..=MOST_USED_PROOFS)?;
-        Ok(Some(Dpop { origins, binding, used_proofs }))
+        let secret = raw.secret_file.map(|file| self.proof_secret(&file)).transpose()?;
+        Ok(Some(Dpop { origins, binding, used_proofs, secret }))
+    }
+
+    fn proof_secret(&mut self, file: &Spanned<PathBuf>) -> Result<ProofSecret, ConfigError> {
+        let secret = self.secret(file)?;
+        let path = self.folder.join(file.get_ref());
+        let error = |why: &str| self.error(&file.span(), format!("{}: {why}", path.display()));
+        let line = secret.line().map_err(|fault| error(&fault.to_string()))?;
+        if line.len() < LEAST_SECRET {
+            return Err(error(
+                "a secret of fewer than 32 characters can be guessed; `openssl rand -hex 32` makes one",
+            ));
+        }
+        Ok(ProofSecret::of(&line))
     }
 
     fn origin(&self, text: &Spanned<String>, before: &[Origin]) -> Result<Origin, ConfigError> {

@@ -30,6 +30,7 @@ pub(super) struct RawDpop {
     pub(super) leeway: Option<Time>,
     pub(super) nonce_slot: Option<Spanned<Time>>,
     pub(super) used_proofs: Option<Spanned<usize>>,
+    pub(super) secret_file: Option<Spanned<PathBuf>>,
 }
 
 /// By whose word we know of clients' certificates.

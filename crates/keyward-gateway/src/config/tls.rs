@@ -100,12 +100,12 @@ impl Source<'_> {
     }
 
     /// A file with a secret, which is watched.
-    fn secret(&mut self, path: &Spanned<PathBuf>) -> Result<SecretFile, ConfigError> {
+    pub(super) fn secret(&mut self, path: &Spanned<PathBuf>) -> Result<SecretFile, ConfigError> {
         let full = self.folder.join(path.get_ref());
         let secret = SecretFile::read(&full).map_err(|error| self.error(&path.span(), error.to_string()));
         self.files.push(full);
         let secret = secret?;
-        self.warnings.extend(secret.warning.clone().map(ConfigWarning::Key));
+        self.warnings.extend(secret.warning.clone().map(ConfigWarning::Secret));
         Ok(secret)
     }
 

@@ -42,9 +42,6 @@ pub enum ConfigWarning {
     /// Others than its owner have rights on the file of a credential.
     #[error(transparent)]
     Credential(PermissionsTooWide),
-    /// Others than its owner have rights on a listener's key.
-    #[error(transparent)]
-    Key(PermissionsTooWide),
     /// A certificate that is declared as an anchor is none: chains may lead through it, and do not end there.
     #[error("{}: {certificate} is no trust anchor: {why}", path.display())]
     NoAnchor {
@@ -55,6 +52,9 @@ pub enum ConfigWarning {
         /// Why.
         why: NoAnchor,
     },
+    /// Others than its owner have rights on a listener's key, or on the secret of nonces.
+    #[error(transparent)]
+    Secret(PermissionsTooWide),
     /// An entry of a file with authorities that cannot be read. The others count.
     #[error("{}: the certificate at place {place} cannot be read: {why}", path.display())]
     Unreadable {

@@ -29,6 +29,8 @@ fn each_mistake_names_its_line() {
         (dpop("nonce_slot = \"100ms\""), 3, "at least \"1s\""),
         (dpop("used_proofs = 0"), 3, "at least 1"),
         (dpop("origin = \"https://api.example\""), 3, "unknown field `origin`"),
+        (dpop("secret_file = \"missing\""), 3, "missing: cannot be read"),
+        (dpop("secret_file = \"planted\""), 3, "planted: a secret of fewer than 32 characters"),
         (origins(""), 2, "without an origin no proof is for us"),
         (origins("\"api.example\""), 2, "an origin is a scheme"),
         (origins("\"https://api.example/\""), 2, "has no slash at its end"),
@@ -43,9 +45,12 @@ fn each_mistake_names_its_line() {
         (route("key"), 2, "unknown variant `key`"),
         ("[[route]]\n[route.headers]\nDPoP-Nonce = \"/sub\"".to_owned(), 3, "cannot carry an identity"),
     ] {
-        let error = Folder::new().parse(&(config("") + &text)).unwrap_err().to_string();
+        let folder = Folder::new();
+        folder.write("planted", "short-sEcret\n");
+        let error = folder.parse(&(config("") + &text)).unwrap_err().to_string();
         let line = config("").lines().count() + line;
         assert!(error.starts_with(&format!("{line}:")) && error.contains(why), "{error}\n{text}");
+        assert!(!error.contains("sEcret"), "{error}");
     }
     let all =
         route("any") + &route("dpop") + &route("certificate") + &dpop("") + &peers("\"::1\", \"10.0.0.1\"");

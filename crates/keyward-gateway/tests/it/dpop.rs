@@ -242,3 +242,20 @@ async fn a_confirmation_that_nobody_knows_is_refused() {
         assert_eq!(ask(&running, &token, &[&client.proof("GET", URI, &token)]).await.status, 401);
     }
 }
+
+#[tokio::test]
+async fn gateways_that_share_a_secret_take_each_others_nonces_and_others_do_not() {
+    let (folder, client) = (Folder::new(), Prover::new());
+    folder.write_secret("shared", "thirty-two characters of a secret\n");
+    let text = format!("{}{DPOP}nonce_slot = \"5m\"\n", config(""));
+    let shared = format!("{text}secret_file = \"shared\"\n");
+    let (first, second) = (folder.start(&shared).await, folder.start(&shared).await);
+    let other = folder.start(&text).await;
+    let token = client.token();
+    let got = ask(&first, &token, &[&client.proof("GET", URI, &token)]).await;
+    let nonce = got.header("dpop-nonce").expect("a nonce").to_owned();
+    for (running, reason) in [(&first, None), (&second, None), (&other, Some("proof_nonce_required"))] {
+        let got = ask(running, &token, &[&client.proof_with(&nonce, "GET", URI, &token)]).await;
+        assert_eq!(got.reason(), reason);
+    }
+}
