@@ -9,6 +9,8 @@ use std::process::ExitStatus;
 pub(crate) enum Error {
     /// A server answered, but not with what was asked for.
     Answer { what: &'static str, status: u16, body: String },
+    /// A certificate could not be made.
+    Certificate(rcgen::Error),
     /// A command ran and failed.
     Command { command: String, status: ExitStatus, output: String },
     /// A server ended before it was asked to.
@@ -46,6 +48,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answer { what, status, body } => write!(f, "cannot {what}: answered {status}: {body}"),
+            Self::Certificate(source) => write!(f, "cannot make a certificate: {source}"),
             Self::Command { command, status, output } => write!(f, "{command}: {status}\n{output}"),
             Self::Exited { name, status, log } => write!(f, "{name} ended ({status})\n{log}"),
             Self::Http { what, source } => {
@@ -76,6 +79,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Certificate(source) => Some(source),
             Self::Http { source, .. } => Some(source),
             Self::Io { source, .. } => Some(source),
             _ => None,

@@ -16,9 +16,12 @@ use super::workshop::Workshop;
 pub(crate) enum Clock {
     /// The machine's time.
     Real,
-    /// Two hours later, so that every issuer's tokens, which live an hour, are long expired.
-    TwoHoursAhead,
+    /// So many seconds later, or earlier where they are negative.
+    Shifted(i64),
 }
+
+/// So much later, every issuer's tokens, which live an hour, are long expired.
+pub(crate) const TWO_HOURS_AHEAD: Clock = Clock::Shifted(7200);
 
 /// What to wait for after the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +69,9 @@ impl Gateway {
         fs::write(&config, text).map_err(Error::io(format!("write {}", config.display())))?;
         let mut command = Command::new(&workshop.keyward);
         command.arg("gateway").arg("--config").arg(&config);
-        if clock == Clock::TwoHoursAhead {
+        if let Clock::Shifted(seconds) = clock {
             command.env("LD_PRELOAD", workshop.installed.faketime());
-            command.env("FAKETIME", "+2h");
+            command.env("FAKETIME", format!("{seconds:+}s"));
             // Waiting goes by the monotonic clock, which the kernel does not fake.
             command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
@@ -84,6 +87,13 @@ impl Gateway {
     /// Where proxies ask it, on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The lines of its log with this `event`.
+    pub(crate) fn events(&self, event: &str) -> Vec<Value> {
+        let log = self.daemon.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line.get("event").and_then(Value::as_str) == Some(event)).collect()
     }
 
     /// What it wrote last.

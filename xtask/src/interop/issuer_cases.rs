@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::error::Error;
-use super::gateway::{Clock, Gateway, Ready};
+use super::gateway::{Clock, Gateway, Ready, TWO_HOURS_AHEAD};
 use super::issuers::Issuer;
 use super::outcome::{Answers, Outcome};
 use super::rotation;
@@ -54,7 +54,7 @@ impl<'a> IssuerBench<'a> {
         Ok(Self {
             issuer,
             gateway: start("gateway", &config, Clock::Real)?,
-            later: start("later", &config, Clock::TwoHoursAhead)?,
+            later: start("later", &config, TWO_HOURS_AHEAD)?,
             stranger: start("stranger", &elsewhere, Clock::Real)?,
             http: workshop.http.clone(),
         })

@@ -1,15 +1,19 @@
 //! Real identity providers and real proxies, installed, started and put through Keyward.
 //!
 //! A row is a pair: an issuer, a provider that is asked by introspection, or a proxy; and a case that each of them
-//! goes through.
+//! goes through. Beside them there are the certificates around an issuer's keys, and tokens that are bound to a key or
+//! to a certificate.
 
+mod certificates;
 mod credential_cases;
+mod dpop_cases;
 mod error;
 mod gateway;
 mod install;
 mod introspection_cases;
 mod issuer_cases;
 mod issuers;
+mod mutual_tls;
 mod outcome;
 mod process;
 mod proxies;
@@ -18,23 +22,27 @@ mod rotation;
 mod token;
 mod upstream;
 mod workshop;
+mod wrapper_cases;
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use crate::report::{Report, Row};
 
+use self::dpop_cases::{DPOP_CASES, DpopBackdrop, DpopBench};
 pub(crate) use self::error::Error;
 pub(crate) use self::install::Installed;
 use self::install::progress;
 use self::introspection_cases::{INTROSPECTED, IntrospectedKind, IntrospectionBench, IntrospectionCase};
 use self::issuer_cases::{ISSUER_CASES, IssuerBench};
 use self::issuers::{ISSUERS, IssuerKind, Way};
+use self::mutual_tls::{FRONTS, FrontKind, MUTUAL_TLS_CASES, MutualTlsBackdrop, MutualTlsBench};
 use self::outcome::Outcome;
 pub(crate) use self::process::{Daemon, ending_with_us};
 use self::proxies::{PROXIES, ProxyKind};
 use self::proxy_cases::{Backdrop, PROXY_CASES, ProxyBench};
 pub(crate) use self::workshop::{Workshop, write_template};
+use self::wrapper_cases::{WRAPPER_CASES, WrapperBench};
 
 /// `cargo xtask interop`.
 #[derive(Debug, Default, clap::Args)]
@@ -67,6 +75,9 @@ pub(crate) fn run(options: &Options, keyward: &Path, folder: &Path) -> Result<bo
         run_introspected(&workshop, kind, &selection, &mut report)?;
     }
     run_proxies(&workshop, &selection, &mut report)?;
+    run_wrappers(&workshop, &selection, &mut report)?;
+    run_dpop(&workshop, &selection, &mut report)?;
+    run_mutual_tls(&workshop, &selection, &mut report)?;
     report.finish().map_err(Error::io("write the report"))
 }
 
@@ -111,7 +122,11 @@ fn row_names() -> Vec<String> {
         kind.ways.iter().flat_map(rows)
     });
     let proxies = PROXIES.iter().flat_map(|kind| PROXY_CASES.iter().map(|case| proxy_row(kind, case.name)));
-    issuers.chain(introspected).chain(proxies).collect()
+    let wrappers = WRAPPER_CASES.iter().map(|case| wrapper_row(case.name));
+    let dpop = PROXIES.iter().flat_map(|kind| DPOP_CASES.iter().map(|case| dpop_row(kind, case.name)));
+    let mutual_tls =
+        FRONTS.iter().flat_map(|kind| MUTUAL_TLS_CASES.iter().map(|case| mutual_tls_row(kind, case.name)));
+    issuers.chain(introspected).chain(proxies).chain(wrappers).chain(dpop).chain(mutual_tls).collect()
 }
 
 fn issuer_row(kind: &IssuerKind, case: &str) -> String {
@@ -129,6 +144,18 @@ fn introspection_row(kind: &IntrospectedKind, way: Way, case: &str) -> String {
 
 fn proxy_row(kind: &ProxyKind, case: &str) -> String {
     format!("proxy/{}/{case}", kind.name)
+}
+
+fn wrapper_row(case: &str) -> String {
+    format!("wrapper/oidc-provider/{case}")
+}
+
+fn dpop_row(kind: &ProxyKind, case: &str) -> String {
+    format!("dpop/{}/{case}", kind.name)
+}
+
+fn mutual_tls_row(kind: &FrontKind, case: &str) -> String {
+    format!("mutual-tls/{}/{case}", kind.name)
 }
 
 fn run_issuer(
@@ -210,6 +237,80 @@ fn run_proxies(workshop: &Workshop, selection: &Selection<'_>, report: &mut Repo
         });
         for case in cases {
             let name = proxy_row(kind, case.name);
+            let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
+                (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
+            });
+            push(report, name, case.target, outcome)?;
+        }
+    }
+    Ok(())
+}
+
+fn run_wrappers(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
+    let mut cases = WRAPPER_CASES.iter().filter(|case| selection.holds(&wrapper_row(case.name))).peekable();
+    if cases.peek().is_none() {
+        return Ok(());
+    }
+    progress("oidc-provider, with certificates around its keys");
+    let bench = WrapperBench::start(workshop).map_err(|error| did_not_start("oidc-provider", &error));
+    for case in cases {
+        let name = wrapper_row(case.name);
+        let outcome = bench
+            .as_ref()
+            .map_err(String::clone)
+            .and_then(|bench| (case.run)(bench).map_err(|error| could_not_run(&name, &error, "")));
+        push(report, name, case.target, outcome)?;
+    }
+    Ok(())
+}
+
+fn run_dpop(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
+    let holds = |kind: &ProxyKind, case: &str| selection.holds(&dpop_row(kind, case));
+    if !PROXIES.iter().any(|kind| DPOP_CASES.iter().any(|case| holds(kind, case.name))) {
+        return Ok(());
+    }
+    progress("an issuer and an upstream for openid-client");
+    let backdrop =
+        DpopBackdrop::start(workshop).map_err(|error| did_not_start("what openid-client goes to", &error));
+    for kind in &PROXIES {
+        let mut cases = DPOP_CASES.iter().filter(|case| holds(kind, case.name)).peekable();
+        if cases.peek().is_none() {
+            continue;
+        }
+        progress(&format!("{}, for openid-client", kind.name));
+        let bench = backdrop.as_ref().map_err(String::clone).and_then(|backdrop| {
+            DpopBench::start(workshop, kind, backdrop).map_err(|error| did_not_start(kind.name, &error))
+        });
+        for case in cases {
+            let name = dpop_row(kind, case.name);
+            let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
+                (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
+            });
+            push(report, name, case.target, outcome)?;
+        }
+    }
+    Ok(())
+}
+
+fn run_mutual_tls(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
+    let holds = |kind: &FrontKind, case: &str| selection.holds(&mutual_tls_row(kind, case));
+    if !FRONTS.iter().any(|kind| MUTUAL_TLS_CASES.iter().any(|case| holds(kind, case.name))) {
+        return Ok(());
+    }
+    progress("an issuer, an upstream and certificates");
+    let backdrop = MutualTlsBackdrop::start(workshop)
+        .map_err(|error| did_not_start("what clients with certificates go to", &error));
+    for kind in &FRONTS {
+        let mut cases = MUTUAL_TLS_CASES.iter().filter(|case| holds(kind, case.name)).peekable();
+        if cases.peek().is_none() {
+            continue;
+        }
+        progress(&format!("{}, asking for certificates", kind.name));
+        let bench = backdrop.as_ref().map_err(String::clone).and_then(|backdrop| {
+            MutualTlsBench::start(workshop, kind, backdrop).map_err(|error| did_not_start(kind.name, &error))
+        });
+        for case in cases {
+            let name = mutual_tls_row(kind, case.name);
             let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
                 (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
             });

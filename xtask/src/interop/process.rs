@@ -64,10 +64,14 @@ impl Daemon {
         }
     }
 
-    /// The last lines of what the server wrote.
+    /// All that the server wrote so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// The last lines of it.
     pub(crate) fn log_tail(&self) -> String {
-        let log = fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let skipped = lines.len().saturating_sub(LOG_TAIL_LINES);
         lines.into_iter().skip(skipped).map(|line| format!("  {}| {line}\n", self.name)).collect()

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, ClientBuilder};
 use tempfile::TempDir;
 
 use super::error::Error;
@@ -25,14 +25,17 @@ pub(crate) struct Workshop {
 impl Workshop {
     /// An empty folder for this run.
     pub(crate) fn open(installed: Installed, keyward: &Path) -> Result<Self, Error> {
-        let http = Client::builder()
+        let http = Self::client().build().map_err(Error::http("build an HTTP client"))?;
+        let folder = TempDir::new().map_err(Error::io("create a temporary folder"))?;
+        Ok(Self { installed, keyward: keyward.to_owned(), http, folder })
+    }
+
+    /// For servers on loopback: no proxy, no redirects, no waiting for ever.
+    pub(crate) fn client() -> ClientBuilder {
+        Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(10))
-            .build()
-            .map_err(Error::http("build an HTTP client"))?;
-        let folder = TempDir::new().map_err(Error::io("create a temporary folder"))?;
-        Ok(Self { installed, keyward: keyward.to_owned(), http, folder })
     }
 
     /// A new folder for one server.

@@ -129,7 +129,7 @@ fn accepted(response: Response, what: &'static str) -> Result<Response, Error> {
 }
 
 /// Whether `done` comes true within `seconds`.
-fn comes_true(seconds: u64, mut done: impl FnMut() -> bool) -> bool {
+pub(crate) fn comes_true(seconds: u64, mut done: impl FnMut() -> bool) -> bool {
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(seconds) {
         if done() {

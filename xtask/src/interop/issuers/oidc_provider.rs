@@ -6,10 +6,11 @@
 use std::process::Command;
 
 use reqwest::blocking::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::introspected::{Access, Introspected, Life, Other, Way};
 use super::{CLIENT, CLIENT_SECRET, Issuer, accepted, client_credentials, new_keys, opaque_token};
+use crate::interop::certificates::Certified;
 use crate::interop::error::Error;
 use crate::interop::install::Installed;
 use crate::interop::process::{Daemon, free_port};
@@ -31,6 +32,16 @@ pub(crate) struct OidcProvider {
 impl OidcProvider {
     /// Starts it on a free port.
     pub(crate) fn start(workshop: &Workshop) -> Result<Self, Error> {
+        Self::start_with(workshop, &[])
+    }
+
+    /// The same, with keys for ES256 by these names that have certificates around them. The first one signs; the
+    /// others do for [`Issuer::token`] by their name in place of an algorithm.
+    pub(crate) fn start_with(workshop: &Workshop, certified: &[(&str, Certified)]) -> Result<Self, Error> {
+        let certified: Vec<_> = certified
+            .iter()
+            .map(|(kid, key)| json!({ "kid": kid, "pem": key.key, "x5c": [key.base64] }))
+            .collect();
         let port = free_port()?;
         let issuer = format!("http://127.0.0.1:{port}");
         let (gateway_key, wrong_key) = gateway_keys(&workshop.installed)?;
@@ -38,11 +49,25 @@ impl OidcProvider {
         command
             .arg(workshop.installed.script("oidc_provider.mjs"))
             .arg(port.to_string())
-            .arg(public_half(&gateway_key).to_string());
+            .arg(public_half(&gateway_key).to_string())
+            .arg(Value::from(certified).to_string());
         let folder = workshop.subfolder(&format!("oidc-provider-{port}"))?;
         let mut daemon = Daemon::start("oidc-provider", &command, &folder)?;
         daemon.wait_until(&workshop.http, &format!("{issuer}/.well-known/openid-configuration"), 200)?;
         Ok(Self { http: workshop.http.clone(), issuer, gateway_key, wrong_key, _daemon: daemon })
+    }
+
+    /// A token that is bound to this certificate (RFC 8705 section 3).
+    pub(crate) fn bound_to(&self, certificate: &Certified) -> Result<Token, Error> {
+        const WHAT: &str = "get a bound token from the issuer";
+        let form =
+            [("grant_type", "client_credentials"), ("scope", "read"), ("resource", "urn:keyward:ES256")];
+        let request = self.http.post(format!("{}/token", self.issuer));
+        let request = request.header("X-Interop-Certificate", &certificate.base64).form(&form);
+        let request = request.basic_auth("bound-certificate", Some(CLIENT_SECRET));
+        let answer = super::json(request.send().map_err(Error::http(WHAT))?, WHAT)?;
+        let token = answer.get("access_token").and_then(Value::as_str);
+        Token::parse(token.ok_or(Error::MissingField { what: WHAT, field: "access_token" })?)
     }
 
     fn token_for(&self, client: &str, resource: &str) -> Result<String, Error> {

@@ -1,0 +1,165 @@
+//! Incident A5 at a real provider: a certificate around a passive key is over, and a third of the traffic hangs on it.
+
+use serde_json::Value;
+
+use super::certificates::{Certified, now};
+use super::error::Error;
+use super::gateway::{Clock, Gateway, Ready};
+use super::issuers::{Issuer, OidcProvider, comes_true};
+use super::outcome::{Answers, Outcome};
+use super::workshop::Workshop;
+
+/// The key that signs, and the one that signed before it and still does for some.
+const ACTIVE: &str = "realm-key-v2";
+const PASSIVE: &str = "realm-key-v1";
+
+/// How long the certificate around the passive key has been over: 7 h 55 min.
+const OVER_SINCE: i64 = 28_500;
+
+const DAY: i64 = 86_400;
+
+/// Of so many requests in all.
+const REQUESTS: usize = 100;
+const ON_PASSIVE: usize = 34;
+
+/// How long before a term a gateway is started that is to see it.
+const LEAD: i64 = 8;
+
+/// How long anything is waited for.
+const PATIENCE_SECONDS: u64 = 30;
+
+/// A provider with both keys.
+pub(crate) struct WrapperBench<'a> {
+    workshop: &'a Workshop,
+    issuer: OidcProvider,
+    /// The last second of the passive key's certificate.
+    until: i64,
+}
+
+/// A row for each provider that publishes certificates.
+pub(crate) struct WrapperCase {
+    /// Names it in rows.
+    pub(crate) name: &'static str,
+    /// What has to come out.
+    pub(crate) target: &'static str,
+    /// Finds out.
+    pub(crate) run: fn(&WrapperBench<'_>) -> Result<Outcome, Error>,
+}
+
+/// In the order that they run in.
+pub(crate) const WRAPPER_CASES: [WrapperCase; 4] = [
+    WrapperCase {
+        name: "ignore",
+        target: "200, 34 of 100 on the key; no event",
+        run: |bench| under(bench, "ignore", "200", None),
+    },
+    WrapperCase {
+        name: "warn",
+        target: "200, 34 of 100 on the key; a warning",
+        run: |bench| under(bench, "warn", "200", Some("WARN")),
+    },
+    WrapperCase {
+        name: "enforce",
+        target: "401 for 34 of 100, never a signature's; an error",
+        run: |bench| under(bench, "enforce", "401 wrapper_certificate_expired", Some("ERROR")),
+    },
+    WrapperCase { name: "30-days-before", target: "told then, and not before", run: told_ahead },
+];
+
+impl<'a> WrapperBench<'a> {
+    /// Starts the provider.
+    pub(crate) fn start(workshop: &'a Workshop) -> Result<Self, Error> {
+        let until = now() - OVER_SINCE;
+        let keys = [
+            (ACTIVE, Certified::signing_key(ACTIVE, now() + 300 * DAY)?),
+            (PASSIVE, Certified::signing_key(PASSIVE, until)?),
+        ];
+        Ok(Self { workshop, issuer: OidcProvider::start_with(workshop, &keys)?, until })
+    }
+
+    fn gateway(&self, name: &str, policy: &str, clock: Clock) -> Result<Gateway, Error> {
+        let config = format!(
+            "[[issuer]]\nname = \"main\"\nissuer = {:?}\naudiences = [{:?}]\n\
+             [issuer.wrapper]\npolicy = {policy:?}\n\n[[route]]\naccess = \"required\"\n",
+            self.issuer.issuer(),
+            self.issuer.audience(),
+        );
+        Gateway::start(self.workshop, &format!("wrapper-{name}"), &config, clock, Ready::WithKeys)
+    }
+}
+
+/// The verdicts, the counts by key, and what the log says, under a policy.
+fn under(
+    bench: &WrapperBench<'_>,
+    policy: &str,
+    on_passive: &str,
+    level: Option<&str>,
+) -> Result<Outcome, Error> {
+    let gateway = bench.gateway(policy, policy, Clock::Real)?;
+    let mut answers = Answers::default();
+    for number in 0..REQUESTS {
+        // Spread over the run: 34 of each 100.
+        let passive = (number + 1) * ON_PASSIVE / REQUESTS > number * ON_PASSIVE / REQUESTS;
+        let (kid, algorithm, wanted) =
+            if passive { (PASSIVE, PASSIVE, on_passive) } else { (ACTIVE, "ES256", "200") };
+        let token = bench.issuer.token(algorithm)?;
+        answers.compare("kid", token.header("kid")?, kid);
+        answers.compare(kid, gateway.ask("/", &token)?.to_string(), wanted);
+    }
+    let count = |name: &str, kid: &str| {
+        let value = gateway.metric(&format!("keyward_{name}_total{{issuer=\"main\",kid=\"{kid}\"}}"))?;
+        Ok::<_, Error>(format!("{value} {name} on {kid}"))
+    };
+    for (name, kid, wanted) in [
+        ("key_verdicts", PASSIVE, ON_PASSIVE),
+        ("expired_wrapper_verdicts", PASSIVE, ON_PASSIVE),
+        ("key_verdicts", ACTIVE, REQUESTS - ON_PASSIVE),
+        ("expired_wrapper_verdicts", ACTIVE, 0),
+    ] {
+        answers.compare(name, count(name, kid)?, &format!("{wanted} {name} on {kid}"));
+    }
+    let left = "keyward_wrapper_certificate_expires_in_seconds{issuer=\"main\",kid=\"realm-key-v1\"}";
+    let over = -gateway.metric(left)?;
+    let shown = if (28_500.0..28_800.0).contains(&over) { "7 h 55 min".to_owned() } else { over.to_string() };
+    answers.compare("over since", shown, "7 h 55 min");
+    let told = level.map_or("no event".to_owned(), |level| format!("{level} {PASSIVE} {policy}"));
+    answers.compare("event", told_of(&gateway, level.is_some()), &told);
+    let mut outcome = answers.outcome()?;
+    if outcome.passed {
+        outcome.measured =
+            format!("{on_passive} for {ON_PASSIVE} of {REQUESTS} on {PASSIVE}, 200 for the others; {told}");
+    }
+    Ok(outcome)
+}
+
+/// The lines about certificates that are over, once one is there that has to come.
+fn told_of(gateway: &Gateway, has_to_come: bool) -> String {
+    let events = || gateway.events("wrapper_certificate_expired");
+    if has_to_come {
+        comes_true(PATIENCE_SECONDS, || !events().is_empty());
+    }
+    let text = |line: &Value, name: &str| line.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let lines = events();
+    let told = lines.iter().map(|line| ["level", "kid", "policy"].map(|name| text(line, name)).join(" "));
+    if lines.is_empty() { "no event".to_owned() } else { told.collect::<Vec<_>>().join(", ") }
+}
+
+/// A gateway whose clock is moved to just before the 30 days.
+fn told_ahead(bench: &WrapperBench<'_>) -> Result<Outcome, Error> {
+    const EVENT: &str = "wrapper_certificate_expiring";
+    let clock = Clock::Shifted(bench.until - 30 * DAY - LEAD - now());
+    let gateway = bench.gateway("30-days-before", "warn", clock)?;
+    let mut answers = Answers::default();
+    answers.compare("before", format!("{} lines", gateway.events(EVENT).len()), "0 lines");
+    comes_true(PATIENCE_SECONDS, || !gateway.events(EVENT).is_empty());
+    let lines = gateway.events(EVENT);
+    let told = lines.iter().map(|line| {
+        let left = line.get("left_s").and_then(Value::as_i64).unwrap_or_default();
+        let kid = line.get("kid").and_then(Value::as_str).unwrap_or("?");
+        // It may be told a moment late.
+        let days = if (30 * DAY - 10..=30 * DAY).contains(&left) { 30 } else { left / DAY };
+        format!("{kid}, {days} days left")
+    });
+    answers.compare("told", told.collect::<Vec<_>>().join("; "), &format!("{PASSIVE}, 30 days left"));
+    answers.outcome()
+}
