@@ -4,13 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use keyward::binding::CertificateThumbprint;
 
-/// Who is at the other end, and how we talk. By default nothing is known.
+/// Who is at the other end. By default nothing is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Connection {
     /// The other end of the TCP connection.
     pub(crate) peer: Option<IpAddr>,
-    /// What a client writes before our address: `https`, or `http`.
-    pub(crate) scheme: Option<&'static str>,
     /// The client's certificate, where our own TLS asked for one and verified it.
     pub(crate) certificate: Option<CertificateThumbprint>,
 }
@@ -18,13 +16,13 @@ pub(crate) struct Connection {
 impl Connection {
     /// One without TLS.
     pub(crate) fn plain(peer: SocketAddr) -> Self {
-        Self { peer: Some(canonical(peer)), scheme: Some("http"), certificate: None }
+        Self { peer: Some(canonical(peer)), certificate: None }
     }
 
     /// One with TLS; `certificate` is the client's, in DER.
     pub(crate) fn tls(peer: SocketAddr, certificate: Option<&[u8]>) -> Self {
         let certificate = certificate.map(CertificateThumbprint::of_der);
-        Self { peer: Some(canonical(peer)), scheme: Some("https"), certificate }
+        Self { peer: Some(canonical(peer)), certificate }
     }
 }
 

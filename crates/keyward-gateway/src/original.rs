@@ -46,8 +46,8 @@ pub enum Unclear {
     /// The proof of possession is for an address that no `origins` of `[gateway.dpop]` names.
     #[error("the original request's host is none of those that tokens bound to a key are taken for")]
     ForeignOrigin,
-    /// A route looks at a part of the request that the proxy did not tell.
-    #[error("the proxy does not tell the original request's method, host or path, and a route needs it")]
+    /// A route, or a proof of possession, looks at a part of the request that the proxy did not tell.
+    #[error("the proxy does not tell the original request's method, host or path, and it is needed")]
     Incomplete,
     /// The host is no name and no address, such as a list of two.
     #[error("the original request's host is none")]

@@ -155,11 +155,7 @@ mod tests {
 
     fn from(peer: &str) -> Connection {
         let peer: IpAddr = peer.parse().expect("an address");
-        Connection {
-            peer: Some(peer),
-            scheme: Some("https"),
-            certificate: Some(CertificateThumbprint([7; 32])),
-        }
+        Connection { peer: Some(peer), certificate: Some(CertificateThumbprint([7; 32])) }
     }
 
     #[test]

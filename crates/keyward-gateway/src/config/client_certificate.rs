@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::raw_gateway::{RawClientCertificate, RawFrom};
+use super::routes::NOT_OURS;
 use super::{ConfigError, Source};
 use crate::client_certificate::{CertificateHeader, Form};
 
@@ -32,7 +33,9 @@ impl Source<'_> {
                 return Err(self.error(&header.span(), why));
             }
             (None, Some(header)) => HeaderName::try_from(header.get_ref().as_str())
-                .map_err(|_| self.error(&header.span(), "this is no name of a header"))?,
+                .ok()
+                .filter(|name| !NOT_OURS.contains(&name.as_str()))
+                .ok_or_else(|| self.error(&header.span(), "this is no header for a certificate"))?,
             (None, None) => {
                 let why = "nginx has no header of its own for this; name in header the one that your \
                            configuration puts $ssl_client_escaped_cert into";

@@ -14,7 +14,8 @@ fn each_mistake_names_its_line() {
     for (text, line, why) in [
         (header("from = \"apache\""), 2, "unknown variant `apache`"),
         (header("from = \"nginx\""), 2, "nginx has no header of its own"),
-        (header("from = \"nginx\"\nheader = \"X Cert\""), 3, "this is no name of a header"),
+        (header("from = \"nginx\"\nheader = \"X Cert\""), 3, "this is no header for a certificate"),
+        (header("from = \"nginx\"\nheader = \"Authorization\""), 3, "this is no header for a certificate"),
         (header("from = \"xfcc\"\nheader = \"X-Cert\""), 3, "always x-forwarded-client-cert"),
         (header(""), 1, "missing field `from`"),
         ("[gateway.client_certificate]\nfrom = \"xfcc\"\n".to_owned(), 1, "missing field `trusted_peers`"),
