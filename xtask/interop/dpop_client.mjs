@@ -29,7 +29,7 @@ config[client.customFetch] = (url, options) => {
 const ours = await handle();
 const { access_token: token, token_type: type } = await client.clientCredentialsGrant(
   config,
-  { scope: 'read', resource: 'urn:keyward:ES256' },
+  { scope: 'read', resource: step === 'introspected' ? 'urn:keyward:opaque' : 'urn:keyward:ES256' },
   { DPoP: ours },
 );
 
@@ -82,6 +82,14 @@ function steps() {
         ['another path', await send({ ...(await made(url)), url: `${service}/b` })],
         ['another method', await send({ ...(await made(url)), method: 'POST' })],
         ['another host', await send({ ...(await made(url.replace('127.0.0.1', 'localhost'))), url })],
+      ];
+    },
+    async introspected() {
+      return [
+        ['first', await call('/a', 'GET')],
+        ['again', await send(requests[0])],
+        ['as bearer', await send({ ...requests[0], headers: { authorization: `Bearer ${token}` } })],
+        ['proof by another key', await call('/a', 'GET', await handle())],
       ];
     },
     async nonce() {

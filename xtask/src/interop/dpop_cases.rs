@@ -37,12 +37,13 @@ pub(crate) struct DpopCase {
 }
 
 /// In the order that they run in.
-pub(crate) const DPOP_CASES: [DpopCase; 6] = [
+pub(crate) const DPOP_CASES: [DpopCase; 7] = [
     DpopCase { name: "accepted", target: "200", run: accepted },
     DpopCase { name: "replayed", target: "200, then 401 proof_replayed", run: replayed },
     DpopCase { name: "as-bearer", target: "401 binding_missing", run: as_bearer },
     DpopCase { name: "another-key", target: "401 binding_mismatch", run: another_key },
     DpopCase { name: "another-request", target: "200, else 401 proof_invalid", run: another_request },
+    DpopCase { name: "introspected", target: "200; 401 as with a JWT", run: introspected },
     DpopCase { name: "nonce", target: "200 at the second try, then at the first", run: nonce },
 ];
 
@@ -104,8 +105,9 @@ impl Site {
     ) -> Result<Self, Error> {
         let port = free_port()?;
         let url = format!("http://127.0.0.1:{port}");
-        let config = configuration(&backdrop.issuer, &url, dpop);
         let name = format!("dpop-{}-{port}", kind.name);
+        let introspection = OidcProvider::introspection(&workshop.subfolder(&name)?)?;
+        let config = configuration(&backdrop.issuer, &url, dpop, &introspection);
         let gateway = Gateway::start(workshop, &name, &config, Clock::Real, Ready::WithKeys)?;
         let ports = Ports { proxy: port, gateway: gateway.port(), upstream: backdrop.upstream.port() };
         Ok(Self { proxy: kind.start(workshop, &ports)?, gateway, url })
@@ -116,7 +118,7 @@ impl Site {
     }
 }
 
-fn configuration(issuer: &OidcProvider, origin: &str, dpop: &str) -> String {
+fn configuration(issuer: &OidcProvider, origin: &str, dpop: &str, introspection: &str) -> String {
     format!(
         r#"[gateway.dpop]
 origins = [{origin:?}]
@@ -126,7 +128,7 @@ origins = [{origin:?}]
 name = "main"
 issuer = {issuer:?}
 audiences = [{audience:?}]
-
+{introspection}
 [[route]]
 access = "required"
 "#,
@@ -160,6 +162,17 @@ fn another_request(bench: &DpopBench<'_>) -> Result<Outcome, Error> {
     let refused = "401, proof_invalid, DPoP invalid_dpop_proof";
     let others = ["another path", "another method", "another host"].map(|question| (question, refused));
     bench.ask(&bench.site, "another-request", &[&[("this one", "200")], &others[..]].concat())
+}
+
+/// An opaque token, of which the provider says what it is bound to.
+fn introspected(bench: &DpopBench<'_>) -> Result<Outcome, Error> {
+    let wanted = [
+        ("first", "200"),
+        ("again", "401, proof_replayed, DPoP invalid_dpop_proof"),
+        ("as bearer", "401, binding_missing, Bearer invalid_token"),
+        ("proof by another key", "401, binding_mismatch, DPoP invalid_token"),
+    ];
+    bench.ask(&bench.site, "introspected", &wanted)
 }
 
 /// The client learns of the nonce by the first answer and keeps it.

@@ -3,6 +3,7 @@
 //! Its introspection endpoint answers 400 `unsupported_token_type` to everything that begins with a JOSE header, its
 //! own JWT access tokens included (RFC 7662 §2.2 wants `active: false` there).
 
+use std::path::Path;
 use std::process::Command;
 
 use reqwest::blocking::Client;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::introspected::{Access, Introspected, Life, Other, Way};
 use super::{CLIENT, CLIENT_SECRET, Issuer, accepted, client_credentials, new_keys, opaque_token};
-use crate::interop::certificates::Certified;
+use crate::interop::certificates::{Certified, write_private};
 use crate::interop::error::Error;
 use crate::interop::install::Installed;
 use crate::interop::process::{Daemon, free_port};
@@ -57,17 +58,27 @@ impl OidcProvider {
         Ok(Self { http: workshop.http.clone(), issuer, gateway_key, wrong_key, _daemon: daemon })
     }
 
-    /// A token that is bound to this certificate (RFC 8705 section 3).
-    pub(crate) fn bound_to(&self, certificate: &Certified) -> Result<Token, Error> {
+    /// A token that is bound to this certificate (RFC 8705 section 3), in an algorithm or `opaque`.
+    pub(crate) fn bound_to(&self, certificate: &Certified, resource: &str) -> Result<String, Error> {
         const WHAT: &str = "get a bound token from the issuer";
-        let form =
-            [("grant_type", "client_credentials"), ("scope", "read"), ("resource", "urn:keyward:ES256")];
+        let resource = format!("urn:keyward:{resource}");
+        let form = [("grant_type", "client_credentials"), ("scope", "read"), ("resource", &*resource)];
         let request = self.http.post(format!("{}/token", self.issuer));
         let request = request.header("X-Interop-Certificate", &certificate.base64).form(&form);
         let request = request.basic_auth("bound-certificate", Some(CLIENT_SECRET));
         let answer = super::json(request.send().map_err(Error::http(WHAT))?, WHAT)?;
         let token = answer.get("access_token").and_then(Value::as_str);
-        Token::parse(token.ok_or(Error::MissingField { what: WHAT, field: "access_token" })?)
+        token.map(str::to_owned).ok_or(Error::MissingField { what: WHAT, field: "access_token" })
+    }
+
+    /// The gateway's settings for asking about opaque tokens; its secret goes into the folder.
+    pub(crate) fn introspection(folder: &Path) -> Result<String, Error> {
+        let secret = folder.join("client-secret");
+        write_private(&secret, CLIENT_SECRET)?;
+        Ok(format!(
+            "[issuer.introspection.credential]\nmethod = \"client_secret_basic\"\nclient_id = \"gateway\"\n\
+             secret_file = {secret:?}\n"
+        ))
     }
 
     fn token_for(&self, client: &str, resource: &str) -> Result<String, Error> {

@@ -13,7 +13,6 @@ use crate::interop::issuers::{Issuer, OidcProvider};
 use crate::interop::outcome::{Answers, Outcome};
 use crate::interop::process::{Daemon, free_port};
 use crate::interop::proxies::Ports;
-use crate::interop::token::Token;
 use crate::interop::upstream::Upstream;
 use crate::interop::workshop::{Workshop, write_template};
 
@@ -38,7 +37,7 @@ pub(crate) struct MutualTlsBench<'a> {
     gateway: Gateway,
     proxy: Option<Daemon>,
     url: String,
-    token: Token,
+    token: String,
     with_its_own: Client,
     with_another: Client,
     with_none: Client,
@@ -55,10 +54,15 @@ pub(crate) struct MutualTlsCase {
 }
 
 /// In the order that they run in.
-pub(crate) const MUTUAL_TLS_CASES: [MutualTlsCase; 5] = [
+pub(crate) const MUTUAL_TLS_CASES: [MutualTlsCase; 6] = [
     MutualTlsCase { name: "right-certificate", target: "200", run: right_certificate },
     MutualTlsCase { name: "other-certificate", target: "401 binding_mismatch", run: other_certificate },
     MutualTlsCase { name: "no-certificate", target: "401 binding_missing", run: no_certificate },
+    MutualTlsCase {
+        name: "introspected",
+        target: "200; 401 binding_mismatch, binding_missing",
+        run: introspected,
+    },
     MutualTlsCase { name: "unbound-token", target: "401 binding_missing where demanded", run: unbound_token },
     MutualTlsCase { name: "forged-header", target: "as if it were not there", run: forged_header },
 ];
@@ -100,7 +104,8 @@ impl<'a> MutualTlsBench<'a> {
         let folder = workshop.subfolder(&name)?;
         write_certificates(&folder, &backdrop.authority)?;
         let work = folder.to_string_lossy();
-        let config = configuration(&kind.settings.replace("@WORK@", &work), &backdrop.issuer);
+        let introspection = OidcProvider::introspection(&folder)?;
+        let config = configuration(&kind.settings.replace("@WORK@", &work), &backdrop.issuer, &introspection);
         let gateway =
             Gateway::start(workshop, &format!("{name}-gateway"), &config, Clock::Real, Ready::WithKeys)?;
         let with_none = backdrop.client(None)?;
@@ -127,7 +132,7 @@ impl<'a> MutualTlsBench<'a> {
             gateway,
             proxy: daemon,
             url: format!("https://127.0.0.1:{port}"),
-            token: backdrop.issuer.bound_to(&backdrop.client)?,
+            token: backdrop.issuer.bound_to(&backdrop.client, "ES256")?,
             with_its_own: backdrop.client(Some(&backdrop.client))?,
             with_another: backdrop.client(Some(&backdrop.other))?,
             with_none,
@@ -144,7 +149,7 @@ impl<'a> MutualTlsBench<'a> {
         &self,
         client: &Client,
         path: &str,
-        token: &Token,
+        token: &str,
         more: Option<&(&'static str, String)>,
     ) -> Result<String, Error> {
         self.ask_at(&self.url, client, path, token, more)
@@ -155,7 +160,7 @@ impl<'a> MutualTlsBench<'a> {
         url: &str,
         client: &Client,
         path: &str,
-        token: &Token,
+        token: &str,
         more: Option<&(&'static str, String)>,
     ) -> Result<String, Error> {
         let request = client.get(format!("{url}{path}")).bearer_auth(token);
@@ -166,14 +171,14 @@ impl<'a> MutualTlsBench<'a> {
     }
 }
 
-fn configuration(settings: &str, issuer: &OidcProvider) -> String {
+fn configuration(settings: &str, issuer: &OidcProvider, introspection: &str) -> String {
     format!(
         r#"{settings}
 [[issuer]]
 name = "main"
 issuer = {issuer:?}
 audiences = [{audience:?}]
-
+{introspection}
 [[route]]
 paths = [{BOUND:?}]
 access = "required"
@@ -213,9 +218,25 @@ fn no_certificate(bench: &MutualTlsBench<'_>) -> Result<Outcome, Error> {
     answers.outcome()
 }
 
+/// An opaque token, of which the provider says what it is bound to.
+fn introspected(bench: &MutualTlsBench<'_>) -> Result<Outcome, Error> {
+    let token = bench.backdrop.issuer.bound_to(&bench.backdrop.client, "opaque")?;
+    let mut answers = Answers::default();
+    for path in ["/", BOUND] {
+        for (client, wanted) in [
+            (&bench.with_its_own, "200"),
+            (&bench.with_another, "401 binding_mismatch"),
+            (&bench.with_none, "401 binding_missing"),
+        ] {
+            answers.compare(path, bench.ask(client, path, &token, None)?, wanted);
+        }
+    }
+    answers.outcome()
+}
+
 /// A token that is bound to nothing is as good as it says, but for a route that wants more.
 fn unbound_token(bench: &MutualTlsBench<'_>) -> Result<Outcome, Error> {
-    let token = bench.backdrop.issuer.token("ES256")?;
+    let token = bench.backdrop.issuer.token("ES256")?.to_string();
     let mut answers = Answers::default();
     for client in [&bench.with_its_own, &bench.with_none] {
         answers.compare("/", bench.ask(client, "/", &token, None)?, "200");

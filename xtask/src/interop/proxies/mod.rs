@@ -1,6 +1,7 @@
 //! Reverse proxies, each in front of the gateway and of the upstream as its manual has it.
 
 mod caddy;
+mod envoy;
 mod nginx;
 mod traefik;
 
@@ -16,6 +17,9 @@ use super::workshop::Workshop;
 pub(crate) struct ProxyKind {
     /// Names it in rows.
     pub(crate) name: &'static str,
+    /// What its clients get where nothing could be decided for want of keys: the status, and the reason where it lets that
+    /// through.
+    pub(crate) undecided: &'static str,
     /// Writes its configuration into the folder and says what to run.
     command: fn(&Workshop, &Ports, &Path) -> Result<Command, Error>,
 }
@@ -31,11 +35,14 @@ pub(crate) struct Ports {
     pub(crate) upstream: u16,
 }
 
+const UNDECIDED: &str = "503 keys_unavailable";
+
 /// Every proxy that Keyward works beside.
-pub(crate) const PROXIES: [ProxyKind; 3] = [
-    ProxyKind { name: "nginx", command: nginx::command },
-    ProxyKind { name: "traefik", command: traefik::command },
-    ProxyKind { name: "caddy", command: caddy::command },
+pub(crate) const PROXIES: [ProxyKind; 4] = [
+    ProxyKind { name: "nginx", undecided: UNDECIDED, command: nginx::command },
+    ProxyKind { name: "traefik", undecided: UNDECIDED, command: traefik::command },
+    ProxyKind { name: "caddy", undecided: UNDECIDED, command: caddy::command },
+    ProxyKind { name: "envoy", undecided: "503", command: envoy::command },
 ];
 
 impl ProxyKind {
