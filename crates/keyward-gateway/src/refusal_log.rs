@@ -95,6 +95,7 @@ mod tests {
         assert_eq!(log.admit(Reason::UnknownKid, at(8)), Some(1980));
         assert_eq!(log.admit(Reason::UnknownKid, at(8)), Some(0));
         assert_eq!(log.admit(Reason::Expired, at(30)), Some(980));
+        assert_eq!((0..1000).filter(|_| log.admit_handshake(at(30)).is_some()).count(), 20);
     }
 
     #[test]

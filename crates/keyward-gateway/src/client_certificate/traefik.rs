@@ -7,7 +7,7 @@ use keyward::binding::CertificateThumbprint;
 use super::escaped::decoded;
 use super::{Malformed, of_der};
 
-/// The first certificate. Versions before 2.8 percent-encode the whole.
+/// The first certificate. Older versions percent-encode the whole.
 pub(super) fn read(value: &[u8]) -> Result<CertificateThumbprint, Malformed> {
     let value = decoded(value).ok_or(Malformed)?;
     let mut certificates = value.split(|octet| *octet == b',').map(|base64| STANDARD.decode_to_vec(base64));

@@ -107,7 +107,7 @@ async fn a_certificate_is_needed_where_it_is_required_and_verified_wherever_it_i
 async fn a_handshake_that_hangs_holds_up_nobody() {
     let servers = Authority::new("servers");
     let folder = folder(&servers, &servers);
-    let running = folder.start(&(config_with("head_timeout = \"1s\"", "") + TLS)).await;
+    let running = folder.start(&(config_with("head_timeout = \"2s\"", "") + TLS)).await;
     let mut hanging = Vec::new();
     for octets in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"] {
         let mut raw = running.connect().await;
@@ -186,20 +186,17 @@ async fn operators_are_asked_for_certificates_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_failed_handshake_is_logged_without_a_strangers_words_and_not_without_end() {
+async fn a_failed_handshake_is_logged_without_a_strangers_words() {
     let lines = Lines::capture();
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let folder = folder(&servers, &clients);
     let running = folder.start(&format!("{}{TLS}{ASKS}\"required\"", config(""))).await;
     let planted = Authority::new("planted authority").client("planted client");
     let client = Client::new(&servers, Some(&planted));
-    for _ in 0..50 {
-        assert_eq!(client.ask(running.address, &good_request()).await, None);
-    }
-    until(async || handshakes(&running, "gateway", "failed").await == 50.0).await;
+    assert_eq!(client.ask(running.address, &good_request()).await, None);
+    until(async || handshakes(&running, "gateway", "failed").await == 1.0).await;
     let failed = lines.of("tls_handshake_failed");
-    // Twenty a second.
-    assert!((1..50).contains(&failed.len()), "{}", failed.len());
+    assert_eq!(failed.len(), 1);
     assert_eq!((&failed[0]["listener"], &failed[0]["peer"]), (&"gateway".into(), &"127.0.0.1".into()));
     assert!(failed[0]["message"].as_str().unwrap().contains("UnknownIssuer"), "{}", failed[0]);
     assert!(!lines.text().contains("planted"));
