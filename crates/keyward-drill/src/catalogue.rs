@@ -17,9 +17,12 @@ drills! {
     "a1-for-two-weeks",
     "a2-our-credential-is-refused",
     "a2-wrong-address",
+    "a5-known-30-days-ahead",
+    "a5-wrapper-expired",
     "b12-timeouts-are-not-401",
     "b13-forgotten-at-once",
     "b13-revocation-shows",
+    "b22-expiry-does-not-remove-the-key",
     "bad-set-duplicate-kid",
     "bad-set-without-kids",
     "bad-set",
@@ -59,6 +62,8 @@ drills! {
     "rotation-signs-before-publishing",
     "ssrf-allowed-host",
     "ssrf",
+    "wrapper-mismatch",
+    "wrapper-untrusted",
 }
 
 /// The drills of each file, by its name.

@@ -13,7 +13,9 @@ use toml::Spanned;
 
 use crate::error::DrillError;
 use crate::expectation::Expectation;
+use crate::gateway_expectation::GatewayExpectation;
 use crate::introspection::{CredentialState, FallbackPlan, IntrospectionPlan, strategy};
+use crate::wrapper::WrapperPlan;
 
 /// One drill: what is running, the traffic, and the phases with their faults and the verdicts that are right.
 #[derive(Clone, Debug)]
@@ -75,6 +77,8 @@ pub struct GatewayPlan {
     pub fallback: Option<FallbackPlan>,
     /// How each issuer's introspection endpoint is asked.
     pub introspection: Option<IntrospectionPlan>,
+    /// What X.509 certificates around keys mean.
+    pub wrapper: Option<WrapperPlan>,
     /// Whether keys are kept on the disk. Default: yes.
     #[serde(default = "yes")]
     pub snapshots: bool,
@@ -126,7 +130,7 @@ pub struct Phase {
     /// What happens in it.
     #[serde(default)]
     pub steps: Vec<Step>,
-    /// The verdicts that are right, by stream.
+    /// The verdicts that are right, by stream; those of [`ALL_STREAMS`] taken together under that name.
     #[serde(default)]
     pub expect: BTreeMap<String, Expectation>,
     /// What the gateway has to say of itself at the end of the phase.
@@ -136,6 +140,9 @@ pub struct Phase {
     #[serde(default)]
     pub bounds: Bounds,
 }
+
+/// Stands for all streams of a phase, taken together.
+pub const ALL_STREAMS: &str = "*";
 
 /// Something that happens.
 #[derive(Clone, Debug, Deserialize)]
@@ -180,26 +187,6 @@ pub enum Damage {
     OtherIssuer,
     /// One character of it is another.
     Scramble,
-}
-
-/// What the gateway has to say of itself. Only where it can be asked.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GatewayExpectation {
-    /// What `/readyz` says: `ready`, `degraded`, `no_keys` or `starting`.
-    pub readiness: Option<String>,
-    /// Events that were logged in the phase.
-    #[serde(default)]
-    pub events: Vec<String>,
-    /// Events that were not.
-    #[serde(default)]
-    pub no_events: Vec<String>,
-    /// The reasons for which keys are skipped just now, as `/debug/jwks-cache` shows them, by issuer.
-    #[serde(default)]
-    pub skipped: BTreeMap<String, Vec<String>>,
-    /// Metrics, and what they are at least: the sum over all labels, or over those that are named.
-    #[serde(default)]
-    pub metrics: BTreeMap<String, f64>,
 }
 
 /// What a phase may cost.
@@ -377,12 +364,12 @@ impl Drill {
             }
         };
         phase.traffic.iter().flatten().try_for_each(known)?;
-        phase.expect.keys().try_for_each(known)?;
+        phase.expect.keys().filter(|stream| *stream != ALL_STREAMS).try_for_each(known)?;
         phase.bounds.answered_per_second.keys().try_for_each(known)?;
         let issuers = &self.provider.issuer;
         let Bounds { fetches, introspections, token_requests, .. } = &phase.bounds;
         let bounded = fetches.keys().chain(introspections.keys()).chain(token_requests.keys());
-        let unknown = bounded.chain(phase.gateway.skipped.keys());
+        let unknown = bounded.chain(phase.gateway.issuers());
         if let Some(issuer) = unknown.into_iter().find(|issuer| !issuers.contains_key(*issuer)) {
             return Err(format!("there is no issuer {issuer:?} in [provider]"));
         }

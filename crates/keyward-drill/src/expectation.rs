@@ -34,7 +34,7 @@ pub enum Detail {
 }
 
 impl Share {
-    fn holds(self, share: f64) -> bool {
+    pub(crate) fn holds(self, share: f64) -> bool {
         match self {
             Self::Exactly(wanted) => (share - wanted).abs() < 1e-9,
             Self::Between(least, most) => (least..=most).contains(&share),

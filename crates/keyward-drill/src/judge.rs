@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::drill::{LatencyBound, Phase};
+use crate::drill::{ALL_STREAMS, LatencyBound, Phase};
 use crate::expectation::Detail;
 use crate::report::{About, Failure, PhaseReport, StreamReport};
 use crate::subject::Facts;
@@ -91,8 +91,11 @@ fn failure(about: About, text: String) -> Failure {
 
 fn verdicts(phase: &Phase, seen: &Observed, detail: Detail) -> Vec<Failure> {
     let none = Tally::default();
+    let mut all = Tally::default();
+    seen.tallies.values().for_each(|tally| all.merge(tally));
     let expected = phase.expect.iter().flat_map(|(stream, expectation)| {
-        let tally = seen.tallies.get(stream).unwrap_or(&none);
+        let of_stream = seen.tallies.get(stream).unwrap_or(&none);
+        let tally = if stream == ALL_STREAMS { &all } else { of_stream };
         let failures = expectation.failures(tally, detail);
         failures.into_iter().map(move |text| failure(About::Verdicts, format!("{stream}: {text}")))
     });
@@ -163,37 +166,8 @@ fn mib(octets: u64) -> f64 {
 }
 
 fn gateway(phase: &Phase, seen: &Observed) -> Vec<Failure> {
-    let expected = &phase.gateway;
     let nothing = Facts::default();
     let (before, after) = (seen.before.as_ref().unwrap_or(&nothing), seen.after.as_ref().unwrap_or(&nothing));
-    let happened = |event: &String| {
-        let count = |facts: &Facts| facts.events.get(event).copied().unwrap_or(0);
-        count(after) > count(before)
-    };
-    let mut failures = Vec::new();
-    if let Some(readiness) = expected.readiness.as_ref().filter(|readiness| **readiness != after.readiness) {
-        failures.push(format!("it says that it is {:?}, expected {readiness:?}", after.readiness));
-    }
-    let silent = expected.events.iter().filter(|event| !happened(event));
-    failures.extend(silent.map(|event| format!("it did not log {event}")));
-    let loud = expected.no_events.iter().filter(|event| happened(event));
-    failures.extend(loud.map(|event| format!("it logged {event}")));
-    for (issuer, reasons) in &expected.skipped {
-        let mut reasons = reasons.clone();
-        let mut found = after.skipped.get(issuer).cloned().unwrap_or_default();
-        reasons.sort();
-        found.sort();
-        if found != reasons {
-            failures.push(format!("of {issuer} it skips keys for {found:?}, expected {reasons:?}"));
-        }
-    }
-    if after.metrics.is_some() {
-        for (metric, least) in &expected.metrics {
-            let found = after.metric(metric).unwrap_or(0.0);
-            if found < *least {
-                failures.push(format!("{metric} is {found}, expected {least} or more"));
-            }
-        }
-    }
-    failures.into_iter().map(|text| failure(About::Gateway, text)).collect()
+    let failures = phase.gateway.failures(before, after).into_iter();
+    failures.map(|text| failure(About::Gateway, text)).collect()
 }

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod drill;
 pub mod error;
 pub mod expectation;
+pub mod gateway_expectation;
 pub mod junit;
 pub mod mode;
 pub mod progress;
@@ -20,9 +21,11 @@ mod flow;
 mod introspection;
 mod judge;
 mod subject;
+mod wrapper;
 
 pub use drill::Drill;
 pub use introspection::{
     AssertionAudience, CredentialPlan, CredentialState, FallbackPlan, IntrospectionPlan,
 };
 pub use mode::{Mode, Target};
+pub use wrapper::WrapperPlan;

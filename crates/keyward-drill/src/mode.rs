@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::Uri;
+use keyward::WrapperPolicy;
 use keyward_lab::{Lab, Sockets};
 use tokio::runtime::Builder;
 
@@ -65,6 +66,12 @@ impl Mode {
                     Some("it is about days and runs in virtual time only".to_owned())
                 } else if !all_possible || !drill.gateway.starts {
                     Some("it starts, stops or configures the gateway".to_owned())
+                } else if drill
+                    .gateway
+                    .wrapper
+                    .is_some_and(|wrapper| wrapper.policy == WrapperPolicy::Enforce)
+                {
+                    Some("it has the gateway refuse keys for the certificates around them".to_owned())
                 } else {
                     None
                 }

@@ -24,6 +24,18 @@ impl Tally {
         self.latencies.entry(sent.as_secs()).or_default().push(micros);
     }
 
+    /// Counts what another stream came to as well.
+    pub fn merge(&mut self, other: &Self) {
+        for (outcome, count) in &other.counts {
+            *self.counts.entry(*outcome).or_default() += count;
+        }
+        for (second, latencies) in &other.latencies {
+            self.latencies.entry(*second).or_default().extend(latencies);
+        }
+        self.unsettled += other.unsettled;
+        self.held_back += other.held_back;
+    }
+
     /// Counts what came while the phase settled.
     pub fn add_unsettled(&mut self) {
         self.unsettled += 1;

@@ -17,12 +17,13 @@ use tokio::time::{Instant, sleep};
 use url::form_urlencoded;
 
 use super::asker::{Asker, FALLBACK_HEADER};
-use super::{Facts, Subject};
+use super::{Facts, KeyFacts, Subject};
 use crate::drill::{Damage, Drill, GatewayStep};
 use crate::error::RunError;
 use crate::expectation::Detail;
 use crate::introspection::{CredentialState, IntrospectionPlan};
 use crate::seen::Outcome;
+use crate::wrapper::AUTHORITY_FILE;
 
 /// How long it may take to come up, to end, and to read its configuration again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,7 +63,7 @@ impl Gateway {
             child: AsyncMutex::new(None),
             folder,
         };
-        let authority = gateway.folder.path().join("authority.pem");
+        let authority = gateway.folder.path().join(AUTHORITY_FILE);
         std::fs::write(authority, lab.authority_pem()).map_err(RunError::io("write the authority's PEM"))?;
         std::fs::create_dir(gateway.snapshots()).map_err(RunError::io("make the folder for snapshots"))?;
         gateway.write_credentials(CredentialState::Right)?;
@@ -250,12 +251,13 @@ impl Subject for Gateway {
         };
         let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
         let cache = self.asker.read(self.admin_uri("/debug/jwks-cache")).await;
-        let skipped = cache.map(|(_, cache)| skipped(&json(&cache))).unwrap_or_default();
+        let cache = cache.map(|(_, cache)| json(&cache)).unwrap_or_default();
         let metrics = self.asker.read(self.admin_uri("/metrics")).await.map(|(_, metrics)| metrics);
         Ok(Some(Facts {
             readiness: json(&readiness).get("status").and_then(Value::as_str).unwrap_or_default().to_owned(),
             events: self.events()?,
-            skipped,
+            skipped: skipped(&cache),
+            keys: KeyFacts::of_page(&cache),
             metrics,
             memory: self.memory().await,
         }))
@@ -322,13 +324,16 @@ fn config(drill: &Drill, lab: &Lab, listen: SocketAddr, admin: SocketAddr) -> to
         table.insert("name".to_owned(), name.as_str().into());
         table.insert("issuer".to_owned(), lab.issuer(name)?.issuer.into());
         if issuer.tls {
-            table.insert("ca_file".to_owned(), "authority.pem".into());
+            table.insert("ca_file".to_owned(), AUTHORITY_FILE.into());
         }
         if !plan.allow_hosts.is_empty() {
             table.insert("allow_hosts".to_owned(), strings(&plan.allow_hosts));
         }
         table.insert("key_set".to_owned(), key_set.clone().into());
         table.insert("strategy".to_owned(), plan.strategy.label().into());
+        if let Some(wrapper) = plan.wrapper {
+            table.insert("wrapper".to_owned(), wrapper.table().into());
+        }
         if let Some(introspection) = &plan.introspection {
             let issuer = lab.issuer(name)?.issuer;
             table.insert("introspection".to_owned(), introspection.table(name, &issuer).into());

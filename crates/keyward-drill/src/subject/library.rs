@@ -13,7 +13,7 @@ use keyward_lab::Lab;
 use tokio::time::Instant;
 
 use super::memory_transport::MemoryTransport;
-use super::{Facts, Subject};
+use super::{Facts, KeyFacts, Subject};
 use crate::drill::{Damage, Drill, GatewayPlan, GatewayStep};
 use crate::error::RunError;
 use crate::expectation::Detail;
@@ -201,6 +201,8 @@ impl Subject for Library {
         } else {
             "degraded"
         };
+        let keys = status.iter().map(|issuer| (issuer.name.clone(), KeyFacts::of_status(issuer)));
+        let keys = keys.collect();
         let skipped = status.into_iter().map(|issuer| {
             (issuer.name, issuer.skipped.into_iter().map(|key| key.reason.to_owned()).collect())
         });
@@ -208,6 +210,7 @@ impl Subject for Library {
             readiness: readiness.to_owned(),
             events: lock(&self.events.0).clone(),
             skipped: skipped.collect(),
+            keys,
             metrics: None,
             memory: None,
         }))
@@ -227,6 +230,9 @@ fn settings(drill: &Drill, lab: &Lab) -> Result<Vec<IssuerSettings>, RunError> {
         key_set.retries = plan.retries.unwrap_or(key_set.retries);
         settings.fetch_timeout = plan.timeout.map_or(settings.fetch_timeout, |timeout| timeout.0);
         settings.allowed_hosts.clone_from(&allowed_hosts);
+        if let Some(wrapper) = plan.wrapper {
+            wrapper.set_up(&mut settings, lab);
+        }
         Some(settings)
     });
     Ok(issuers.collect())
@@ -275,6 +281,8 @@ impl Observer for Events {
             Event::IntrospectionFailed { failure, .. } => failure.label(),
             Event::RefreshFailed { error, .. } => error.label(),
             Event::RefreshRefused { .. } => "no_usable_key",
+            Event::WrapperNotYetValid { .. } => "not_yet_valid",
+            Event::WrapperTroubled { trouble, .. } => trouble.label(),
             _ => return,
         };
         *events.entry(format!("{}:{cause}", event.label())).or_default() += 1;

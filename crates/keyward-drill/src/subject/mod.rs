@@ -3,6 +3,7 @@
 mod asker;
 mod foreign;
 mod gateway;
+mod key_facts;
 mod library;
 mod memory_transport;
 
@@ -11,6 +12,7 @@ use std::future::Future;
 
 pub(crate) use foreign::Foreign;
 pub(crate) use gateway::Gateway;
+pub(crate) use key_facts::KeyFacts;
 pub(crate) use library::Library;
 
 use crate::drill::GatewayStep;
@@ -43,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) events: BTreeMap<String, u64>,
     /// The reasons for which keys are skipped just now, by issuer.
     pub(crate) skipped: BTreeMap<String, Vec<String>>,
+    /// Its keys, by issuer and `kid`.
+    pub(crate) keys: BTreeMap<String, BTreeMap<String, KeyFacts>>,
     /// Its metrics, in the Prometheus text format.
     pub(crate) metrics: Option<String>,
     /// The memory that it holds, in octets.

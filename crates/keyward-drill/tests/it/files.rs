@@ -43,8 +43,8 @@ fn every_drill_that_comes_along_makes_sense_and_has_a_name_of_its_own() {
 fn every_incident_of_this_family_has_a_drill() {
     let drills = catalogue::all().unwrap();
     for incident in [
-        "A1", "A2", "A3", "B12", "B13", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11",
-        "B14", "B15",
+        "A1", "A2", "A3", "A5", "B12", "B13", "B22", "B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9",
+        "B10", "B11", "B14", "B15",
     ] {
         let has = drills.iter().any(|drill| drill.incidents.iter().any(|of| of == incident));
         assert!(has, "no drill replays {incident}");
@@ -82,6 +82,12 @@ fn a_file_that_makes_no_sense_is_told_why_and_where() {
         ("lasts = \"1s\"\ntraffic = [\"junk\"]", "there is no stream \"junk\""),
         ("lasts = \"1s\"\nexpect.junk = { accept = 1.0 }", "there is no stream \"junk\""),
         ("lasts = \"1s\"\nbounds.fetches = { other = 1 }", "there is no issuer \"other\""),
+        ("lasts = \"1s\"\ngateway.wrappers = { other = {} }", "there is no issuer \"other\""),
+        ("lasts = \"1s\"\ngateway.expired_wrapper_share = { other = 0.5 }", "there is no issuer \"other\""),
+        (
+            "lasts = \"1s\"\nsteps = [{ provider = { wrapper = { key-1 = { not_after = \"soon\" } } } }]",
+            "\"soon\" is no time from now",
+        ),
         ("lasts = \"1s\"\nsteps = [{ after = \"2s\", gateway = \"kill\" }]", "comes when the phase is over"),
         ("lasts = \"1s\"\nsteps = [{ gateway = \"explode\" }]", "explode"),
         ("lasts = \"1s\"\nsteps = [{ provider = { fault = { jwks = \"sleep\" } } }]", "sleep"),
@@ -97,6 +103,8 @@ fn a_file_that_makes_no_sense_is_told_why_and_where() {
         assert!(error.starts_with("mine"), "{error}");
         assert!(error.contains(says), "{error}");
     }
+    let says = error(&format!("{SOUND}\n[gateway]\nwrapper = {{ policy = \"strict\" }}"));
+    assert!(says.contains("there is no policy \"strict\"; there are enforce, ignore, warn"), "{says}");
     for (expectation, says) in [
         ("{ accepted = 1.0 }", "is neither accept"),
         ("{ accept = 1.5 }", "no number from 0 to 1"),

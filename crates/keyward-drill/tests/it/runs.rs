@@ -61,6 +61,48 @@ fn a_wrong_expectation_fails_and_says_what_was_seen() {
 }
 
 #[test]
+fn what_the_gateway_says_of_certificates_is_held_against_what_is_expected() {
+    let drill = |traffic: &str, expected: &str| {
+        run(&format!(
+            "title = \"t\"\nabout = \"a\"\n[provider.main]\nkeys = [{{ kid = \"key-1\" }}, \
+             {{ kid = \"key-2\", wrapper = {{ not_after = \"-1h\" }} }}]\n[gateway]\nttl = \"1s\"\n\
+             [traffic.users]\nrate = 20\n[traffic.others]\nrate = 20\ntoken = {{ key = \"key-2\" }}\n\
+             [[phase]]\nname = \"only\"\nlasts = \"2s\"\ntraffic = [{traffic}]\n\
+             steps = [{{ provider = {{ wrapper = {{ key-2 = {{ not_after = \"-2h\" }} }} }} }}]\n{expected}\n"
+        ))
+    };
+    let both = "\"users\", \"others\"";
+    let right = "expect = { \"*\" = { accept = 1.0 } }\n\
+                 gateway.event_counts = { wrapper_certificate_expired = 1 }\n\
+                 gateway.wrappers = { main = { key-1 = \"none\", key-2 = \"expired\" } }\n\
+                 gateway.expired_wrapper_share = { main = [0.49, 0.51] }";
+    assert_eq!(drill(both, right).result, DrillResult::Passed);
+    let report = drill(both, "expect = { \"*\" = { accept = 0.5 } }");
+    fails(&report, About::Verdicts, "*: accept 100 % of 80, expected 50 %");
+    let report = drill(both, "gateway.event_counts = { wrapper_certificate_expired = 2 }");
+    fails(&report, About::Gateway, "it logged wrapper_certificate_expired 1 times, expected 2");
+    let report = drill(both, "gateway.wrappers = { main = { key-1 = \"none\" } }");
+    fails(&report, About::Gateway, "the certificates around the keys of main are");
+    let report = drill("\"users\"", "gateway.expired_wrapper_share = { main = 0.5 }");
+    fails(&report, About::Gateway, "0 % of 40 tokens of main came with a certificate that was over");
+    let report = drill("", "gateway.expired_wrapper_share = { main = 0.0 }");
+    fails(&report, About::Gateway, "0 % of 0 tokens");
+}
+
+#[test]
+fn a_gateway_of_somebody_elses_is_not_judged_by_a_policy_that_it_may_not_have() {
+    let target = Mode::Target(keyward_drill::Target {
+        address: http::Uri::from_static("http://127.0.0.1:9"),
+        restart_command: None,
+        sockets: keyward_lab::Sockets::default(),
+        https: false,
+    });
+    let reason = |name: &str| target.not_applicable(&catalogue::find(name).unwrap()[0]);
+    assert_eq!(reason("a5-wrapper-expired-warn"), None);
+    assert!(reason("a5-wrapper-expired-enforce").unwrap().contains("refuse keys"));
+}
+
+#[test]
 fn a_request_that_waits_is_seen_in_virtual_time() {
     let report = run("title = \"t\"\nabout = \"a\"\n[traffic.users]\nrate = 20\nrenew = \"0s\"\n\
          [[phase]]\nname = \"quiet\"\nlasts = \"2s\"\n\
