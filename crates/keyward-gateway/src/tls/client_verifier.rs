@@ -9,7 +9,9 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+};
 
 use super::provider;
 
@@ -106,9 +108,15 @@ fn of_chain(error: &ChainError) -> CertificateError {
         ChainError::Malformed { .. } => CertificateError::BadEncoding,
         ChainError::NotYetValid { .. } => CertificateError::NotValidYet,
         ChainError::Revoked { .. } => CertificateError::Revoked,
-        _ => CertificateError::UnknownIssuer,
+        ChainError::UnknownIssuer { .. } => CertificateError::UnknownIssuer,
+        error => CertificateError::Other(OtherError(Arc::new(Refused(error.label())))),
     }
 }
+
+/// Why a certificate is refused for which rustls has no word: the label of the [`ChainError`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(&'static str);
 
 #[cfg(test)]
 mod tests {
@@ -161,6 +169,15 @@ mod tests {
         assert_eq!(verify(YEAR - 1), refused(CertificateError::NotValidYet));
         assert_eq!(verify(YEAR + 1), Ok(()));
         assert_eq!(verify(YEAR + 11), refused(CertificateError::Expired));
+    }
+
+    #[test]
+    fn a_refusal_names_what_is_wrong_and_not_whom() {
+        let authority = authority(YEAR, YEAR + 10);
+        let verifier = verifier(&authority, at(YEAR));
+        let error = verifier.verify_client_cert(authority.der(), &[], at(YEAR)).expect_err("a CA's");
+        let Error::InvalidCertificate(CertificateError::Other(why)) = error else { panic!("{error}") };
+        assert_eq!(why.to_string(), "ca_as_leaf");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::CertificateError;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -19,7 +20,7 @@ pub(crate) enum HandshakeError {
     #[error("the client hung up")]
     Closed,
     /// One side did not like what the other said.
-    #[error("{0}")]
+    #[error("{}", told(.0))]
     Failed(rustls::Error),
     /// It took too long.
     #[error("the client took too long")]
@@ -51,6 +52,16 @@ pub(crate) async fn handshake(
     let certificate = session.peer_certificates().and_then(|chain| chain.first());
     let connection = Connection::tls(peer, certificate.map(|certificate| &**certificate));
     Ok((stream, connection))
+}
+
+/// What went wrong; our own words for a certificate are not wrapped in rustls'.
+fn told(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(why)) => {
+            format!("invalid peer certificate: {why}")
+        }
+        error => error.to_string(),
+    }
 }
 
 fn of_io(error: io::Error) -> HandshakeError {
