@@ -1,7 +1,10 @@
 //! A JSON Web Key as it is read and as it is published (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
 
 use std::borrow::Cow;
+use std::fmt;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -65,6 +68,30 @@ impl<'a> RawJwk<'a> {
         [&self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth, &self.k]
             .into_iter()
             .any(Option::is_some)
+    }
+}
+
+/// A JWK within a text whose names are known to be unique at every depth.
+pub(crate) struct InnerJwk<'a>(pub(crate) RawJwk<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for InnerJwk<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InnerJwkVisitor)
+    }
+}
+
+/// Takes objects only: what serde derives takes an array of the members' values as well.
+struct InnerJwkVisitor;
+
+impl<'de> Visitor<'de> for InnerJwkVisitor {
+    type Value = InnerJwk<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JWK")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        RawJwk::deserialize(MapAccessDeserializer::new(members)).map(InnerJwk)
     }
 }
 

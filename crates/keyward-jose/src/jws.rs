@@ -1,9 +1,8 @@
 //! A compact JWS, parsed without copying the token (RFC 7515 §7.1), and the proof that a key signed it.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use crate::jwk::RawJwk;
+use crate::jwk::InnerJwk;
 use crate::{Algorithm, AlgorithmSet, Header, UnusableKey, VerificationKey, base64url};
 
 /// A well-formed compact JWS whose signature nobody has checked yet.
@@ -63,16 +62,16 @@ impl<'a> Jws<'a> {
         #[derive(Deserialize)]
         struct Embedded<'a> {
             #[serde(borrow)]
-            jwk: Option<&'a RawValue>,
+            jwk: Option<InnerJwk<'a>>,
         }
-        // An object whose names are unique, or it would not be a header.
+        // An object whose names are unique, at every depth, or it would not be a header.
         let embedded: Embedded<'_> =
             serde_json::from_slice(self.header_json).map_err(|_| UnusableKey::Malformed)?;
-        let Some(jwk) = embedded.jwk else {
+        let Some(InnerJwk(jwk)) = embedded.jwk else {
             return Ok(None);
         };
         let wanted = AlgorithmSet::from_iter([self.header.algorithm()]);
-        VerificationKey::serving(&RawJwk::parse(jwk.get().as_bytes())?, wanted).map(Some)
+        VerificationKey::serving(&jwk, wanted).map(Some)
     }
 
     /// Checks the signature with `key`.

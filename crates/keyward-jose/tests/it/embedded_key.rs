@@ -1,7 +1,8 @@
 //! The key that a JWS carries itself: read as strictly as one of a set, and for one algorithm.
 
 use keyward_jose::{
-    Algorithm, AlgorithmSet, DecodeBuffer, Jws, SignatureError, Signer, UnusableKey, VerificationKey,
+    Algorithm, AlgorithmSet, DecodeBuffer, Jws, JwsError, SignatureError, Signer, UnusableKey,
+    VerificationKey,
 };
 use serde_json::{Value, json};
 
@@ -41,6 +42,13 @@ fn it_verifies_by_the_headers_algorithm_and_by_no_other() {
     }
 }
 
+/// The members' values in an array, in the order in which they are declared: what serde derives would take it.
+fn in_an_array(jwk: &Value) -> Value {
+    let names = ["kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e", "d", "p", "q", "dp", "dq"];
+    let rest = ["qi", "oth", "k", "x5c", "x5t", "x5t#S256"];
+    names.into_iter().chain(rest).map(|name| jwk.get(name).cloned().unwrap_or_default()).collect()
+}
+
 #[test]
 fn what_could_be_no_key_of_a_set_is_none_of_a_header() {
     let ours = || public(Algorithm::Es256);
@@ -52,6 +60,7 @@ fn what_could_be_no_key_of_a_set_is_none_of_a_header() {
     for (jwk, error) in [
         (json!("x"), UnusableKey::Malformed),
         (json!([ours()]), UnusableKey::Malformed),
+        (in_an_array(&ours()), UnusableKey::Malformed),
         (with("d", json!("AA")), UnusableKey::PrivateMembers),
         (with("use", json!("enc")), UnusableKey::NotForVerification),
         (with("alg", json!("RS256")), UnusableKey::AlgorithmUnsupported),
@@ -64,6 +73,18 @@ fn what_could_be_no_key_of_a_set_is_none_of_a_header() {
         let (key, verified) = embedded(&carrying(Algorithm::Es256, &jwk)).unwrap().unwrap();
         assert!(!key.serves(Algorithm::Es256));
         assert_eq!(verified, Err(SignatureError::AlgorithmMismatch));
+    }
+}
+
+#[test]
+fn a_member_that_stands_twice_makes_it_no_header() {
+    let jwk = public(Algorithm::Es256).to_string();
+    for twice in [r#""x":"AA","#, r#""\u0078":"AA","#, r#""note":{"a":1,"a":2},"#] {
+        let header = format!(r#"{{"alg":"ES256","jwk":{{{twice}{}}}"#, &jwk[1..]);
+        let token = signed(header.as_bytes(), b"{}", signer(Algorithm::Es256));
+        let mut buffer = DecodeBuffer::new();
+        let parsed = Jws::parse(token.as_bytes(), Jws::DEFAULT_SIZE_LIMIT, &mut buffer);
+        assert_eq!(parsed.err(), Some(JwsError::DuplicateHeaderName), "{twice}");
     }
 }
 
