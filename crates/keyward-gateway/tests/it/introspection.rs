@@ -450,7 +450,6 @@ async fn a_bearer_that_cannot_be_had_is_ours_to_mend() {
 
     provider.state().token_status = 200;
     provider.state().authorization = "Bearer planted-bearer".to_owned();
-    provider.knows(&token(2), json!({}));
     let known = token(3);
     provider.knows(&known, json!({}));
     let running = folder.start(&text("introspection", "")).await;
@@ -468,16 +467,17 @@ async fn a_signed_answer_needs_the_issuers_keys() {
     let (folder, provider) = (folder(), Provider::start().await);
     let text = by("introspection", &provider, "").replace(TIMEOUT, "answers = \"signed\"");
     let running = folder.start(&text).await;
-    provider.knows(&token(1), json!({ "iss": crate::support::ISSUER }));
+    let known = token(1);
+    provider.knows(&known, json!({ "iss": crate::support::ISSUER }));
     // A plain one is none.
-    refuses(&running, &token(1), "introspection_malformed").await;
+    refuses(&running, &known, "introspection_malformed").await;
     provider.is(Mood::Signs);
-    assert_eq!(running.ask_with(&token(1)).await.status, 200);
+    assert_eq!(running.ask_with(&known).await.status, 200);
     assert_eq!(running.ask_with(&token(2)).await.reason(), Some("inactive"));
     // It is no failure of the endpoint's that nobody can check what it says.
     folder.write("keys.json", "no key set");
     let running = folder.start(&text).await;
-    refuses(&running, &token(1), "keys_unavailable").await;
+    refuses(&running, &known, "keys_unavailable").await;
     let outcome = "keyward_introspection_calls_total{issuer=\"main\",outcome=\"answer_keys_unavailable\"}";
     assert_eq!(running.metric(outcome).await, Some(1.0));
     assert_eq!(lines.of("introspection_failed").last().unwrap()["cause"], "answer_keys_unavailable");
