@@ -23,6 +23,8 @@ drills! {
     "b13-forgotten-at-once",
     "b13-revocation-shows",
     "b22-expiry-does-not-remove-the-key",
+    "b22-restart-keeps-the-key",
+    "b22-the-only-key-vanishes",
     "bad-set-duplicate-kid",
     "bad-set-without-kids",
     "bad-set",

@@ -51,7 +51,7 @@ impl Gateway {
     /// Writes its configuration, and starts it where the drill says so.
     pub(crate) async fn new(drill: &Drill, lab: &Lab, program: &Path) -> Result<Self, RunError> {
         let folder = tempfile::tempdir().map_err(RunError::io("make a folder"))?;
-        let (listen, admin) = (free_address()?, free_address()?);
+        let [listen, admin] = free_addresses()?;
         let address = Uri::builder().scheme("http").authority(listen.to_string()).path_and_query("/").build();
         let gateway = Self {
             program: program.to_owned(),
@@ -360,10 +360,14 @@ fn strings(texts: &[String]) -> toml::Value {
     toml::Value::Array(texts.iter().map(|text| text.as_str().into()).collect())
 }
 
-/// A port on loopback that nobody listens on just now.
-fn free_address() -> Result<SocketAddr, RunError> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    listener.map_err(RunError::io("find a free port"))
+/// Two ports on loopback that nobody listens on just now. Both are held until both are found, or they may be the same.
+fn free_addresses() -> Result<[SocketAddr; 2], RunError> {
+    let hold = || TcpListener::bind(("127.0.0.1", 0));
+    let found = || -> io::Result<[SocketAddr; 2]> {
+        let held = (hold()?, hold()?);
+        Ok([held.0.local_addr()?, held.1.local_addr()?])
+    };
+    found().map_err(RunError::io("find free ports"))
 }
 
 async fn signal(child: &Child, name: &str) -> Result<(), RunError> {
