@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::certificates::{Certified, now};
+use super::certificates::{Authority, Certified, now, write_private};
 use super::error::Error;
 use super::gateway::{Clock, Gateway, Ready};
 use super::issuers::{Issuer, OidcProvider, comes_true};
@@ -23,7 +23,7 @@ const REQUESTS: usize = 100;
 const ON_PASSIVE: usize = 34;
 
 /// How long before a term a gateway is started that is to see it.
-const LEAD: i64 = 8;
+const LEAD: i64 = 12;
 
 /// How long anything is waited for.
 const PATIENCE_SECONDS: u64 = 30;
@@ -47,7 +47,7 @@ pub(crate) struct WrapperCase {
 }
 
 /// In the order that they run in.
-pub(crate) const WRAPPER_CASES: [WrapperCase; 4] = [
+pub(crate) const WRAPPER_CASES: [WrapperCase; 5] = [
     WrapperCase {
         name: "ignore",
         target: "200, 34 of 100 on the key; no event",
@@ -63,6 +63,11 @@ pub(crate) const WRAPPER_CASES: [WrapperCase; 4] = [
         target: "401 for 34 of 100, never a signature's; an error",
         run: |bench| under(bench, "enforce", "401 wrapper_certificate_expired", Some("ERROR")),
     },
+    WrapperCase {
+        name: "enforce-anchors",
+        target: "200 by the anchor, else untrusted or mismatch",
+        run: under_anchors,
+    },
     WrapperCase { name: "30-days-before", target: "told then, and not before", run: told_ahead },
 ];
 
@@ -76,16 +81,23 @@ impl<'a> WrapperBench<'a> {
         ];
         Ok(Self { workshop, issuer: OidcProvider::start_with(workshop, &keys)?, until })
     }
+}
 
-    fn gateway(&self, name: &str, policy: &str, clock: Clock) -> Result<Gateway, Error> {
-        let config = format!(
-            "[[issuer]]\nname = \"main\"\nissuer = {:?}\naudiences = [{:?}]\n\
-             [issuer.wrapper]\npolicy = {policy:?}\n\n[[route]]\naccess = \"required\"\n",
-            self.issuer.issuer(),
-            self.issuer.audience(),
-        );
-        Gateway::start(self.workshop, &format!("wrapper-{name}"), &config, clock, Ready::WithKeys)
-    }
+/// A gateway that knows the issuer, with these settings for certificates.
+fn gateway(
+    workshop: &Workshop,
+    issuer: &OidcProvider,
+    name: &str,
+    settings: &str,
+    clock: Clock,
+) -> Result<Gateway, Error> {
+    let config = format!(
+        "[[issuer]]\nname = \"main\"\nissuer = {:?}\naudiences = [{:?}]\n[issuer.wrapper]\n{settings}\n\n\
+         [[route]]\naccess = \"required\"\n",
+        issuer.issuer(),
+        issuer.audience(),
+    );
+    Gateway::start(workshop, &format!("wrapper-{name}"), &config, clock, Ready::WithKeys)
 }
 
 /// The verdicts, the counts by key, and what the log says, under a policy.
@@ -95,7 +107,8 @@ fn under(
     on_passive: &str,
     level: Option<&str>,
 ) -> Result<Outcome, Error> {
-    let gateway = bench.gateway(policy, policy, Clock::Real)?;
+    let settings = format!("policy = {policy:?}");
+    let gateway = gateway(bench.workshop, &bench.issuer, policy, &settings, Clock::Real)?;
     let mut answers = Answers::default();
     for number in 0..REQUESTS {
         // Spread over the run: 34 of each 100.
@@ -144,11 +157,39 @@ fn told_of(gateway: &Gateway, has_to_come: bool) -> String {
     if lines.is_empty() { "no event".to_owned() } else { told.collect::<Vec<_>>().join(", ") }
 }
 
+/// Under `enforce` with anchors: a certificate of theirs, one of nobody's, and one of theirs around another key.
+fn under_anchors(bench: &WrapperBench<'_>) -> Result<Outcome, Error> {
+    let authority = Authority::new()?;
+    let swapped =
+        Certified { key: authority.signing_key("swapped")?.key, ..authority.signing_key("swapped")? };
+    let keys = [
+        ("anchored", authority.signing_key("anchored")?),
+        ("nobodys", Certified::signing_key("nobodys", now() + 300 * DAY)?),
+        ("swapped", swapped),
+    ];
+    let issuer = OidcProvider::start_with(bench.workshop, &keys)?;
+    let anchors = bench.workshop.subfolder("wrapper-anchors")?.join("anchors.pem");
+    write_private(&anchors, &authority.pem())?;
+    let policy = format!("policy = \"enforce\"\nanchors_file = {anchors:?}");
+    let gateway = gateway(bench.workshop, &issuer, "anchors", &policy, Clock::Real)?;
+    let mut answers = Answers::default();
+    for (kid, wanted) in [
+        ("anchored", "200"),
+        ("nobodys", "401 wrapper_certificate_untrusted"),
+        ("swapped", "401 wrapper_certificate_mismatch"),
+        // A key that has none: whoever changes the set could leave it out.
+        ("RS256", "401 wrapper_certificate_untrusted"),
+    ] {
+        answers.compare(kid, gateway.ask("/", issuer.token(kid)?)?.to_string(), wanted);
+    }
+    answers.outcome()
+}
+
 /// A gateway whose clock is moved to just before the 30 days.
 fn told_ahead(bench: &WrapperBench<'_>) -> Result<Outcome, Error> {
     const EVENT: &str = "wrapper_certificate_expiring";
     let clock = Clock::Shifted(bench.until - 30 * DAY - LEAD - now());
-    let gateway = bench.gateway("30-days-before", "warn", clock)?;
+    let gateway = gateway(bench.workshop, &bench.issuer, "30-days-before", "policy = \"warn\"", clock)?;
     let mut answers = Answers::default();
     answers.compare("before", format!("{} lines", gateway.events(EVENT).len()), "0 lines");
     comes_true(PATIENCE_SECONDS, || !gateway.events(EVENT).is_empty());
