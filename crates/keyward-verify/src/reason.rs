@@ -118,6 +118,9 @@ reasons! {
     /// The proof of possession is not valid (RFC 9449 §4.3).
     ProofInvalid = "proof_invalid", Unauthenticated,
         "the proof of possession is not valid";
+    /// Whether the proof of possession was used before cannot be told: the memory that gateways share does not answer.
+    ProofMemoryUnavailable = "proof_memory_unavailable", Undecided,
+        "whether the proof of possession was used before cannot be told at the moment";
     /// The proof of possession holds no nonce that was given lately, and one is demanded (RFC 9449 §9).
     ProofNonceRequired = "proof_nonce_required", Unauthenticated,
         "the proof of possession needs a nonce that was given lately";

@@ -196,6 +196,9 @@ pub enum SettingsError {
         /// Our name for the issuer.
         issuer: String,
     },
+    /// A memory of used proofs is shared, and no secret: each process would know its own proofs alone.
+    #[error("a shared memory of used proofs needs a proof secret that is shared as well")]
+    SharedReplayWithoutSecret,
     /// The stale limit is shorter than the TTL, or a time is zero.
     #[error("issuer {issuer:?}: {what}")]
     Times {

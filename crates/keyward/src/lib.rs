@@ -37,10 +37,12 @@ pub mod source;
 pub mod wire;
 
 mod certificate_keys;
+mod health;
 mod introspection;
 mod issuer_settings;
 mod keeper;
 mod layer;
+mod shared_replay;
 mod snapshot;
 mod status;
 mod verifier;
@@ -58,5 +60,6 @@ pub use keyward_verify::{
     ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
 };
 pub use layer::{OriginError, VerifyLayer, VerifyService};
+pub use shared_replay::{Remembering, SharedReplay, SharedReplayError, SharedReplaySettings, WhenDown};
 pub use status::{IssuerStatus, KeyStatus, SkippedKeyStatus, WrapperStatus};
 pub use verifier::{RequirementId, RequirementSettings, Verifier, VerifierBuilder};

@@ -109,6 +109,13 @@ impl ReplayCache {
         if self.enter(now, once, key)? { Ok(()) } else { Err(Reason::Overloaded) }
     }
 
+    /// Takes [`remember`](Self::remember) back, where the request was not let through after all: its proof is not used. The
+    /// place that it took stays taken until it is too old.
+    pub fn release(&self, once: &Once) {
+        let key = once.key.half();
+        self.shard(key).seen.remove(&key);
+    }
+
     /// Whether there was room for it.
     fn enter(&self, now: Now, once: &Once, key: u128) -> Result<bool, Reason> {
         let mut shard = self.shard(key);

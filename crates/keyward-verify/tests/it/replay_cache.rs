@@ -48,6 +48,21 @@ fn a_proof_is_used_once_and_remembered_for_as_long_as_it_could_be_used() {
 }
 
 #[test]
+fn a_proof_that_is_taken_back_may_be_used_once_more_and_its_place_is_freed_in_time() {
+    let [once, other] = first(2)[..] else { panic!("two") };
+    let cache = ReplayCache::new(3);
+    assert_eq!(cache.remember(START, &once), Ok(()));
+    cache.release(&once);
+    assert_eq!(cache.remember(START, &once), Ok(()));
+    assert_eq!(cache.remember(START, &once), Err(Reason::ProofReplayed));
+    assert_eq!((cache.len(), cache.remember(START, &other)), (2, Ok(())));
+    cache.release(&other);
+    assert_eq!(cache.remember(START, &other), Err(Reason::Overloaded), "nobody fills it by taking back");
+    assert_eq!(cache.remember(at(START.wall.0 + 120), &once), Err(Reason::ProofInvalid));
+    assert_eq!(cache.len(), 0);
+}
+
+#[test]
 fn a_full_memory_forgets_nothing_that_could_be_used_and_says_so() {
     let proofs = first(40);
     let cache = ReplayCache::new(30);

@@ -7,6 +7,7 @@ use keyward_verify::introspection::BreakerState;
 use keyward_verify::key_set::{PublishedKeys, WrapperCertificate, WrapperPolicy};
 
 use super::Event;
+use crate::shared_replay::WhenDown;
 use crate::snapshot::format_time;
 
 /// Writes to the log what there is to verify with after a fetch: `jwks_cache`, or `cache_fallback` where the
@@ -133,6 +134,42 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
                 failures,
                 after_s = after.as_secs(),
                 "introspection answers again"
+            );
+        }
+        Event::ProofMemoryAsked { outcome, took } => {
+            tracing::trace!(event = label, outcome, took_ms = millis(*took), "the shared memory was asked");
+        }
+        Event::ProofMemoryBypassed => {
+            tracing::trace!(event = label, "a proof passed without the shared memory");
+        }
+        Event::ProofMemoryFailed { cause, why, failures, since, when_down } => {
+            let (since_s, when_down_is) = (since.as_secs(), when_down.label());
+            match when_down {
+                WhenDown::Local => tracing::error!(
+                    event = label,
+                    cause,
+                    failures,
+                    since_s,
+                    when_down = when_down_is,
+                    "the shared memory of used proofs cannot tell; a proof that was used elsewhere passes here: {why}"
+                ),
+                WhenDown::Refuse => tracing::error!(
+                    event = label,
+                    cause,
+                    failures,
+                    since_s,
+                    when_down = when_down_is,
+                    "the shared memory of used proofs cannot tell; requests with proofs are 503: {why}"
+                ),
+            }
+        }
+        Event::ProofMemoryRecovered { failures, after } => {
+            let after_s = after.as_secs();
+            tracing::info!(
+                event = label,
+                failures,
+                after_s,
+                "the shared memory of used proofs answers again"
             );
         }
         Event::Refreshed { refreshed, skipped, took } => {

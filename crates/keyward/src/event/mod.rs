@@ -13,10 +13,12 @@ use keyward_verify::key_set::{NoUsableKey, Refreshed, WrapperCertificate, Wrappe
 
 use crate::credentials::{CredentialFileError, PermissionsTooWide, ProviderError, TokenError};
 use crate::fetch::FetchError;
+use crate::shared_replay::WhenDown;
 
 pub(crate) use log::{log, log_cache};
 
-/// Something that happened to an issuer's keys, to its introspection endpoint, or to our credential there.
+/// Something that happened to an issuer's keys, to its introspection endpoint, to our credential there, or to the memory of
+/// used proofs that processes share.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -110,6 +112,37 @@ pub enum Event<'a> {
     /// The introspection endpoint answers again. Logged as `introspection_recovered`.
     IntrospectionRecovered {
         /// How many calls had failed in a row.
+        failures: u64,
+        /// How long it went on.
+        after: Duration,
+    },
+    /// The memory of used proofs that processes share was asked. It is counted and not logged.
+    ProofMemoryAsked {
+        /// `remembered`, `replayed`, or the error's label.
+        outcome: &'static str,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A request passed although the shared memory of used proofs could not be asked, by this process' own alone
+    /// ([`WhenDown::Local`]). It is counted and not logged.
+    ProofMemoryBypassed,
+    /// The shared memory of used proofs could not tell, for the first time after it could; while that goes on it is told
+    /// again once a minute. Logged as `proof_memory_failed`.
+    ProofMemoryFailed {
+        /// The label of the [`SharedReplayError`](crate::SharedReplayError).
+        cause: &'static str,
+        /// The same in words.
+        why: &'a str,
+        /// How many questions have failed in a row.
+        failures: u64,
+        /// How long this has gone on.
+        since: Duration,
+        /// What becomes of requests meanwhile.
+        when_down: WhenDown,
+    },
+    /// The shared memory of used proofs answers again. Logged as `proof_memory_recovered`.
+    ProofMemoryRecovered {
+        /// How many questions had failed in a row.
         failures: u64,
         /// How long it went on.
         after: Duration,
@@ -240,6 +273,10 @@ impl Event<'_> {
             Self::IntrospectionCalled { .. } => "introspection_called",
             Self::IntrospectionFailed { .. } => "introspection_failed",
             Self::IntrospectionRecovered { .. } => "introspection_recovered",
+            Self::ProofMemoryAsked { .. } => "proof_memory_asked",
+            Self::ProofMemoryBypassed => "proof_memory_bypassed",
+            Self::ProofMemoryFailed { .. } => "proof_memory_failed",
+            Self::ProofMemoryRecovered { .. } => "proof_memory_recovered",
             Self::RefreshCrashed { .. } => "jwks_refresh_crashed",
             Self::RefreshFailed { .. } | Self::RefreshRefused { .. } => "jwks_refresh_failed",
             Self::Refreshed { .. } => "jwks_refreshed",
@@ -256,7 +293,8 @@ impl Event<'_> {
 
 /// Whoever wants to know of events, such as a counter.
 pub trait Observer: Send + Sync + Debug {
-    /// Called at each event, on the task that it happened to. It must not block.
+    /// Called at each event, on the task that it happened to. It must not block. `issuer` is empty where it concerns no
+    /// issuer: the shared memory of used proofs.
     fn observe(&self, issuer: &str, event: &Event<'_>);
 }
 

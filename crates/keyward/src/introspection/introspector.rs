@@ -14,7 +14,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use super::flights::{Flights, Outcome, UnderWay};
-use super::health::{Failing, Health};
 use super::latency::Latency;
 use super::trouble::Trouble;
 use super::{IntrospectionSettings, IntrospectionStatus};
@@ -23,6 +22,7 @@ use crate::credentials::{CallError, Caller, CallerSettings};
 use crate::endpoint::{Kind, Located};
 use crate::event::{self, Event, Observer};
 use crate::fetch::{self, shown};
+use crate::health::{Failing, Health};
 use crate::issuer_settings::IssuerSettings;
 use crate::keeper::Keeper;
 
@@ -44,7 +44,7 @@ pub(crate) struct Introspector {
     calls: Arc<Semaphore>,
     flights: Arc<Flights>,
     latency: Mutex<Latency>,
-    health: Mutex<Health>,
+    health: Mutex<Health<Failure>>,
 }
 
 /// What an introspector is made of.
@@ -314,7 +314,7 @@ impl Introspector {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn health(&self) -> MutexGuard<'_, Health> {
+    fn health(&self) -> MutexGuard<'_, Health<Failure>> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

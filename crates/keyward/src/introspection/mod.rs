@@ -1,7 +1,6 @@
 //! Asks issuers what tokens are worth (RFC 7662): within a time, no more often than needed, and only while they answer.
 
 mod flights;
-mod health;
 mod introspector;
 mod latency;
 mod settings;

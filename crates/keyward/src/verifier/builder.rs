@@ -10,6 +10,7 @@ use keyward_verify::{Issuer, VerdictCache};
 use zeroize::Zeroizing;
 
 use super::binding::{Binding, BindingPlan};
+use super::shared::SharedPlan;
 use super::{Inner, RequirementId, RequirementSettings, Verifier};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::{Caller, CallerError};
@@ -19,6 +20,7 @@ use crate::fetch::Transport;
 use crate::introspection::{IntrospectionSettings, Introspector, NewIntrospector, caller_settings};
 use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
 use crate::keeper::{Keeper, NewKeeper, Surroundings};
+use crate::shared_replay::{SharedReplay, SharedReplaySettings};
 use crate::snapshot::Snapshot;
 use crate::source::Source;
 
@@ -100,13 +102,25 @@ impl VerifierBuilder {
     }
 
     /// The secret that keys nonces and what is remembered of proofs, 32 random octets, in place of one of this process'
-    /// own. Verifiers behind one address that demand nonces must share it, or a nonce of one is none of the next.
+    /// own. Verifiers behind one address that demand nonces must share it, or a nonce of one is none of the next; so must
+    /// those that share a [memory of used proofs](Self::shared_replay), where a proof has the same name for all who do.
     ///
     /// Where it is another than that of the [`previous`](Self::previous) verifier, what that remembered of proofs does not
     /// tell them any more: as after a restart, one that was used may pass once more while it is young enough.
     #[must_use]
     pub fn proof_secret(mut self, secret: [u8; 32]) -> Self {
         self.binding.secret = Some(Arc::new(Zeroizing::new(secret)));
+        self
+    }
+
+    /// A memory of used proofs that other processes share, so that a proof passes once in all of them. It is asked about
+    /// each proof that is new here, after this process' own memory, for as long as the settings say. Default: none.
+    ///
+    /// It needs a [`proof_secret`](Self::proof_secret) that they share, too. That of the [`previous`](Self::previous)
+    /// verifier is not taken over.
+    #[must_use]
+    pub fn shared_replay(mut self, memory: Arc<dyn SharedReplay>, settings: SharedReplaySettings) -> Self {
+        self.binding.shared = Some(SharedPlan { memory, settings });
         self
     }
 
@@ -295,6 +309,9 @@ impl VerifierBuilder {
     fn check(&self) -> Result<(), SettingsError> {
         if self.issuers.is_empty() {
             return Err(SettingsError::NoIssuer);
+        }
+        if self.binding.shared.is_some() && self.binding.secret.is_none() {
+            return Err(SettingsError::SharedReplayWithoutSecret);
         }
         for (place, settings) in self.issuers.iter().enumerate() {
             settings.check()?;

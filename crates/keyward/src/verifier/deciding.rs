@@ -3,20 +3,27 @@
 use std::cell::RefCell;
 
 use keyward_jose::DecodeBuffer;
-use keyward_verify::binding::{BindingCheck, Checked, Presented};
+use keyward_verify::binding::{BindingCheck, BindingError, Checked, Once, Presented};
 use keyward_verify::strategy::{Advance, Flow, Grounds};
 use keyward_verify::{Decision, MonoTime, Now, Reason, Verdict, Verified, WantedKey, decide};
 use std::time::Duration;
 
-use super::binding::Binding;
 use super::requirement_settings::Held;
-use super::{RequirementId, Verifier};
+use super::shared::Shared;
+use super::{Inner, RequirementId, Verifier};
 
 /// The longest that a request waits for a key that is not known yet.
 const KEY_WAIT: Duration = Duration::from_secs(1);
 
 thread_local! {
     static BUFFER: RefCell<DecodeBuffer> = RefCell::default();
+}
+
+/// What a request shows, held against its token.
+enum Shown {
+    Decided(Verdict),
+    /// This verdict, unless the proof was used before.
+    Once(Verdict, Once),
 }
 
 impl Verifier {
@@ -36,9 +43,11 @@ impl Verifier {
     }
 
     /// Decides on a token and on what its request shows beside it: see [`BindingCheck::check`]. It waits as
-    /// [`verify`](Self::verify).
+    /// [`verify`](Self::verify), and about a DPoP proof for a memory of used proofs that is
+    /// [shared](super::VerifierBuilder::shared_replay).
     ///
-    /// A DPoP proof is used up by this, where it holds: ask once for each request.
+    /// A DPoP proof is used up by this, where it holds: ask once for each request. It is not where the shared memory cannot
+    /// tell and the verdict is [`Reason::ProofMemoryUnavailable`], unless that learned of it without our knowing.
     ///
     /// [`BindingCheck::check`]: keyward_verify::binding::BindingCheck::check
     pub async fn verify_presented_for(
@@ -52,17 +61,22 @@ impl Verifier {
             return Reason::WrongIssuer.into();
         };
         let now = self.inner.clock.now();
-        let verdict = if held.plan.is_keys_only() {
+        let shown = if held.plan.is_keys_only() {
             match self.by_keys(now, now.mono, requirement, held, token) {
-                Decision::Decided(verdict) => return self.bound(held, token, presented, verdict),
+                Decision::Decided(verdict) => self.shown(held, token, presented, verdict),
                 Decision::NeedsKey(wanted) => {
-                    self.wait_and_decide(now, requirement, held, token, wanted).await
+                    let verdict = self.wait_and_decide(now, requirement, held, token, wanted).await;
+                    self.shown(held, token, presented, verdict)
                 }
             }
         } else {
-            self.by_flow(Flow::new(self.grounds(held, requirement), token, now.mono)).await
+            let verdict = self.by_flow(Flow::new(self.grounds(held, requirement), token, now.mono)).await;
+            self.shown(held, token, presented, verdict)
         };
-        self.bound(held, token, presented, verdict)
+        match shown {
+            Shown::Decided(verdict) => verdict,
+            Shown::Once(verdict, once) => self.used_once(verdict, &once).await,
+        }
     }
 
     /// Decides on a token without waiting, as one that was sent with nothing else; [`None`] where its key would have to be
@@ -71,8 +85,8 @@ impl Verifier {
         self.try_verify_presented_for(requirement, token, &Presented::NOTHING)
     }
 
-    /// Decides on a token and on what its request shows beside it, without waiting. Where this is [`None`], no proof was
-    /// used up.
+    /// Decides on a token and on what its request shows beside it, without waiting; [`None`] also where a shared memory would
+    /// have to be asked about its proof. Where this is [`None`], no proof was used up.
     pub fn try_verify_presented_for(
         &self,
         requirement: RequirementId,
@@ -91,22 +105,29 @@ impl Verifier {
         } else {
             self.try_by_flow(now, Flow::new(self.grounds(held, requirement), token, now.mono))?
         };
-        Some(self.bound(held, token, presented, verdict))
+        match self.shown(held, token, presented, verdict) {
+            Shown::Decided(verdict) => Some(verdict),
+            Shown::Once(..) if self.inner.binding.shared.is_some() => None,
+            Shown::Once(verdict, once) => {
+                Some(self.used_here(&once).map_or_else(Verdict::from, |()| verdict))
+            }
+        }
     }
 
     /// What a verdict comes to by what its request shows: what was not accepted stays so.
     #[inline]
-    fn bound(&self, held: &Held, token: &[u8], presented: &Presented<'_>, verdict: Verdict) -> Verdict {
+    fn shown(&self, held: &Held, token: &[u8], presented: &Presented<'_>, verdict: Verdict) -> Shown {
         match &verdict {
             Verdict::Accept(verified)
                 if BindingCheck::concerns(held.requirement.binding, verified, presented) =>
             {
                 match self.check_binding(held, token, presented, verified) {
-                    Ok(()) => verdict,
-                    Err(reason) => reason.into(),
+                    Ok(Checked::Holds) => Shown::Decided(verdict),
+                    Ok(Checked::Once(once)) => Shown::Once(verdict, once),
+                    Err(error) => Shown::Decided(error.reason().into()),
                 }
             }
-            _ => verdict,
+            _ => Shown::Decided(verdict),
         }
     }
 
@@ -117,17 +138,39 @@ impl Verifier {
         token: &[u8],
         presented: &Presented<'_>,
         verified: &Verified,
-    ) -> Result<(), Reason> {
-        let Binding { check, used, .. } = &self.inner.binding;
+    ) -> Result<Checked, BindingError> {
+        let check = &self.inner.binding.check;
         let demanded = held.requirement.binding;
         // Later than the token came in, where it waited: the proof may be too old by now.
         let now = self.inner.clock.now();
-        let checked =
-            BUFFER.with_borrow_mut(|buffer| check.check(now, demanded, token, verified, presented, buffer));
-        match checked? {
-            Checked::Holds => Ok(()),
-            Checked::Once(once) => used.remember(now, &once),
+        BUFFER.with_borrow_mut(|buffer| check.check(now, demanded, token, verified, presented, buffer))
+    }
+
+    /// Uses a proof up, here and wherever else one is remembered.
+    async fn used_once(&self, verdict: Verdict, once: &Once) -> Verdict {
+        let used = match (self.used_here(once), &self.inner.binding.shared) {
+            // The requests of others are to take no more room for it.
+            (Ok(()), Some(shared)) => Box::pin(self.used_elsewhere(shared, once)).await,
+            (used, _) => used,
+        };
+        used.map_or_else(Verdict::from, |()| verdict)
+    }
+
+    fn used_here(&self, once: &Once) -> Result<(), Reason> {
+        self.inner.binding.used.remember(self.inner.clock.now(), once)
+    }
+
+    async fn used_elsewhere(&self, shared: &Shared, once: &Once) -> Result<(), Reason> {
+        let Inner { clock, observer, binding, .. } = &*self.inner;
+        let left = once.until.saturating_since(clock.now().wall);
+        // Others' clocks may differ from ours as clients' may.
+        let time = left.saturating_add(binding.check.settings().leeway);
+        let admitted = shared.admits(&**clock, &**observer, &once.key, time).await;
+        if admitted == Err(Reason::ProofMemoryUnavailable) {
+            // It did not pass: whoever shows it again did nothing wrong.
+            binding.used.release(once);
         }
+        admitted
     }
 
     async fn wait_and_decide(
@@ -220,7 +263,7 @@ impl Verifier {
     }
 
     fn grounds<'a>(&'a self, held: &'a Held, RequirementId(number): RequirementId) -> Grounds<'a> {
-        let super::Inner { issuers, answers, cache, .. } = &*self.inner;
+        let Inner { issuers, answers, cache, .. } = &*self.inner;
         let Held { requirement, plan } = held;
         Grounds { issuers, answers, verdicts: cache, requirement, number, plan }
     }

@@ -4,6 +4,7 @@ mod binding;
 mod builder;
 mod deciding;
 mod requirement_settings;
+mod shared;
 
 use std::sync::Arc;
 

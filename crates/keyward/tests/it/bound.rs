@@ -33,18 +33,18 @@ fn sha256(octets: &[u8]) -> String {
 }
 
 /// A client with a key of its own.
-struct Client(LocalSigner);
+pub(crate) struct Client(LocalSigner);
 
 impl Client {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(LocalSigner::generate(Algorithm::Es256, None).unwrap())
     }
 
-    fn cnf(&self) -> Value {
+    pub(crate) fn cnf(&self) -> Value {
         json!({ "jkt": self.0.public_jwk().unwrap().thumbprint().to_string() })
     }
 
-    fn proof(&self, token: &str, jti: &str, iat: i64, nonce: Option<&str>) -> String {
+    pub(crate) fn proof(&self, token: &str, jti: &str, iat: i64, nonce: Option<&str>) -> String {
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.0.public_jwk().unwrap() });
         let mut claims =
             json!({ "jti": jti, "htm": "GET", "htu": URI, "iat": iat, "ath": sha256(token.as_bytes()) });
@@ -57,19 +57,19 @@ impl Client {
     }
 }
 
-fn bound(bench: &Bench, issuer: &str, cnf: &Value) -> String {
+pub(crate) fn bound(bench: &Bench, issuer: &str, cnf: &Value) -> String {
     let now = bench.clock.wall();
     let claims =
         json!({ "iss": issuer, "sub": "alice", "aud": "api", "iat": now, "exp": now + 3600, "cnf": cnf });
     sign(&KEYS[0], &claims)
 }
 
-fn with_proof(jws: &str) -> Presented<'_> {
+pub(crate) fn with_proof(jws: &str) -> Presented<'_> {
     let proofs = Proofs::One(DpopProof { jws: jws.as_bytes(), method: "GET", uri: URI });
     Presented { scheme: Scheme::Dpop, certificate: None, proofs }
 }
 
-async fn shown(verifier: &Verifier, token: &str, presented: &Presented<'_>) -> Outcome {
+pub(crate) async fn shown(verifier: &Verifier, token: &str, presented: &Presented<'_>) -> Outcome {
     let id = RequirementId::default();
     outcome(&patiently(verifier.verify_presented_for(id, token.as_bytes(), presented)).await)
 }

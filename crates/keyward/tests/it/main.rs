@@ -29,6 +29,7 @@ mod layer;
 mod races;
 mod reload;
 mod secrets;
+mod shared_replay;
 mod snapshots;
 mod ssrf;
 mod support;

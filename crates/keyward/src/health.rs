@@ -1,9 +1,8 @@
-//! Whether the endpoint answers, and when that is worth telling.
+//! Whether something that is asked answers, and when that is worth telling.
 
 use std::time::Duration;
 
 use keyward_verify::MonoTime;
-use keyward_verify::introspection::Failure;
 
 /// While it goes on, a failure is told again no more often than this.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
@@ -11,33 +10,39 @@ const TELL_INTERVAL: Duration = Duration::from_secs(60);
 /// Another failure than the one that was told last is told after this.
 const CHANGE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How the last calls went.
-#[derive(Debug, Default)]
-pub(super) struct Health {
+/// How the last calls went; `F` is why one fails.
+#[derive(Debug)]
+pub(crate) struct Health<F> {
     last_success: Option<MonoTime>,
-    last_told: Option<(MonoTime, Failure)>,
-    failing: Option<Failing>,
+    last_told: Option<(MonoTime, F)>,
+    failing: Option<Failing<F>>,
 }
 
 /// Calls that failed one after another.
 #[derive(Clone, Debug)]
-pub(super) struct Failing {
-    pub(super) since: MonoTime,
-    pub(super) failures: u64,
-    pub(super) failure: Failure,
-    pub(super) why: String,
+pub(crate) struct Failing<F> {
+    pub(crate) since: MonoTime,
+    pub(crate) failures: u64,
+    pub(crate) failure: F,
+    pub(crate) why: String,
     is_told: bool,
 }
 
-impl Health {
+impl<F> Default for Health<F> {
+    fn default() -> Self {
+        Self { last_success: None, last_told: None, failing: None }
+    }
+}
+
+impl<F: Copy + PartialEq> Health<F> {
     /// A call succeeded. What had failed before, where that was told.
-    pub(super) fn succeeded(&mut self, now: MonoTime) -> Option<Failing> {
+    pub(crate) fn succeeded(&mut self, now: MonoTime) -> Option<Failing<F>> {
         self.last_success = Some(now);
         self.failing.take().filter(|failing| failing.is_told)
     }
 
     /// A call failed. What is to be told of it, unless that was done a moment ago.
-    pub(super) fn failed(&mut self, now: MonoTime, failure: Failure, why: String) -> Option<Failing> {
+    pub(crate) fn failed(&mut self, now: MonoTime, failure: F, why: String) -> Option<Failing<F>> {
         let before = self.failing.take();
         let is_due = self.last_told.is_none_or(|(told, what)| {
             let interval = if what == failure { TELL_INTERVAL } else { CHANGE_INTERVAL };
@@ -57,17 +62,19 @@ impl Health {
         })
     }
 
-    pub(super) fn last_success(&self) -> Option<MonoTime> {
+    pub(crate) fn last_success(&self) -> Option<MonoTime> {
         self.last_success
     }
 
-    pub(super) fn failing(&self) -> Option<&Failing> {
+    pub(crate) fn failing(&self) -> Option<&Failing<F>> {
         self.failing.as_ref()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use keyward_verify::introspection::Failure;
+
     use super::*;
 
     #[test]
