@@ -15,13 +15,15 @@ pub struct Thumbprint([u8; 32]);
 impl Thumbprint {
     pub(crate) fn of(members: &PublicMembers) -> Self {
         // The required members in lexicographic order, without white space (RFC 7638 §3.2). The values are
-        // base64url or a curve's name, so nothing needs an escape.
+        // base64url or a curve's name, so nothing needs an escape. Joined at once, for a key comes with each DPoP proof.
         let canonical = match members {
             PublicMembers::Ec { crv, x, y } => {
-                format!(r#"{{"crv":"{crv}","kty":"EC","x":"{x}","y":"{y}"}}"#)
+                [r#"{"crv":""#, crv, r#"","kty":"EC","x":""#, x, r#"","y":""#, y, r#""}"#].concat()
             }
-            PublicMembers::Okp { crv, x } => format!(r#"{{"crv":"{crv}","kty":"OKP","x":"{x}"}}"#),
-            PublicMembers::Rsa { n, e } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
+            PublicMembers::Okp { crv, x } => {
+                [r#"{"crv":""#, crv, r#"","kty":"OKP","x":""#, x, r#""}"#].concat()
+            }
+            PublicMembers::Rsa { n, e } => [r#"{"e":""#, e, r#"","kty":"RSA","n":""#, n, r#""}"#].concat(),
         };
         let digest = digest::digest(&digest::SHA256, canonical.as_bytes());
         let mut octets = [0; 32];

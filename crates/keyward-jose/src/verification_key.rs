@@ -254,19 +254,34 @@ pub(crate) const CURVES: [Curve; 3] = [
 fn parse_ec(jwk: &RawJwk<'_>) -> Result<PublicKey, UnusableKey> {
     let crv = required(&jwk.crv, "crv")?;
     let curve = CURVES.iter().find(|curve| curve.name == crv).ok_or(UnusableKey::CurveUnsupported)?;
-    let x = decode_member(&jwk.x, "x")?;
-    let y = decode_member(&jwk.y, "y")?;
     let octets = curve.bits.div_ceil(8);
-    if x.len() != octets || y.len() != octets {
+    // An uncompressed point: 4, then both coordinates (SEC 1 §2.3.3).
+    let mut point = Vec::with_capacity(1 + 2 * octets);
+    point.push(4);
+    let x = append_coordinate(&jwk.x, "x", &mut point)?;
+    let is_x_whole = point.len() == 1 + octets;
+    let y = append_coordinate(&jwk.y, "y", &mut point)?;
+    if !is_x_whole || point.len() != 1 + 2 * octets {
         return Err(UnusableKey::PointInvalid);
     }
-    let point = [&[4], x.as_slice(), y.as_slice()].concat();
     let key = ParsedPublicKey::new(curve.verification, point).map_err(|_| UnusableKey::PointInvalid)?;
     Ok(PublicKey {
-        members: PublicMembers::Ec { crv: curve.name, x: base64url::encode(&x), y: base64url::encode(&y) },
+        members: PublicMembers::Ec { crv: curve.name, x: x.to_owned(), y: y.to_owned() },
         bits: curve.bits,
         checks: vec![(curve.algorithm, key)],
     })
+}
+
+/// Hands back its text, which is the only one for these octets.
+fn append_coordinate<'a>(
+    member: &'a Option<Cow<'_, str>>,
+    name: &'static str,
+    point: &mut Vec<u8>,
+) -> Result<&'a str, UnusableKey> {
+    let text = required(member, name)?;
+    base64url::decode_append(text.as_bytes(), point)
+        .map_err(|_| UnusableKey::BadBase64Url { member: name })?;
+    Ok(text)
 }
 
 fn parse_okp(jwk: &RawJwk<'_>) -> Result<PublicKey, UnusableKey> {
