@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::original::{AsWritten, Asked, Unclear, host_and_port};
 use crate::route::{HostPattern, Needs};
+use crate::shared_proofs::SharedMemory;
 
 /// How tokens that are bound to a key are taken.
 #[derive(Debug)]
@@ -17,8 +18,10 @@ pub struct Dpop {
     pub binding: BindingSettings,
     /// How many proofs are remembered as used.
     pub used_proofs: usize,
-    /// What gateways behind one address share, so that each takes the others' nonces.
+    /// What gateways behind one address share, so that each takes the others' nonces and knows their proofs.
     pub(crate) secret: Option<ProofSecret>,
+    /// Where they remember used proofs together.
+    pub(crate) shared: Option<SharedMemory>,
 }
 
 /// 32 octets that strangers do not know; wiped when dropped, and never shown.
@@ -140,7 +143,8 @@ mod tests {
 
     fn dpop(origins: &[&str]) -> Dpop {
         let origins = origins.iter().map(|origin| Origin::parse(origin).expect("an origin"));
-        Dpop { origins: origins.collect(), binding: BindingSettings::default(), used_proofs: 1, secret: None }
+        let (binding, origins) = (BindingSettings::default(), origins.collect());
+        Dpop { origins, binding, used_proofs: 1, secret: None, shared: None }
     }
 
     fn target(origins: &[&str], headers: &[(&str, &str)]) -> Result<(String, String), Unclear> {

@@ -23,6 +23,7 @@ mod refusal_log;
 mod reload;
 mod route;
 mod server;
+mod shared_proofs;
 mod tls;
 mod token;
 

@@ -29,7 +29,7 @@ pub(crate) struct Live {
 impl Live {
     /// Starts a verifier for `config`; it goes on with the keys of `previous`.
     pub(crate) fn start(
-        config: Config,
+        mut config: Config,
         metrics: &Arc<Metrics>,
         previous: Option<&Self>,
     ) -> Result<Self, SettingsError> {
@@ -39,10 +39,14 @@ impl Live {
         if let Some(previous) = previous {
             builder = builder.previous(&previous.verifier);
         }
-        if let Some(dpop) = &config.dpop {
+        if let Some(dpop) = &mut config.dpop {
             builder = builder.binding(dpop.binding.clone()).replay_limit(dpop.used_proofs);
             if let Some(secret) = &dpop.secret {
                 builder = builder.proof_secret(secret.octets());
+            }
+            if let Some(shared) = &mut dpop.shared {
+                shared.go_on_with(previous.and_then(|live| live.dpop.as_ref()?.shared.as_ref()));
+                builder = builder.shared_replay(Arc::clone(&shared.redis) as _, shared.settings.clone());
             }
         }
         if let Some(folder) = config.snapshot_folder {

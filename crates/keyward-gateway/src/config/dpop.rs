@@ -50,7 +50,8 @@ impl Source<'_> {
         }
         let used_proofs = self.number(raw.used_proofs, ReplayCache::DEFAULT_LIMIT, 1..=MOST_USED_PROOFS)?;
         let secret = raw.secret_file.map(|file| self.proof_secret(&file)).transpose()?;
-        Ok(Some(Dpop { origins, binding, used_proofs, secret }))
+        let shared = raw.shared_memory.map(|raw| self.shared_memory(raw, secret.is_some())).transpose()?;
+        Ok(Some(Dpop { origins, binding, used_proofs, secret, shared }))
     }
 
     fn proof_secret(&mut self, file: &Spanned<PathBuf>) -> Result<ProofSecret, ConfigError> {

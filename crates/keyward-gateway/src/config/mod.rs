@@ -10,6 +10,7 @@ mod issuers;
 mod raw;
 mod raw_gateway;
 mod routes;
+mod shared_memory;
 mod tls;
 mod warning;
 mod wrapper;

@@ -31,6 +31,24 @@ pub(super) struct RawDpop {
     pub(super) nonce_slot: Option<Spanned<Time>>,
     pub(super) used_proofs: Option<Spanned<usize>>,
     pub(super) secret_file: Option<Spanned<PathBuf>>,
+    pub(super) shared_memory: Option<Spanned<RawSharedMemory>>,
+}
+
+/// What remembers used proofs for several gateways.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSharedMemory {
+    pub(super) redis_url_file: Spanned<PathBuf>,
+    pub(super) timeout: Option<Spanned<Time>>,
+    pub(super) when_down: Option<RawWhenDown>,
+}
+
+/// What becomes of proofs while it cannot be asked.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawWhenDown {
+    Local,
+    Refuse,
 }
 
 /// By whose word we know of clients' certificates.

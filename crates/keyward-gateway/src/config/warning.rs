@@ -52,7 +52,18 @@ pub enum ConfigWarning {
         /// Why.
         why: NoAnchor,
     },
-    /// Others than its owner have rights on a listener's key, or on the secret of nonces.
+    /// The Redis of used proofs is on another machine, and reached without TLS.
+    #[error(
+        "{}: redis:// leads to another machine without TLS: whoever is between can read its password, and let used proofs \
+         pass; rediss:// does not",
+        path.display()
+    )]
+    RedisInTheClear {
+        /// The file with its address.
+        path: PathBuf,
+    },
+    /// Others than its owner have rights on a listener's key, on the secret of nonces, or on the
+    /// address of the Redis of used proofs.
     #[error(transparent)]
     Secret(PermissionsTooWide),
     /// An entry of a file with authorities that cannot be read. The others count.

@@ -2,6 +2,7 @@
 
 mod introspection;
 mod keys;
+mod proofs;
 mod tls;
 
 use std::sync::{Mutex, PoisonError};
@@ -17,6 +18,7 @@ use prometheus_client::registry::Registry;
 
 use introspection::IntrospectionMetrics;
 use keys::KeyMetrics;
+use proofs::ProofMetrics;
 use tls::TlsMetrics;
 
 /// Every metric of the gateway.
@@ -34,6 +36,7 @@ pub(crate) struct Metrics {
     refreshes: Family<IssuerOutcome, Counter>,
     introspection: IntrospectionMetrics,
     keys: KeyMetrics,
+    proofs: ProofMetrics,
     tls: TlsMetrics,
     issuers: Mutex<IssuerGauges>,
     cache_entries: Gauge,
@@ -134,6 +137,7 @@ impl Metrics {
         let tls = TlsMetrics::register(own);
         let issuers = Mutex::new(IssuerGauges::register(own));
         let keys = KeyMetrics::register(own);
+        let proofs = ProofMetrics::register(own);
         let refused = Reason::ALL
             .iter()
             .map(|reason| {
@@ -163,6 +167,7 @@ impl Metrics {
             refreshes,
             introspection,
             keys,
+            proofs,
             tls,
             issuers,
             cache_entries,
@@ -314,6 +319,7 @@ impl IssuerGauges {
 impl Observer for Metrics {
     fn observe(&self, issuer: &str, event: &Event<'_>) {
         self.introspection.observe(issuer, event);
+        self.proofs.observe(event);
         let outcome = match event {
             Event::RefreshCrashed { .. } => "crashed",
             Event::Refreshed { .. } => "refreshed",

@@ -29,6 +29,7 @@ mod proof;
 mod provider;
 mod reload;
 mod routes;
+mod shared_proofs;
 mod support;
 mod tls;
 mod tls_config;

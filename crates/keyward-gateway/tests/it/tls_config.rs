@@ -114,6 +114,7 @@ fn the_tables_of_the_default_file_can_be_used() {
     folder.write_secret("gateway.key", &server.key_pem());
     folder.write("clients-ca.pem", &servers.pem());
     folder.write_secret("dpop-secret", &format!("{}\n", "s".repeat(32)));
+    folder.write_secret("redis-url", "rediss://user:password@redis.example:6379/0\n");
     let mut in_table = false;
     let text = DEFAULT_FILE.lines().map(|line| {
         let bare = line.strip_prefix("# ").unwrap_or(line);

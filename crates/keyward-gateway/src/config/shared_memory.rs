@@ -1,0 +1,42 @@
+//! Resolves `shared_memory` in `[gateway.dpop]`: where gateways remember used proofs together.
+
+use std::sync::Arc;
+
+use keyward::{SharedReplaySettings, WhenDown};
+use toml::Spanned;
+
+use super::raw_gateway::{RawSharedMemory, RawWhenDown};
+use super::{ConfigError, ConfigWarning, Source};
+use crate::shared_proofs::{RedisProofs, SharedMemory};
+
+impl Source<'_> {
+    /// Nothing is connected for it: a gateway starts while its Redis is down.
+    pub(super) fn shared_memory(
+        &mut self,
+        raw: Spanned<RawSharedMemory>,
+        has_secret: bool,
+    ) -> Result<SharedMemory, ConfigError> {
+        if !has_secret {
+            let why = "gateways that share a memory of proofs have to share secret_file, too: without it, each has its \
+                       own names for them, and none knows what another one remembers";
+            return Err(self.error(&raw.span(), why));
+        }
+        let RawSharedMemory { redis_url_file: file, timeout, when_down } = raw.into_inner();
+        let secret = self.secret(&file)?;
+        let path = self.folder.join(file.get_ref());
+        let url = secret.line().map_err(|fault| fault.to_string());
+        let redis = url.and_then(|url| RedisProofs::new(url).map_err(|fault| fault.to_string()));
+        let redis = redis.map_err(|why| self.error(&file.span(), format!("{}: {why}", path.display())))?;
+        if redis.is_in_the_clear() {
+            self.warnings.push(ConfigWarning::RedisInTheClear { path });
+        }
+        let mut settings = SharedReplaySettings::default();
+        if let Some(timeout) = &timeout {
+            settings.timeout = self.longer_than_zero(timeout)?;
+        }
+        if when_down == Some(RawWhenDown::Local) {
+            settings.when_down = WhenDown::Local;
+        }
+        Ok(SharedMemory { redis: Arc::new(redis), settings })
+    }
+}

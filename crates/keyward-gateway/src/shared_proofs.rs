@@ -1,0 +1,230 @@
+//! A Redis that gateways share, and that remembers which proofs were used.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base64_simd::URL_SAFE_NO_PAD;
+use keyward::binding::ReplayKey;
+use keyward::clock::{Clock, SystemClock};
+use keyward::{MonoTime, Remembering, SharedReplay, SharedReplayError, SharedReplaySettings};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError};
+use zeroize::Zeroizing;
+
+/// Before the name of each proof, so that others may use the same database.
+const PREFIX: &str = "keyward:proof:";
+
+/// The longest that a connection takes to be made. Requests do not wait for so long, and the next one finds it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After a failure nothing is tried for this long, so that requests do not wait for what is refused anyway.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The memory of `[gateway.dpop.shared_memory]`.
+#[derive(Debug)]
+pub(crate) struct SharedMemory {
+    pub(crate) redis: Arc<RedisProofs>,
+    pub(crate) settings: SharedReplaySettings,
+}
+
+/// One connection to Redis, made when it is needed first, and again when it broke.
+pub(crate) struct RedisProofs {
+    url: Zeroizing<String>,
+    client: Client,
+    /// Held while a connection is made: one at a time.
+    making: Arc<tokio::sync::Mutex<()>>,
+    line: Arc<Mutex<Line>>,
+    clock: Arc<SystemClock>,
+}
+
+/// The connection, as it is at the moment.
+#[derive(Default)]
+struct Line {
+    connection: Option<MultiplexedConnection>,
+    /// Which one it is, from 1.
+    number: u64,
+    failed: Option<(MonoTime, SharedReplayError)>,
+}
+
+/// Why an address of Redis is of no use. It shows nothing of it: it holds a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RedisUrlError {
+    /// Its fragment turns checks off.
+    #[error("the certificate of a Redis is always checked: take the part from # on away")]
+    Fragment,
+    /// None that can be read.
+    #[error("this is no address of a Redis, such as \"rediss://user:password@redis.example:6379/0\"")]
+    Malformed,
+}
+
+impl SharedMemory {
+    /// Keeps the connection of `previous` where it leads to the same place.
+    pub(crate) fn go_on_with(&mut self, previous: Option<&Self>) {
+        if let Some(previous) = previous.filter(|previous| previous.redis.is_alike(&self.redis)) {
+            self.redis = Arc::clone(&previous.redis);
+        }
+    }
+}
+
+impl RedisProofs {
+    /// It is not connected yet.
+    pub(crate) fn new(url: Zeroizing<String>) -> Result<Self, RedisUrlError> {
+        if url.contains('#') {
+            return Err(RedisUrlError::Fragment);
+        }
+        let client = Client::open(url.as_str()).map_err(|_| RedisUrlError::Malformed)?;
+        let (making, line) = Default::default();
+        Ok(Self { url, client, making, line, clock: Arc::new(SystemClock::new()) })
+    }
+
+    /// Whether both lead to the same place, as the same user.
+    fn is_alike(&self, other: &Self) -> bool {
+        self.url == other.url
+    }
+
+    /// Whether passwords and answers go to another machine for everybody between to read and to change.
+    pub(crate) fn is_in_the_clear(&self) -> bool {
+        match self.client.get_connection_info().addr() {
+            ConnectionAddr::Tcp(host, _) => {
+                host != "localhost" && !host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+            }
+            _ => false,
+        }
+    }
+
+    async fn set(&self, key: &ReplayKey, time: Duration) -> Result<bool, SharedReplayError> {
+        let (number, mut connection) = self.connected().await?;
+        // Where the answer does not come in time this is dropped, and the next request asks over another connection.
+        let mut doubt = Doubt { line: &self.line, number, is_founded: true };
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+        let mut command = redis::cmd("SET");
+        command.arg(name(key)).arg(1).arg("NX").arg("PX").arg(millis);
+        let answer: Result<Option<String>, RedisError> = command.query_async(&mut connection).await;
+        match answer {
+            // OK where it was not there, nil where it was.
+            Ok(answer) => {
+                doubt.is_founded = false;
+                Ok(answer.is_some())
+            }
+            // One that refuses may have become a replica: its name may lead to another by now.
+            Err(error) => {
+                let error = explained(&error);
+                if matches!(error, SharedReplayError::Refused { .. }) {
+                    self.line().failed = Some((self.clock.mono(), error.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The connection and its number.
+    async fn connected(&self) -> Result<(u64, MultiplexedConnection), SharedReplayError> {
+        if let Some(connected) = self.line().connected() {
+            return Ok(connected);
+        }
+        let making = Arc::clone(&self.making).lock_owned().await;
+        {
+            let line = self.line();
+            if let Some(connected) = line.connected() {
+                return Ok(connected);
+            }
+            let paused = |at: MonoTime| self.clock.mono() < at.saturating_add(PAUSE);
+            if let Some((_, error)) = line.failed.as_ref().filter(|(at, _)| paused(*at)) {
+                return Err(error.clone());
+            }
+        }
+        let (client, line, clock) = (self.client.clone(), Arc::clone(&self.line), Arc::clone(&self.clock));
+        // It goes on where the request that began it does not wait any longer.
+        let made = tokio::spawn(async move {
+            let _making = making;
+            // How long a request waits is not known here, and not the same after a reload.
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                .set_response_timeout(Some(CONNECT_TIMEOUT));
+            let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+            locked(&line).made(connection, clock.mono())
+        });
+        made.await.unwrap_or(Err(SharedReplayError::TimedOut))
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        locked(&self.line)
+    }
+}
+
+impl SharedReplay for RedisProofs {
+    fn remember<'a>(&'a self, key: &'a ReplayKey, time: Duration) -> Remembering<'a> {
+        Box::pin(self.set(key, time))
+    }
+}
+
+impl fmt::Debug for RedisProofs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisProofs").finish_non_exhaustive()
+    }
+}
+
+impl Line {
+    fn connected(&self) -> Option<(u64, MultiplexedConnection)> {
+        self.connection.clone().map(|connection| (self.number, connection))
+    }
+
+    fn made(
+        &mut self,
+        connection: Result<MultiplexedConnection, RedisError>,
+        now: MonoTime,
+    ) -> Result<(u64, MultiplexedConnection), SharedReplayError> {
+        match connection {
+            Ok(connection) => {
+                self.number += 1;
+                self.connection = Some(connection.clone());
+                self.failed = None;
+                Ok((self.number, connection))
+            }
+            Err(error) => {
+                let error = explained(&error);
+                self.failed = Some((now, error.clone()));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Gives a connection up when it is dropped: one that leads nowhere may take minutes to break by itself.
+struct Doubt<'a> {
+    line: &'a Mutex<Line>,
+    number: u64,
+    is_founded: bool,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        let mut line = locked(self.line);
+        if self.is_founded && line.number == self.number {
+            line.connection = None;
+        }
+    }
+}
+
+fn locked(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn name(key: &ReplayKey) -> String {
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode_to_string(key.as_bytes()))
+}
+
+fn explained(error: &RedisError) -> SharedReplayError {
+    if error.is_timeout() {
+        return SharedReplayError::TimedOut;
+    }
+    match error.kind() {
+        // Its first word alone: some servers repeat what they do not understand, a password among it.
+        ErrorKind::AuthenticationFailed | ErrorKind::Server(_) | ErrorKind::Extension => {
+            SharedReplayError::Refused { said: error.code().unwrap_or(error.category()).to_owned() }
+        }
+        _ => SharedReplayError::Unreachable { why: error.to_string() },
+    }
+}
