@@ -15,7 +15,8 @@ pub struct Thumbprint([u8; 32]);
 impl Thumbprint {
     pub(crate) fn of(members: &PublicMembers) -> Self {
         // The required members in lexicographic order, without white space (RFC 7638 §3.2). The values are
-        // base64url or a curve's name, so nothing needs an escape. Joined at once, for a key comes with each DPoP proof.
+        // base64url or a curve's name, so nothing needs an escape. They are joined by
+        // one allocation: a key comes with each DPoP proof.
         let canonical = match members {
             PublicMembers::Ec { crv, x, y } => {
                 [r#"{"crv":""#, crv, r#"","kty":"EC","x":""#, x, r#"","y":""#, y, r#""}"#].concat()

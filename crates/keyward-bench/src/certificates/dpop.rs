@@ -19,10 +19,11 @@ use crate::{Failure, sample};
 /// The most that verification may cost, against the sum of its two signature checks.
 const MOST: f64 = 1.1;
 
-/// How many proofs are made beforehand. Where they are used up they are fresh to the next memory.
-const PROOFS: usize = 8192;
+/// How many proofs are made beforehand: no more than stay in the processor's cache, as octets do that were just received.
+const PROOFS: usize = 1024;
 
-const MEMORIES: usize = 64;
+/// How often each of them may be used: by each check's secret it is another one to the memory.
+const SECRETS: u8 = 64;
 
 pub(super) fn measure(rows: &mut Rows) -> Result<(), Failure> {
     measure_one(rows, "es256", Algorithm::Es256)?;
@@ -59,13 +60,13 @@ fn measure_one(rows: &mut Rows, name: &str, algorithm: Algorithm) -> Result<(), 
 /// Requests with one token, and a proof each that was not used before.
 pub(crate) struct Bound {
     whole: Whole,
-    check: BindingCheck,
+    checks: Vec<BindingCheck>,
+    memory: ReplayCache,
     issuer: Arc<LocalSigner>,
     client: Arc<LocalSigner>,
     token: String,
     proofs: Vec<String>,
     used: usize,
-    memories: Vec<ReplayCache>,
     buffer: DecodeBuffer,
 }
 
@@ -79,13 +80,15 @@ impl Bound {
             (0..proofs).map(|number| sample::proof(&client, &token, number)).collect::<Result<_, _>>();
         Ok(Self {
             whole,
-            check: BindingCheck::new(BindingSettings::default(), &[7; 32]),
+            checks: (0..SECRETS)
+                .map(|secret| BindingCheck::new(BindingSettings::default(), &[secret; 32]))
+                .collect(),
+            memory: ReplayCache::new(ReplayCache::DEFAULT_LIMIT),
             issuer,
             client,
             proofs: proofs?,
             token,
             used: 0,
-            memories: (0..MEMORIES).map(|_| ReplayCache::new(ReplayCache::DEFAULT_LIMIT)).collect(),
             buffer: DecodeBuffer::new(),
         })
     }
@@ -104,8 +107,8 @@ impl Bound {
 
     /// Whether the next proof is one for this token, and was not used before.
     fn is_proved(&mut self, verified: &Verified) -> bool {
-        let memory = self.memories.get(self.used / self.proofs.len());
-        let (Some(memory), Some(proof)) = (memory, self.proofs.get(self.used % self.proofs.len())) else {
+        let check = self.checks.get(self.used / self.proofs.len());
+        let (Some(check), Some(proof)) = (check, self.proofs.get(self.used % self.proofs.len())) else {
             return false;
         };
         self.used += 1;
@@ -113,8 +116,8 @@ impl Bound {
         let proofs = Proofs::One(DpopProof { jws: black_box(proof).as_bytes(), method, uri });
         let presented = Presented { scheme: Scheme::Dpop, certificate: None, proofs };
         let (now, token) = (self.whole.now(), self.token.as_bytes());
-        match self.check.check(now, None, token, verified, &presented, &mut self.buffer) {
-            Ok(Checked::Once(once)) => memory.remember(now, &once).is_ok(),
+        match check.check(now, None, token, verified, &presented, &mut self.buffer) {
+            Ok(Checked::Once(once)) => self.memory.remember(now, &once).is_ok(),
             _ => false,
         }
     }
