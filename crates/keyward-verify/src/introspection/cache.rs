@@ -158,7 +158,7 @@ impl AnswerCache {
         };
         // Held to the end, so that nothing is forgotten between the look at it and the deed.
         let current = self.generation.read().unwrap_or_else(PoisonError::into_inner);
-        if *current != generation || self.knows_later(&token, asked.mono) {
+        if *current != generation || self.knows_later(now, &token, asked.mono) {
             return;
         }
         self.active.remove(&token);
@@ -182,11 +182,13 @@ impl AnswerCache {
         }
     }
 
-    /// Whether what is known of the token was asked after `asked`.
-    fn knows_later(&self, token: &TokenHash, asked: MonoTime) -> bool {
-        let active = self.active.peek(token).is_some_and(|kept| kept.active.question().asked.mono > asked);
+    /// Whether what is still known of the token was asked after `asked`.
+    fn knows_later(&self, now: Now, token: &TokenHash, asked: MonoTime) -> bool {
+        let is_later = |kept: &Kept| kept.holds(now) && kept.active.question().asked.mono > asked;
         let inactive_until = asked.saturating_add(self.settings.inactive);
-        active || self.inactive.peek(token).is_some_and(|until| until > inactive_until)
+        let is_later_inactive = |until: &MonoTime| now.mono < *until && *until > inactive_until;
+        self.active.peek(token).as_ref().is_some_and(is_later)
+            || self.inactive.peek(token).as_ref().is_some_and(is_later_inactive)
     }
 
     /// Forgets, and sees to it that no answer is remembered whose question came up before. Returns how many answers

@@ -188,6 +188,23 @@ fn a_late_answer_to_an_early_question_undoes_nothing() {
     }
 }
 
+/// Whether anybody looked in between makes no difference to what is remembered.
+#[test]
+fn what_is_over_stands_in_nobodys_way() {
+    for looks in [false, true] {
+        let cache = answers();
+        let first = question(&cache, START, "a");
+        let second = question(&cache, after(SECOND), "a");
+        cache.remember(after(SECOND), &answered(&second, &json!({ "active": false })));
+        let over = later(START, seconds(6));
+        if looks {
+            question(&cache, over, "a");
+        }
+        cache.remember(over, &answered(&first, &good_response()));
+        assert!(is_active(&cache, over, "a"), "looks: {looks}");
+    }
+}
+
 const TOKENS: [&str; 3] = ["one", "two", "three"];
 const SUBJECTS: [&str; 2] = ["alice", "bob"];
 

@@ -58,7 +58,8 @@ impl VerifierBuilder {
         }
     }
 
-    /// Adds an issuer. Its place in [`Requirement::issuers`] is how many were added before it.
+    /// Adds an issuer. Its place in [`Requirement::issuers`](crate::Requirement::issuers) is how many were added before
+    /// it.
     #[must_use]
     pub fn issuer(mut self, issuer: IssuerSettings) -> Self {
         self.issuers.push(issuer);
