@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
 use x509_parser::certificate::X509Certificate;
@@ -20,8 +20,9 @@ pub struct Certificate(Arc<Facts>);
 
 struct Facts {
     der: Box<[u8]>,
-    subject: Box<str>,
-    issuer: Box<str>,
+    /// Made when somebody asks: what can be verified names nobody to a person.
+    subject: OnceLock<Box<str>>,
+    issuer: OnceLock<Box<str>>,
     serial: Box<[u8]>,
     subject_der: Box<[u8]>,
     issuer_der: Box<[u8]>,
@@ -123,12 +124,12 @@ impl Certificate {
     /// The subject, such as `C=DE, O=Example, CN=Root`, for people: escaped, cut at 256 characters, and empty where it
     /// has none. Compare [`subject_der`](Self::subject_der).
     pub fn subject(&self) -> &str {
-        &self.0.subject
+        self.0.subject.get_or_init(|| name::text(&self.0.subject_der))
     }
 
     /// The issuer, likewise.
     pub fn issuer(&self) -> &str {
-        &self.0.issuer
+        self.0.issuer.get_or_init(|| name::text(&self.0.issuer_der))
     }
 
     /// The subject as the DER of a Name (RFC 5280 §4.1.2.6). Chains are linked by its octets.
@@ -246,8 +247,8 @@ impl Facts {
         let alternative_names = certificate.subject_alternative_name().ok()?;
         let mut facts = Self {
             der: der.into(),
-            subject: name::text(certificate.subject()),
-            issuer: name::text(certificate.issuer()),
+            subject: OnceLock::new(),
+            issuer: OnceLock::new(),
             serial: certificate.raw_serial().into(),
             subject_der: certificate.subject().as_raw().into(),
             issuer_der: certificate.issuer().as_raw().into(),

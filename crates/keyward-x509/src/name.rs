@@ -2,19 +2,20 @@
 
 use std::fmt::Write;
 
+use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
 /// The most characters of a name that are kept. Whoever makes a certificate chooses its length.
 const LIMIT: usize = 256;
 
-/// The name in the order of its octets, such as `C=DE, O=Example, CN=Root`; empty where it has no part.
+/// The name, DER, in the order of its octets, such as `C=DE, O=Example, CN=Root`; empty where it has no part.
 ///
 /// What could move a cursor or turn the direction of writing is an escape, and what is too long is cut.
-pub(crate) fn text(name: &X509Name<'_>) -> Box<str> {
-    if name.iter_rdn().next().is_none() {
-        return "".into();
+pub(crate) fn text(der: &[u8]) -> Box<str> {
+    match X509Name::from_der(der) {
+        Ok((_, name)) if name.iter_rdn().next().is_some() => printable(&name.to_string()),
+        _ => "".into(),
     }
-    printable(&name.to_string())
 }
 
 fn printable(text: &str) -> Box<str> {

@@ -64,7 +64,7 @@ impl Crl {
         let list = OwnedCertRevocationList::from_der(der).map_err(|_| CrlError::Unsupported)?;
         Ok(Self {
             list: std::sync::Arc::new(list.into()),
-            issuer: name::text(read.issuer()),
+            issuer: name::text(read.issuer().as_raw()),
             issuer_der: read.issuer().as_raw().into(),
             this_update: read.last_update().timestamp(),
             next_update: read.next_update().ok_or(CrlError::Unsupported)?.timestamp(),
