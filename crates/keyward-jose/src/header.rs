@@ -22,7 +22,9 @@ pub struct Header<'a> {
 impl<'a> Header<'a> {
     /// Reads the decoded header.
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, JwsError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        // Once for all of it, in place of once for each string.
+        let json = str::from_utf8(json).map_err(|_| JwsError::MalformedHeader)?;
+        let mut deserializer = serde_json::Deserializer::from_str(json);
         let raw = RawHeader::deserialize(&mut deserializer)
             .and_then(|raw| deserializer.end().map(|()| raw))
             .map_err(|error| match JsonError::from(error) {

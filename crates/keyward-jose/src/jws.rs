@@ -65,8 +65,8 @@ impl<'a> Jws<'a> {
             jwk: Option<InnerJwk<'a>>,
         }
         // An object whose names are unique, at every depth, or it would not be a header.
-        let embedded: Embedded<'_> =
-            serde_json::from_slice(self.header_json).map_err(|_| UnusableKey::Malformed)?;
+        let json = str::from_utf8(self.header_json).map_err(|_| UnusableKey::Malformed)?;
+        let embedded: Embedded<'_> = serde_json::from_str(json).map_err(|_| UnusableKey::Malformed)?;
         let Some(InnerJwk(jwk)) = embedded.jwk else {
             return Ok(None);
         };

@@ -10,6 +10,7 @@ use keyward_jose::{DecodeBuffer, Jws, JwsError, KeyType, KeyedHash, Thumbprint, 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::presented::sha256;
+use super::target_uri::without_query;
 use super::{BindingError, BindingSettings, DpopProof, Nonces, Once, ReplayKey, normalized};
 use crate::claims::NumericDate;
 use crate::{Now, UnixTime};
@@ -109,8 +110,10 @@ impl Expected<'_> {
         if required(&claims.htm, "htm")? != proof.method {
             return Err(ProofError::Method.into());
         }
-        let uri = normalized(required(&claims.htu, "htu")?).ok_or(ProofError::Uri)?;
-        if normalized(proof.uri).is_none_or(|asked| asked != uri) {
+        let htu = required(&claims.htu, "htu")?;
+        let uri = normalized(htu).ok_or(ProofError::Uri)?;
+        // Mostly it is spelt as the request's own, and then normal the same way.
+        if without_query(proof.uri) != htu && normalized(proof.uri).is_none_or(|asked| asked != uri) {
             return Err(ProofError::Uri.into());
         }
         let Window { issued_at, until } = claims.window(now, settings)?;
@@ -161,7 +164,8 @@ struct ProofClaims<'a> {
 
 impl<'a> ProofClaims<'a> {
     fn parse(json: &'a [u8]) -> Result<Self, ProofError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let json = str::from_utf8(json).map_err(|_| ProofError::Claims)?;
+        let mut deserializer = serde_json::Deserializer::from_str(json);
         Self::deserialize(&mut deserializer)
             .and_then(|claims| deserializer.end().map(|()| claims))
             .map_err(JsonError::from)

@@ -7,8 +7,7 @@
 /// What a path may not hold and clients send all the same, such as `|` and characters beyond ASCII, counts as
 /// percent-encoded; white space, control characters and `\` make it none.
 pub fn normalized(uri: &str) -> Option<String> {
-    let end = uri.find(['?', '#']).unwrap_or(uri.len());
-    let (scheme, rest) = uri.get(..end)?.split_once("://")?;
+    let (scheme, rest) = without_query(uri).split_once("://")?;
     let default_port = match scheme {
         _ if scheme.eq_ignore_ascii_case("https") => 443,
         _ if scheme.eq_ignore_ascii_case("http") => 80,
@@ -22,6 +21,11 @@ pub fn normalized(uri: &str) -> Option<String> {
     push_authority(authority, default_port, &mut text)?;
     push_path(path, &mut text)?;
     Some(text)
+}
+
+/// What stands before query and fragment.
+pub(super) fn without_query(uri: &str) -> &str {
+    uri.split(['?', '#']).next().unwrap_or_default()
 }
 
 fn push_authority(authority: &str, default_port: u16, text: &mut String) -> Option<()> {
@@ -70,14 +74,15 @@ fn push_host(host: &str, text: &mut String) -> Option<()> {
 }
 
 fn push_path(path: &str, text: &mut String) -> Option<()> {
+    // Mostly nothing about it can be spelt otherwise.
+    if !path.is_empty() && path.bytes().all(is_of_path) && !path.contains("/.") {
+        text.push_str(path);
+        return Some(());
+    }
     let mut spelt = String::with_capacity(path.len());
     for octet in Octets::of(path) {
         match octet? {
-            Octet::Plain(plain)
-                if is_unreserved(plain) || is_sub_delimiter(plain) || b":@/".contains(&plain) =>
-            {
-                spelt.push(char::from(plain));
-            }
+            Octet::Plain(plain) if is_of_path(plain) => spelt.push(char::from(plain)),
             Octet::Plain(b'\\' | 0..=b' ' | 0x7f) => return None,
             Octet::Plain(other) | Octet::Encoded(other) => push_encoded(other, &mut spelt),
         }
@@ -112,6 +117,11 @@ fn push_encoded(octet: u8, text: &mut String) {
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or_default();
     text.extend(['%', digit(octet >> 4), digit(octet & 15)]);
+}
+
+/// RFC 3986 §3.3, and what stands between segments.
+fn is_of_path(octet: u8) -> bool {
+    is_unreserved(octet) || is_sub_delimiter(octet) || b":@/".contains(&octet)
 }
 
 /// RFC 3986 §2.3.

@@ -58,7 +58,9 @@ fn a_proof_that_is_taken_back_may_be_used_once_more_and_its_place_is_freed_in_ti
     assert_eq!((cache.len(), cache.remember(START, &other)), (2, Ok(())));
     cache.release(&other);
     assert_eq!(cache.remember(START, &other), Err(Reason::Overloaded), "nobody fills it by taking back");
+    // Each clears the part of the memory that it belongs to.
     assert_eq!(cache.remember(at(START.wall.0 + 120), &once), Err(Reason::ProofInvalid));
+    assert_eq!(cache.remember(at(START.wall.0 + 120), &other), Err(Reason::ProofInvalid));
     assert_eq!(cache.len(), 0);
 }
 
