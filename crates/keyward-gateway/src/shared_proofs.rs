@@ -10,7 +10,9 @@ use keyward::binding::ReplayKey;
 use keyward::clock::{Clock, SystemClock};
 use keyward::{MonoTime, Remembering, SharedReplay, SharedReplayError, SharedReplaySettings};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, TlsCertificates};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
 /// Before the name of each proof, so that others may use the same database.
@@ -32,6 +34,8 @@ pub(crate) struct SharedMemory {
 /// One connection to Redis, made when it is needed first, and again when it broke.
 pub(crate) struct RedisProofs {
     url: Zeroizing<String>,
+    /// In PEM, in place of the system's.
+    anchors: Option<Vec<u8>>,
     client: Client,
     /// Held while a connection is made: one at a time.
     making: Arc<tokio::sync::Mutex<()>>,
@@ -51,6 +55,11 @@ struct Line {
 /// Why an address of Redis is of no use. It shows nothing of it: it holds a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RedisUrlError {
+    /// Anchors that cannot be read, or that would verify nothing.
+    #[error(
+        "these anchors are no certificates in PEM, or the address is not one of rediss://, which they are for"
+    )]
+    Anchors,
     /// Its fragment turns checks off.
     #[error("the certificate of a Redis is always checked: take the part from # on away")]
     Fragment,
@@ -69,19 +78,29 @@ impl SharedMemory {
 }
 
 impl RedisProofs {
-    /// It is not connected yet.
-    pub(crate) fn new(url: Zeroizing<String>) -> Result<Self, RedisUrlError> {
+    /// It is not connected yet. `anchors` are certificates in PEM, in place of the system's.
+    pub(crate) fn new(url: Zeroizing<String>, anchors: Option<Vec<u8>>) -> Result<Self, RedisUrlError> {
         if url.contains('#') {
             return Err(RedisUrlError::Fragment);
         }
         let client = Client::open(url.as_str()).map_err(|_| RedisUrlError::Malformed)?;
+        let client = match &anchors {
+            None => client,
+            Some(anchors) => {
+                let certificates = TlsCertificates { client_tls: None, root_cert: Some(anchors.clone()) };
+                let holds_one =
+                    CertificateDer::pem_slice_iter(anchors).next().is_some_and(|first| first.is_ok());
+                let client = Client::build_with_tls(url.as_str(), certificates);
+                client.ok().filter(|_| holds_one).ok_or(RedisUrlError::Anchors)?
+            }
+        };
         let (making, line) = Default::default();
-        Ok(Self { url, client, making, line, clock: Arc::new(SystemClock::new()) })
+        Ok(Self { url, anchors, client, making, line, clock: Arc::new(SystemClock::new()) })
     }
 
     /// Whether both lead to the same place, as the same user.
     fn is_alike(&self, other: &Self) -> bool {
-        self.url == other.url
+        self.url == other.url && self.anchors == other.anchors
     }
 
     /// Whether passwords and answers go to another machine for everybody between to read and to change.

@@ -39,6 +39,7 @@ pub(super) struct RawDpop {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSharedMemory {
     pub(super) redis_url_file: Spanned<PathBuf>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
     pub(super) timeout: Option<Spanned<Time>>,
     pub(super) when_down: Option<RawWhenDown>,
 }

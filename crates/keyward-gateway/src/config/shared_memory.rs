@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::raw_gateway::{RawSharedMemory, RawWhenDown};
 use super::{ConfigError, ConfigWarning, Source};
-use crate::shared_proofs::{RedisProofs, SharedMemory};
+use crate::shared_proofs::{RedisProofs, RedisUrlError, SharedMemory};
 
 impl Source<'_> {
     /// Nothing is connected for it: a gateway starts while its Redis is down.
@@ -21,12 +21,16 @@ impl Source<'_> {
                        own names for them, and none knows what another one remembers";
             return Err(self.error(&raw.span(), why));
         }
-        let RawSharedMemory { redis_url_file: file, timeout, when_down } = raw.into_inner();
+        let RawSharedMemory { redis_url_file: file, ca_file, timeout, when_down } = raw.into_inner();
         let secret = self.secret(&file)?;
         let path = self.folder.join(file.get_ref());
         let url = secret.line().map_err(|fault| fault.to_string());
-        let redis = url.and_then(|url| RedisProofs::new(url).map_err(|fault| fault.to_string()));
-        let redis = redis.map_err(|why| self.error(&file.span(), format!("{}: {why}", path.display())))?;
+        let url = url.map_err(|why| self.error(&file.span(), format!("{}: {why}", path.display())))?;
+        let anchors = ca_file.as_ref().map(|file| self.read(file)).transpose()?;
+        let redis = RedisProofs::new(url, anchors).map_err(|fault| {
+            let file = ca_file.as_ref().filter(|_| fault == RedisUrlError::Anchors).unwrap_or(&file);
+            self.error(&file.span(), format!("{}: {fault}", self.folder.join(file.get_ref()).display()))
+        })?;
         if redis.is_in_the_clear() {
             self.warnings.push(ConfigWarning::RedisInTheClear { path });
         }

@@ -5,11 +5,16 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use crate::logs::Lines;
+use crate::pki::Authority;
 use crate::proof::Prover;
 use crate::support::{Folder, Got, Running, config, good_token, until};
 
@@ -29,6 +34,7 @@ struct Redis {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     task: JoinHandle<()>,
+    tls: Option<TlsAcceptor>,
 }
 
 struct State {
@@ -40,12 +46,28 @@ struct State {
 
 impl Redis {
     async fn start() -> Self {
+        Self::listen(None).await
+    }
+
+    /// One that speaks TLS, with a certificate of this authority.
+    async fn start_tls(authority: &Authority) -> Self {
+        let server = authority.server();
+        let key = PrivateKeyDer::try_from(server.key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![server.der().clone()], key);
+        Self::listen(Some(TlsAcceptor::from(Arc::new(config.unwrap())))).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = State { mood: Mood::Answers, set: HashMap::new(), connections: 0 };
         let state = Arc::new(Mutex::new(state));
-        let task = tokio::spawn(serve(listener, Arc::clone(&state)));
-        Self { address, state, task }
+        let task = tokio::spawn(serve(listener, Arc::clone(&state), tls.clone()));
+        Self { address, state, task, tls }
     }
 
     /// It dies, and every connection with it.
@@ -56,7 +78,7 @@ impl Redis {
 
     async fn start_again(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
-        self.task = tokio::spawn(serve(listener, Arc::clone(&self.state)));
+        self.task = tokio::spawn(serve(listener, Arc::clone(&self.state), self.tls.clone()));
     }
 
     fn is(&self, mood: Mood) {
@@ -64,7 +86,8 @@ impl Redis {
     }
 
     fn url(&self) -> String {
-        format!("redis://gateway:{PASSWORD}@{}/\n", self.address)
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://gateway:{PASSWORD}@{}/\n", self.address)
     }
 
     fn connections(&self) -> usize {
@@ -72,15 +95,25 @@ impl Redis {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
+async fn serve(listener: TcpListener, state: Arc<Mutex<State>>, tls: Option<TlsAcceptor>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         state.lock().unwrap().connections += 1;
-        connections.spawn(answer(stream, Arc::clone(&state)));
+        let (state, tls) = (Arc::clone(&state), tls.clone());
+        connections.spawn(async move {
+            match tls {
+                None => answer(stream, state).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        answer(stream, state).await;
+                    }
+                }
+            }
+        });
     }
 }
 
-async fn answer(mut stream: TcpStream, state: Arc<Mutex<State>>) {
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<Mutex<State>>) {
     let (mut read, mut is_known) = (Vec::new(), false);
     while stream.read_buf(&mut read).await.is_ok_and(|octets| octets > 0) {
         while let Some(command) = command(&mut read) {
@@ -260,6 +293,30 @@ async fn a_memory_that_refuses_is_not_flooded_and_told_of_without_secrets() {
 }
 
 #[tokio::test]
+async fn by_tls_the_memory_must_show_a_certificate_of_an_anchor() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let redis = Redis::start_tls(&ours).await;
+    let client = Prover::new();
+    let token = client.token();
+    let (folder, text) = configured(&redis, ", ca_file = \"ca.pem\"");
+    folder.write("ca.pem", &theirs.pem());
+    let mut running = folder.start(&text).await;
+    let got = ask(&running, &token, &client.proof("GET", URI, &token)).await;
+    assert_eq!(got.reason(), Some("proof_memory_unavailable"));
+    assert_eq!(asked(&running, "unreachable").await, Some(1.0));
+    // By a reload it is another memory.
+    folder.write("ca.pem", &ours.pem());
+    running.reloader.take().unwrap().reload().unwrap();
+    assert_eq!(ask(&running, &token, &client.proof("GET", URI, &token)).await.status, 200);
+    // The system's anchors do not do, and nobody is asked in the clear for it.
+    folder.write_secret("redis-url", &redis.url());
+    let other = folder.start(&text.replace(", ca_file = \"ca.pem\"", "")).await;
+    let got = ask(&other, &token, &client.proof("GET", URI, &token)).await;
+    assert_eq!(got.reason(), Some("proof_memory_unavailable"));
+    assert_eq!(redis.state.lock().unwrap().set.len(), 1);
+}
+
+#[tokio::test]
 async fn where_that_is_configured_gateways_go_on_by_themselves_and_count_it() {
     let mut redis = Redis::start().await;
     let (folder, text) = configured(&redis, ", when_down = \"local\"");
@@ -300,10 +357,19 @@ fn what_is_configured_in_vain_is_refused_and_shows_no_password() {
             "this is no address of a Redis",
         ),
         (secret.to_owned() + &memory(""), "rediss://:sEcret@redis.example/#insecure", 4, "always checked"),
+        (secret.to_owned() + &memory(", ca_file = \"none\""), good, 4, "none cannot be read"),
+        (
+            secret.to_owned() + &memory(", ca_file = \"shared\""),
+            "rediss://:sEcret@a/",
+            4,
+            "shared: these anchors",
+        ),
+        (secret.to_owned() + &memory(", ca_file = \"ca.pem\""), good, 4, "ca.pem: these anchors"),
     ] {
         let folder = Folder::new();
         folder.write_secret("shared", "thirty-two characters of a secret\n");
         folder.write_secret("redis-url", url);
+        folder.write("ca.pem", &Authority::new("redis").pem());
         let error = folder.parse(&(config("") + start + &text)).unwrap_err().to_string();
         let line = config("").lines().count() + line;
         assert!(error.starts_with(&format!("{line}:")) && error.contains(why), "{error}\n{text}");
