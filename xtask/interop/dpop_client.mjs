@@ -1,13 +1,15 @@
 // A client by openid-client whose tokens are bound to a key of its own (RFC 9449).
 //
-//   node dpop_client.mjs ISSUER SERVICE STEP
+//   node dpop_client.mjs ISSUER SERVICE STEP [GATEWAY…]
+//
+// Where there are gateways, they are the service: a request goes to the first, unless it says to which.
 //
 // Gets a token at ISSUER, calls SERVICE, and prints what came of it: a list of [question, answer].
 
 import { argv } from 'node:process';
 import * as client from 'openid-client';
 
-const [issuer, service, step] = argv.slice(2);
+const [issuer, service, step, ...gateways] = argv.slice(2);
 
 const config = await client.discovery(
   new URL(issuer),
@@ -23,7 +25,7 @@ config[client.customFetch] = (url, options) => {
   if (url.startsWith(service)) {
     requests.push({ url, method: options.method, headers: { ...options.headers } });
   }
-  return fetch(url, options);
+  return fetch(at(url, 0), options);
 };
 
 const ours = await handle();
@@ -52,6 +54,10 @@ function steps() {
     async replayed() {
       const first = await call('/a', 'GET');
       return [['first', first], ['again', await send(requests[0])]];
+    },
+    async shared() {
+      const first = await call('/a', 'GET');
+      return [['first', first], ['elsewhere', await send(requests[0], 1)], ['again', await send(requests[0])]];
     },
     async bearer() {
       const bearer = { authorization: `Bearer ${token}` };
@@ -123,8 +129,12 @@ async function call(path, method, DPoP = ours) {
   }
 }
 
-async function send({ url, method, headers }) {
-  return shown(await fetch(url, { method, headers }));
+async function send({ url, method, headers }, gateway = 0) {
+  return shown(await fetch(at(url, gateway), { method, headers }));
+}
+
+function at(url, gateway) {
+  return url.startsWith(service) ? url.replace(service, gateways[gateway] ?? service) : url;
 }
 
 // The status, the reason, and the error with the scheme whose challenge names it.

@@ -78,22 +78,33 @@ impl<'a> DpopBench<'a> {
 
     /// What the client gets, question by question.
     fn ask(&self, site: &Site, step: &str, wanted: &[(&str, &str)]) -> Result<Outcome, Error> {
-        const WHAT: &str = "read what openid-client got";
-        let installed = &self.workshop.installed;
-        let mut command = Command::new(installed.node());
-        command.arg(installed.script("dpop_client.mjs"));
-        let printed = run(command.args([self.backdrop.issuer.issuer(), &site.url, step]))?;
-        let got: Vec<(String, String)> = serde_json::from_str(&printed)
-            .map_err(|_| Error::MissingField { what: WHAT, field: "list of answers" })?;
-        let mut answers = Answers::default();
-        let mut got = got.into_iter();
-        for (question, wanted) in [("token type", "dpop")].iter().chain(wanted) {
-            let answer = got.next().filter(|(asked, _)| asked == question);
-            let (_, answer) = answer.ok_or(Error::MissingField { what: WHAT, field: "answer" })?;
-            answers.compare(question, answer, wanted);
-        }
-        answers.outcome()
+        let site = [site.url.as_str(), step];
+        answers_of(self.workshop, &self.backdrop.issuer, &site, wanted)
     }
+}
+
+/// What openid-client gets where it goes, question by question; `arguments` are those after the issuer.
+pub(super) fn answers_of(
+    workshop: &Workshop,
+    issuer: &OidcProvider,
+    arguments: &[&str],
+    wanted: &[(&str, &str)],
+) -> Result<Outcome, Error> {
+    const WHAT: &str = "read what openid-client got";
+    let installed = &workshop.installed;
+    let mut command = Command::new(installed.node());
+    command.arg(installed.script("dpop_client.mjs")).arg(issuer.issuer());
+    let printed = run(command.args(arguments))?;
+    let got: Vec<(String, String)> = serde_json::from_str(&printed)
+        .map_err(|_| Error::MissingField { what: WHAT, field: "list of answers" })?;
+    let mut answers = Answers::default();
+    let mut got = got.into_iter();
+    for (question, wanted) in [("token type", "dpop")].iter().chain(wanted) {
+        let answer = got.next().filter(|(asked, _)| asked == question);
+        let (_, answer) = answer.ok_or(Error::MissingField { what: WHAT, field: "answer" })?;
+        answers.compare(question, answer, wanted);
+    }
+    answers.outcome()
 }
 
 impl Site {
@@ -118,7 +129,8 @@ impl Site {
     }
 }
 
-fn configuration(issuer: &OidcProvider, origin: &str, dpop: &str, introspection: &str) -> String {
+/// A configuration without its `[gateway]`.
+pub(super) fn configuration(issuer: &OidcProvider, origin: &str, dpop: &str, introspection: &str) -> String {
     format!(
         r#"[gateway.dpop]
 origins = [{origin:?}]

@@ -9,8 +9,13 @@ use super::error::Error;
 use super::process::run;
 
 /// Upstream versions are pinned; the distribution's security fixes of them are welcome.
-const APT_PINS: [(&str, &str); 4] =
-    [("glewlwyd", "2.7."), ("lemonldap-ng", "2.16."), ("libfaketime", "0.9.10-"), ("nginx", "1.22.")];
+const APT_PINS: [(&str, &str); 5] = [
+    ("glewlwyd", "2.7."),
+    ("lemonldap-ng", "2.16."),
+    ("libfaketime", "0.9.10-"),
+    ("nginx", "1.22."),
+    ("redis-server", "5:7.0."),
+];
 
 /// What the drills are run against beside Keyward.
 const COMPARED_APT_PINS: [(&str, &str); 2] = [("apache2", "2.4."), ("libapache2-mod-oauth2", "3.3.")];

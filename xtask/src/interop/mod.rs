@@ -19,6 +19,7 @@ mod process;
 mod proxies;
 mod proxy_cases;
 mod rotation;
+mod shared_proofs_cases;
 mod token;
 mod upstream;
 mod workshop;
@@ -41,6 +42,7 @@ use self::outcome::Outcome;
 pub(crate) use self::process::{Daemon, ending_with_us};
 use self::proxies::{PROXIES, ProxyKind};
 use self::proxy_cases::{Backdrop, PROXY_CASES, ProxyBench};
+use self::shared_proofs_cases::{SHARED_PROOFS_CASES, SharedProofsBench};
 pub(crate) use self::workshop::{Workshop, write_template};
 use self::wrapper_cases::{WRAPPER_CASES, WrapperBench};
 
@@ -77,6 +79,7 @@ pub(crate) fn run(options: &Options, keyward: &Path, folder: &Path) -> Result<bo
     run_proxies(&workshop, &selection, &mut report)?;
     run_wrappers(&workshop, &selection, &mut report)?;
     run_dpop(&workshop, &selection, &mut report)?;
+    run_shared_proofs(&workshop, &selection, &mut report)?;
     run_mutual_tls(&workshop, &selection, &mut report)?;
     report.finish().map_err(Error::io("write the report"))
 }
@@ -124,6 +127,8 @@ fn row_names() -> Vec<String> {
     let proxies = PROXIES.iter().flat_map(|kind| PROXY_CASES.iter().map(|case| proxy_row(kind, case.name)));
     let wrappers = WRAPPER_CASES.iter().map(|case| wrapper_row(case.name));
     let dpop = PROXIES.iter().flat_map(|kind| DPOP_CASES.iter().map(|case| dpop_row(kind, case.name)));
+    let shared_proofs = SHARED_PROOFS_CASES.iter().map(|case| shared_proofs_row(case.name));
+    let dpop = dpop.chain(shared_proofs);
     let mutual_tls =
         FRONTS.iter().flat_map(|kind| MUTUAL_TLS_CASES.iter().map(|case| mutual_tls_row(kind, case.name)));
     issuers.chain(introspected).chain(proxies).chain(wrappers).chain(dpop).chain(mutual_tls).collect()
@@ -152,6 +157,10 @@ fn wrapper_row(case: &str) -> String {
 
 fn dpop_row(kind: &ProxyKind, case: &str) -> String {
     format!("dpop/{}/{case}", kind.name)
+}
+
+fn shared_proofs_row(case: &str) -> String {
+    format!("dpop/redis/{case}")
 }
 
 fn mutual_tls_row(kind: &FrontKind, case: &str) -> String {
@@ -288,6 +297,28 @@ fn run_dpop(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report)
             });
             push(report, name, case.target, outcome)?;
         }
+    }
+    Ok(())
+}
+
+fn run_shared_proofs(
+    workshop: &Workshop,
+    selection: &Selection<'_>,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let mut cases =
+        SHARED_PROOFS_CASES.iter().filter(|case| selection.holds(&shared_proofs_row(case.name))).peekable();
+    if cases.peek().is_none() {
+        return Ok(());
+    }
+    progress("Redis, and two gateways that share it");
+    let bench = SharedProofsBench::start(workshop).map_err(|error| did_not_start("Redis", &error));
+    for case in cases {
+        let name = shared_proofs_row(case.name);
+        let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
+            (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
+        });
+        push(report, name, case.target, outcome)?;
     }
     Ok(())
 }
