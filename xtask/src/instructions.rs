@@ -11,7 +11,8 @@ use std::process::Command;
 use crate::report::{Report, Row};
 use crate::{Failure, command};
 
-const PATHS: [&str; 5] = ["verify", "cached", "forward-auth", "introspected", "fallback"];
+const PATHS: [&str; 8] =
+    ["verify", "cached", "forward-auth", "introspected", "fallback", "dpop", "chain", "wrapped"];
 
 const REPETITIONS: u32 = 1000;
 
@@ -24,7 +25,7 @@ const TOLERANCE: f64 = 0.03;
 /// `cargo xtask instructions`.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
-    /// Count only these paths: verify, cached, forward-auth, introspected, fallback.
+    /// Count only these paths: verify, cached, forward-auth, introspected, fallback, dpop, chain, wrapped.
     names: Vec<String>,
     /// Write what was counted into the repository.
     #[arg(long)]
