@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64_simd::URL_SAFE_NO_PAD;
 use keyward::binding::ReplayKey;
 use keyward::clock::{Clock, SystemClock};
+use keyward::entropy;
 use keyward::{MonoTime, Remembering, SharedReplay, SharedReplayError, SharedReplaySettings};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, TlsCertificates};
@@ -37,6 +38,8 @@ pub(crate) struct RedisProofs {
     /// In PEM, in place of the system's.
     anchors: Option<Vec<u8>>,
     client: Client,
+    /// Who we are, among all who share it: another one after each start, as what we remember is.
+    id: String,
     /// Held while a connection is made: one at a time.
     making: Arc<tokio::sync::Mutex<()>>,
     line: Arc<Mutex<Line>>,
@@ -50,6 +53,14 @@ struct Line {
     /// Which one it is, from 1.
     number: u64,
     failed: Option<(MonoTime, SharedReplayError)>,
+}
+
+/// A connection to ask over.
+struct Connected {
+    number: u64,
+    connection: MultiplexedConnection,
+    /// Made for this question.
+    is_fresh: bool,
 }
 
 /// Why an address of Redis is of no use. It shows nothing of it: it holds a password.
@@ -94,11 +105,12 @@ impl RedisProofs {
                 client.ok().filter(|_| holds_one).ok_or(RedisUrlError::Anchors)?
             }
         };
+        let id = format!("{:016x}", entropy::seed());
         let (making, line) = Default::default();
-        Ok(Self { url, anchors, client, making, line, clock: Arc::new(SystemClock::new()) })
+        Ok(Self { url, anchors, client, id, making, line, clock: Arc::new(SystemClock::new()) })
     }
 
-    /// Whether both lead to the same place, as the same user.
+    /// Whether both lead to the same place, as the same user, by the same anchors.
     fn is_alike(&self, other: &Self) -> bool {
         self.url == other.url && self.anchors == other.anchors
     }
@@ -113,33 +125,59 @@ impl RedisProofs {
         }
     }
 
-    async fn set(&self, key: &ReplayKey, time: Duration) -> Result<bool, SharedReplayError> {
-        let (number, mut connection) = self.connected().await?;
-        // Where the answer does not come in time this is dropped, and the next request asks over another connection.
-        let mut doubt = Doubt { line: &self.line, number, is_founded: true };
-        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
-        let mut command = redis::cmd("SET");
-        command.arg(name(key)).arg(1).arg("NX").arg("PX").arg(millis);
-        let answer: Result<Option<String>, RedisError> = command.query_async(&mut connection).await;
-        match answer {
-            // OK where it was not there, nil where it was.
-            Ok(answer) => {
-                doubt.is_founded = false;
-                Ok(answer.is_some())
+    async fn is_new(&self, key: &ReplayKey, time: Duration) -> Result<bool, SharedReplayError> {
+        let line = self.connected().await?;
+        let is_fresh = line.is_fresh;
+        match self.set(line, key, time).await {
+            // One that was idle may have been closed, which shows when it is used.
+            Err(SharedReplayError::Unreachable { .. }) if !is_fresh => {
+                self.set(self.connected().await?, key, time).await
             }
-            // One that refuses may have become a replica: its name may lead to another by now.
-            Err(error) => {
-                let error = explained(&error);
-                if matches!(error, SharedReplayError::Refused { .. }) {
-                    self.line().failed = Some((self.clock.mono(), error.clone()));
-                }
-                Err(error)
-            }
+            answer => answer,
         }
     }
 
-    /// The connection and its number.
-    async fn connected(&self) -> Result<(u64, MultiplexedConnection), SharedReplayError> {
+    async fn set(&self, line: Connected, key: &ReplayKey, time: Duration) -> Result<bool, SharedReplayError> {
+        let Connected { number, mut connection, .. } = line;
+        // Where the answer does not come in time this is dropped, and the next request asks over another connection.
+        let mut doubt = Doubt { line: &self.line, number, is_founded: true };
+        let answer = self.ask(&mut connection, &name(key), time).await.map_err(|error| explained(&error));
+        match &answer {
+            Ok(_) => doubt.is_founded = false,
+            // One that refuses may have become a replica: its name may lead to another by now.
+            Err(error @ SharedReplayError::Refused { .. }) => {
+                self.line().failed = Some((self.clock.mono(), error.clone()));
+            }
+            Err(_) => {}
+        }
+        answer
+    }
+
+    /// Whether the name was not there, or was set by ourselves: what we let pass is known here before Redis is asked, so that
+    /// this can only be of a question whose answer was lost.
+    async fn ask(
+        &self,
+        connection: &mut MultiplexedConnection,
+        name: &str,
+        time: Duration,
+    ) -> Result<bool, RedisError> {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+        let mut set = redis::cmd("SET");
+        set.arg(name).arg(&self.id).arg("NX").arg("PX").arg(millis);
+        if set.query_async::<Option<String>>(connection).await?.is_some() {
+            return Ok(true);
+        }
+        let set_by: Result<Option<String>, RedisError> =
+            redis::cmd("GET").arg(name).query_async(connection).await;
+        match set_by {
+            Ok(set_by) => Ok(set_by.as_ref() == Some(&self.id)),
+            // We may not look: it is there, and that is all we know.
+            Err(error) if matches!(explained(&error), SharedReplayError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn connected(&self) -> Result<Connected, SharedReplayError> {
         if let Some(connected) = self.line().connected() {
             return Ok(connected);
         }
@@ -175,7 +213,7 @@ impl RedisProofs {
 
 impl SharedReplay for RedisProofs {
     fn remember<'a>(&'a self, key: &'a ReplayKey, time: Duration) -> Remembering<'a> {
-        Box::pin(self.set(key, time))
+        Box::pin(self.is_new(key, time))
     }
 }
 
@@ -186,21 +224,22 @@ impl fmt::Debug for RedisProofs {
 }
 
 impl Line {
-    fn connected(&self) -> Option<(u64, MultiplexedConnection)> {
-        self.connection.clone().map(|connection| (self.number, connection))
+    fn connected(&self) -> Option<Connected> {
+        let connection = self.connection.clone()?;
+        Some(Connected { number: self.number, connection, is_fresh: false })
     }
 
     fn made(
         &mut self,
         connection: Result<MultiplexedConnection, RedisError>,
         now: MonoTime,
-    ) -> Result<(u64, MultiplexedConnection), SharedReplayError> {
+    ) -> Result<Connected, SharedReplayError> {
         match connection {
             Ok(connection) => {
                 self.number += 1;
                 self.connection = Some(connection.clone());
                 self.failed = None;
-                Ok((self.number, connection))
+                Ok(Connected { number: self.number, connection, is_fresh: true })
             }
             Err(error) => {
                 let error = explained(&error);

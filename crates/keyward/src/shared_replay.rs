@@ -11,7 +11,8 @@ use keyward_verify::binding::ReplayKey;
 /// Times are not its matter: a question is dropped when its time is over.
 pub trait SharedReplay: Send + Sync + Debug {
     /// Remembers a proof for this long at least, in one step with the look whether it is there: `true` where it was not. Of
-    /// several who ask at once about the same one, one is told so.
+    /// several who ask at once about the same one, one is told so. It may be `true` once more for the process that asked
+    /// first, whose own memory knows what it let pass: the first answer may have been lost.
     fn remember<'a>(&'a self, key: &'a ReplayKey, time: Duration) -> Remembering<'a>;
 }
 

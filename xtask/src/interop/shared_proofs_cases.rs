@@ -21,7 +21,7 @@ const SERVICE: &str = "http://service.example";
 /// As the user of the gateways, who may set what they set, and nothing else.
 const SETTINGS: &str = "bind 127.0.0.1\nport @PORT@\nsave \"\"\nappendonly no\nmaxmemory 64mb\n\
                         maxmemory-policy noeviction\nuser default off\n\
-                        user keyward on >interop-secret ~keyward:proof:* +set\n";
+                        user keyward on >interop-secret ~keyward:proof:* +set +get\n";
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -25,6 +25,7 @@ const PASSWORD: &str = "sEcret-of-redis";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Answers,
+    /// It does what it is told, and its answer never comes.
     Hangs,
     Refuses,
 }
@@ -39,8 +40,8 @@ struct Redis {
 
 struct State {
     mood: Mood,
-    /// What is set, and for how many milliseconds.
-    set: HashMap<String, u64>,
+    /// What is set, to what, and for how many milliseconds.
+    set: HashMap<String, (String, u64)>,
     connections: usize,
 }
 
@@ -116,9 +117,10 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>, tls: Option<TlsA
 async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<Mutex<State>>) {
     let (mut read, mut is_known) = (Vec::new(), false);
     while stream.read_buf(&mut read).await.is_ok_and(|octets| octets > 0) {
+        let mut replies = String::new();
         while let Some(command) = command(&mut read) {
             let words: Vec<_> = command.iter().map(String::as_str).collect();
-            let mood = state.lock().unwrap().mood;
+            let State { mood, set, .. } = &mut *state.lock().unwrap();
             let reply = match words[..] {
                 ["AUTH", "gateway", PASSWORD] => {
                     is_known = true;
@@ -128,16 +130,25 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<Mute
                 ["AUTH", ..] => &format!("-ERR unknown command, with args beginning with: {:?}\r\n", words),
                 _ if !is_known => "-NOAUTH Authentication required.\r\n",
                 ["CLIENT", ..] => "+OK\r\n",
-                _ if mood == Mood::Hangs => continue,
-                _ if mood == Mood::Refuses => "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
-                ["SET", name, "1", "NX", "PX", millis] => {
-                    let set = &mut state.lock().unwrap().set;
-                    let is_new = set.insert(name.to_owned(), millis.parse().unwrap()).is_none();
-                    if is_new { "+OK\r\n" } else { "$-1\r\n" }
+                _ if *mood == Mood::Refuses => "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+                ["SET", name, value, "NX", "PX", millis] => {
+                    let is_new = !set.contains_key(name);
+                    set.entry(name.to_owned()).or_insert((value.to_owned(), millis.parse().unwrap()));
+                    match mood {
+                        Mood::Hangs => "",
+                        _ if is_new => "+OK\r\n",
+                        _ => "$-1\r\n",
+                    }
                 }
+                ["GET", name] => &set
+                    .get(name)
+                    .map_or("$-1\r\n".to_owned(), |(value, _)| format!("${}\r\n{value}\r\n", value.len())),
                 _ => panic!("nobody asks a Redis for {words:?}"),
             };
-            stream.write_all(reply.as_bytes()).await.unwrap();
+            replies.push_str(reply);
+        }
+        if stream.write_all(replies.as_bytes()).await.is_err() {
+            return;
         }
     }
 }
@@ -200,7 +211,7 @@ async fn a_proof_passes_once_in_all_gateways_that_share_a_memory() {
     assert_eq!(redis.connections(), 2);
     let set = redis.state.lock().unwrap().set.clone();
     assert_eq!(set.len(), 3);
-    for (name, millis) in set {
+    for (name, (_, millis)) in set {
         assert!(name.starts_with("keyward:proof:") && name.len() == 14 + 43, "{name}");
         // For as long as it may be used, by clocks that differ.
         assert!((178_000..=180_000).contains(&millis), "{millis}");
@@ -229,6 +240,10 @@ async fn while_the_memory_is_away_proofs_are_503_and_everything_else_goes_on() {
     // What was refused was not used.
     until(async || ask(&running, &token, &proof).await.status == 200).await;
     assert_eq!(ask(&running, &token, &proof).await.reason(), Some("proof_replayed"));
+    // One that comes back while nobody asks was never away.
+    redis.stop().await;
+    redis.start_again().await;
+    assert_eq!(ask(&running, &token, &client.proof("GET", URI, &token)).await.status, 200);
 }
 
 #[tokio::test]
@@ -246,10 +261,11 @@ async fn a_gateway_starts_while_its_memory_is_down() {
 }
 
 #[tokio::test]
-async fn a_connection_that_hangs_is_given_up_for_another() {
+async fn a_proof_whose_answer_was_lost_passes_where_it_comes_again_and_a_connection_that_hangs_is_given_up() {
     let redis = Redis::start().await;
     let (folder, text) = configured(&redis, "");
     let running = folder.start(&text.replace("2s", "100ms")).await;
+    let other = folder.start(&text).await;
     let client = Prover::new();
     let token = client.token();
     redis.is(Mood::Hangs);
@@ -257,8 +273,11 @@ async fn a_connection_that_hangs_is_given_up_for_another() {
     assert_eq!(ask(&running, &token, &proof).await.reason(), Some("proof_memory_unavailable"));
     assert_eq!(asked(&running, "timed_out").await, Some(1.0));
     redis.is(Mood::Answers);
-    until(async || ask(&running, &token, &proof).await.status == 200).await;
-    assert!(redis.connections() >= 2);
+    assert_eq!(redis.state.lock().unwrap().set.len(), 1, "it knows the proof, and we do not know that");
+    assert_eq!(ask(&other, &token, &proof).await.reason(), Some("proof_replayed"));
+    assert_eq!(ask(&running, &token, &proof).await.status, 200);
+    assert_eq!(ask(&running, &token, &proof).await.reason(), Some("proof_replayed"));
+    assert_eq!(redis.connections(), 3);
 }
 
 #[tokio::test]
