@@ -46,8 +46,7 @@ impl Judge {
         let Policy { mut settings, naming, at } = policy;
         let clock = SystemClock::new();
         let now = clock.now();
-        let from_file =
-            matches!(settings.source, Some(KeySource::Certificates { .. } | KeySource::File(_)));
+        let from_file = matches!(settings.source, Some(KeySource::Certificates { .. } | KeySource::File(_)));
         if from_file {
             settings.key_set =
                 KeySetSettings { ttl: WHOLE_RUN, stale_limit: WHOLE_RUN, ..KeySetSettings::default() };
