@@ -42,13 +42,14 @@ mod introspection;
 mod issuer_settings;
 mod keeper;
 mod layer;
+mod settings_error;
 mod shared_replay;
 mod snapshot;
 mod status;
 mod verifier;
 
 pub use introspection::{FallbackSettings, IntrospectionSettings, IntrospectionStatus};
-pub use issuer_settings::{HmacSecret, IssuerSettings, KeySource, SettingsError};
+pub use issuer_settings::{HmacSecret, IssuerSettings, KeySource};
 pub use keyward_jose::{Algorithm, AlgorithmSet};
 pub use keyward_verify::binding;
 pub use keyward_verify::introspection::{AnswerCacheSettings, AnswerForm, BreakerSettings, Failure, Forget};
@@ -60,6 +61,7 @@ pub use keyward_verify::{
     ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
 };
 pub use layer::{OriginError, VerifyLayer, VerifyService};
+pub use settings_error::SettingsError;
 pub use shared_replay::{Remembering, SharedReplay, SharedReplayError, SharedReplaySettings, WhenDown};
 pub use status::{IssuerStatus, KeyStatus, SkippedKeyStatus, WrapperStatus};
 pub use verifier::{RequirementId, RequirementSettings, Verifier, VerifierBuilder};

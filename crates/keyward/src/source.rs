@@ -10,10 +10,11 @@ use keyward_verify::key_set::Fetched;
 use tokio::io::AsyncReadExt;
 use url::Url;
 
+use crate::SettingsError;
 use crate::certificate_keys;
 use crate::discovery;
 use crate::fetch::{Document, FetchError, Fetcher, NetworkTransport, Transport, shown};
-use crate::issuer_settings::{IssuerSettings, KeySource, SettingsError};
+use crate::issuer_settings::{IssuerSettings, KeySource};
 
 /// A place to fetch one issuer's set from.
 #[derive(Debug)]

@@ -179,13 +179,10 @@ pub enum BearerToken<'a> {
 /// The bearer token of `Authorization` (RFC 6750 §2.1). Another scheme counts as no token; more than one field,
 /// whatever its scheme, as several: who comes behind us may read the other one (RFC 9110 §5.3).
 pub fn bearer_token(headers: &HeaderMap) -> BearerToken<'_> {
-    let mut fields = headers.get_all(http::header::AUTHORIZATION).iter();
-    match (fields.next(), fields.next()) {
-        (None, _) => BearerToken::Absent,
-        (Some(field), None) => {
-            strip(Scheme::Bearer, field.as_bytes()).map_or(BearerToken::Absent, BearerToken::One)
-        }
-        (Some(_), Some(_)) => BearerToken::Several,
+    match access_token(headers) {
+        AccessToken::Absent | AccessToken::One { scheme: Scheme::Dpop, .. } => BearerToken::Absent,
+        AccessToken::One { scheme: Scheme::Bearer, token } => BearerToken::One(token),
+        AccessToken::Several => BearerToken::Several,
     }
 }
 

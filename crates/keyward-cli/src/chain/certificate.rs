@@ -47,14 +47,14 @@ impl CertificateReport {
             dns_names: certificate.dns_names().map(str::to_owned).collect(),
             uris: certificate.uris().map(str::to_owned).collect(),
             ip_addresses: certificate.ip_addresses().iter().map(ToString::to_string).collect(),
-            fingerprint: fingerprint(certificate),
+            fingerprint: fingerprint(certificate.thumbprint_sha256()),
         }
     }
 }
 
-/// SHA-256 in hexadecimal digits, as `--pin` takes it.
-pub(crate) fn fingerprint(certificate: &Certificate) -> String {
-    certificate.thumbprint_sha256().iter().map(|octet| format!("{octet:02x}")).collect()
+/// A certificate's SHA-256 in hexadecimal digits, as `--pin` takes it.
+pub(crate) fn fingerprint(sha256: &[u8; 32]) -> String {
+    sha256.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// The subject for a terminal.
@@ -97,6 +97,6 @@ impl Display for Details<'_> {
         if !names.is_empty() {
             writeln!(f, "  names        {}", names.join(", "))?;
         }
-        write!(f, "  fingerprint  {}", fingerprint(certificate))
+        write!(f, "  fingerprint  {}", fingerprint(certificate.thumbprint_sha256()))
     }
 }

@@ -137,14 +137,13 @@ impl Report {
                 description: skipped.reason.to_string(),
             })
         });
-        let hex = |pin: &[u8; 32]| pin.iter().map(|octet| format!("{octet:02x}")).collect();
         let is_anchor = |pin: &[u8; 32]| store.anchors().any(|anchor| anchor.thumbprint_sha256() == pin);
         let declared = store.sorted().iter().filter(|sorted| sorted.is_declared).count();
         Self {
             anchors,
             intermediates: certificates.len().saturating_sub(anchors),
             skipped: skipped.collect(),
-            unmatched_pins: store.unmatched_pins().iter().map(hex).collect(),
+            unmatched_pins: store.unmatched_pins().iter().map(fingerprint).collect(),
             declared,
             are_pins_anchors: pins.iter().all(is_anchor),
             certificates,
@@ -238,7 +237,7 @@ fn because(sorted: &Sorted, why: NoAnchor, now: UnixTime) -> String {
         }
         NoAnchor::NotDeclared => match sorted.certificate.fits_as_anchor(now.0) {
             Ok(()) => {
-                format!("{why}; to declare it: --pin {}", fingerprint(&sorted.certificate))
+                format!("{why}; to declare it: --pin {}", fingerprint(sorted.certificate.thumbprint_sha256()))
             }
             Err(other) => other.to_string(),
         },

@@ -18,13 +18,12 @@ pub(super) fn pem(value: &[u8]) -> Result<CertificateThumbprint, Malformed> {
 
 /// Percent-decoded (RFC 3986 §2.1); a plus sign is one, as base64 has them.
 pub(super) fn decoded(value: &[u8]) -> Option<Vec<u8>> {
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut plain = Vec::with_capacity(value.len());
     let mut rest = value;
     while let [first, after @ ..] = rest {
         rest = match (first, after) {
             (b'%', [high, low, after @ ..]) => {
-                plain.push(digit(*high)? << 4 | digit(*low)?);
+                plain.push(octet(*high, *low)?);
                 after
             }
             (b'%', _) => return None,
@@ -35,6 +34,12 @@ pub(super) fn decoded(value: &[u8]) -> Option<Vec<u8>> {
         };
     }
     Some(plain)
+}
+
+/// What two hexadecimal digits stand for.
+pub(super) fn octet(high: u8, low: u8) -> Option<u8> {
+    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
 }
 
 #[cfg(test)]

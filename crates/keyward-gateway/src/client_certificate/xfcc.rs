@@ -57,9 +57,8 @@ fn unquoted(value: &[u8]) -> Result<&[u8], Malformed> {
 }
 
 fn from_hex(value: &[u8]) -> Result<CertificateThumbprint, Malformed> {
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let octets = value.chunks(2).map(|pair| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        [high, low] => escaped::octet(*high, *low),
         _ => None,
     });
     let octets: Vec<_> = octets.collect::<Option<_>>().ok_or(Malformed)?;

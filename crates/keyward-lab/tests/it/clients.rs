@@ -8,7 +8,7 @@ use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 use crate::assertion::{Party, der, now, post, signer};
-use crate::support::{client, good, lab, lab_with, plan};
+use crate::support::{client, good, lab, lab_with, obey, plan};
 
 const CLIENTS: &str = r#"
     errors = "rfc"
@@ -20,10 +20,6 @@ const CLIENTS: &str = r#"
     kind = "service_account"
     keys = [{ kid = "robot-1", algorithm = "ES256" }]
 "#;
-
-async fn obey(lab: &Lab, command: &str) {
-    lab.obey(&serde_json::from_str(command).unwrap()).await.unwrap();
-}
 
 async fn rfc() -> Lab {
     lab_with(toml::from_str(CLIENTS).unwrap()).await

@@ -4,13 +4,9 @@ use keyward_lab::Lab;
 use keyward_lab::plan::IssuerPlan;
 use serde_json::Value;
 
-use crate::support::{client, fetch, good, jwks_uri, lab, lab_with, verified};
+use crate::support::{client, fetch, good, jwks_uri, lab, lab_with, obey, verified};
 
 const GRANT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
-
-async fn obey(lab: &Lab, command: &str) {
-    lab.obey(&serde_json::from_str(command).unwrap()).await.unwrap();
-}
 
 async fn introspect(lab: &Lab, token: &str) -> Value {
     let endpoint = lab.issuer("main").unwrap().introspection_endpoint;

@@ -5,13 +5,9 @@ use keyward_lab::plan::IssuerPlan;
 use keyward_lab::{CommandError, Lab};
 use serde_json::{Value, json};
 
-use crate::support::{client, fetch, good, jwks_uri, lab, lab_with, mend, verified};
+use crate::support::{client, fetch, good, jwks_uri, lab, lab_with, mend, obey, verified};
 
 const SIGNED: &str = "application/token-introspection+jwt";
-
-async fn obey(lab: &Lab, command: &str) {
-    lab.obey(&serde_json::from_str(command).unwrap()).await.unwrap();
-}
 
 fn token(lab: &Lab, plan: &str) -> String {
     lab.token(None, &serde_json::from_str(plan).unwrap()).unwrap()

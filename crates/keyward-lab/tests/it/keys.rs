@@ -2,33 +2,11 @@
 
 use keyward_jose::{JwkSet, JwkSetLimits};
 use keyward_lab::Lab;
-use keyward_lab::command::Command;
 use keyward_lab::plan::{Algorithm, IssuerPlan, KeyPlan};
 use keyward_lab::token::{Kid, TokenPlan};
 use serde_json::Value;
 
-use crate::support::{fetch, good, jwks_uri, kids, kids_of, lab, lab_with, plan, verified};
-
-const ALGORITHMS: [Algorithm; 10] = [
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::ES512,
-    Algorithm::EdDSA,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-];
-
-async fn set(lab: &Lab) -> Value {
-    fetch(&jwks_uri(lab)).await.unwrap().json()
-}
-
-async fn obey(lab: &Lab, command: &str) {
-    lab.obey(&serde_json::from_str::<Command>(command).unwrap()).await.unwrap();
-}
+use crate::support::{ALGORITHMS, fetch, good, kids, kids_of, lab, lab_with, obey, plan, set, verified};
 
 fn token(lab: &Lab, plan: &str) -> String {
     lab.token(None, &serde_json::from_str(plan).unwrap()).unwrap()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyward_jose::{DecodeBuffer, JwkSet, JwkSetLimits, Jws};
 use keyward_lab::command::Command;
 use keyward_lab::fault::{Endpoint, Fault};
-use keyward_lab::plan::{IssuerPlan, LabPlan};
+use keyward_lab::plan::{Algorithm, IssuerPlan, LabPlan};
 use keyward_lab::token::TokenPlan;
 use keyward_lab::{Lab, Sockets};
 use serde_json::Value;
@@ -16,6 +16,19 @@ use tokio::net::TcpStream;
 
 /// Longer than anything takes that is not broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const ALGORITHMS: [Algorithm; 10] = [
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::ES512,
+    Algorithm::EdDSA,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+];
 
 pub(crate) fn plan(issuer: IssuerPlan) -> LabPlan {
     LabPlan { issuer: BTreeMap::from([("main".to_owned(), issuer)]) }
@@ -31,6 +44,15 @@ pub(crate) async fn lab_with(issuer: IssuerPlan) -> Lab {
 
 pub(crate) fn jwks_uri(lab: &Lab) -> String {
     lab.issuer("main").unwrap().jwks_uri
+}
+
+/// The key set as it is published.
+pub(crate) async fn set(lab: &Lab) -> Value {
+    fetch(&jwks_uri(lab)).await.unwrap().json()
+}
+
+pub(crate) async fn obey(lab: &Lab, command: &str) {
+    lab.obey(&serde_json::from_str::<Command>(command).unwrap()).await.unwrap();
 }
 
 pub(crate) async fn fail(lab: &Lab, endpoint: Endpoint, fault: Fault) {

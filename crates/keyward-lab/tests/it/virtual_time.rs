@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use keyward_lab::command::Command;
 use keyward_lab::fault::{Endpoint, Fault};
 use keyward_lab::plan::IssuerPlan;
 use keyward_lab::{Lab, LabError};
@@ -12,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
 use crate::assertion::{JWT_BEARER, Party};
-use crate::support::{Raw, ask, fail, good, hear, jwks_uri, kids_of, mend, plan, split, verified};
+use crate::support::{Raw, ask, fail, good, hear, jwks_uri, kids_of, mend, obey, plan, split, verified};
 
 const WALL: i64 = 1_700_000_000;
 
@@ -29,10 +28,6 @@ async fn fetch(lab: &Lab) -> std::io::Result<Raw> {
 
 pub(crate) async fn set(lab: &Lab) -> Value {
     fetch(lab).await.unwrap().json()
-}
-
-async fn obey(lab: &Lab, command: &str) {
-    lab.obey(&serde_json::from_str::<Command>(command).unwrap()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,36 +1,14 @@
 //! X.509 certificates around keys.
 
 use keyward_jose::{JwkSet, JwkSetLimits, VerificationKey};
-use keyward_lab::command::Command;
 use keyward_lab::plan::{Algorithm, IssuerPlan, KeyPlan};
 use keyward_lab::{CommandError, Lab};
 use keyward_x509::{Bundle, BundleLimits, TrustStore, Validity, Wrapper, WrapperMembers, WrapperTrouble};
 use serde_json::Value;
 
-use crate::support::{fetch, good, jwks_uri, kids, lab, lab_with, plan, verified};
+use crate::support::{ALGORITHMS, good, kids, lab, lab_with, obey, plan, set, verified};
 
 const WALL: i64 = 1_700_000_000;
-
-const ALGORITHMS: [Algorithm; 10] = [
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::ES512,
-    Algorithm::EdDSA,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-];
-
-async fn set(lab: &Lab) -> Value {
-    fetch(&jwks_uri(lab)).await.unwrap().json()
-}
-
-async fn obey(lab: &Lab, command: &str) {
-    lab.obey(&serde_json::from_str::<Command>(command).unwrap()).await.unwrap();
-}
 
 fn issuer(keys: &str) -> IssuerPlan {
     serde_json::from_str(&format!(r#"{{"keys": {keys}}}"#)).unwrap()

@@ -7,10 +7,9 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 use http::header::ACCEPT;
 use keyward_jose::SignError;
+use keyward_verify::MonoTime;
 use keyward_verify::introspection::Failure;
-use keyward_verify::{MonoTime, Reason};
 use reqwest::Identity;
-use serde::Serialize;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -22,9 +21,9 @@ use super::settings::{Credential, Loaded, LoadedGrant};
 use super::standing::Standing;
 use super::watch::FileWatch;
 use super::{
-    ClientAuthentication, CredentialFault, CredentialFileError, CredentialSettings, OAuthError, ProviderError,
+    CallError, CallerError, CallerSettings, ClientAuthentication, CredentialFault, CredentialFileError,
+    CredentialSettings, CredentialStatus, OAuthError, ProviderError,
 };
-use crate::address::AllowedHost;
 use crate::clock::{self, Clock};
 use crate::endpoint::Endpoints;
 use crate::entropy;
@@ -36,132 +35,6 @@ const TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most octets that are read of a token endpoint's answer.
 const TOKEN_ANSWER_LIMIT: usize = 64 * 1024;
-
-/// What a [`Caller`] is made of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CallerSettings {
-    /// Our name for the issuer, in events.
-    pub name: Box<str>,
-    /// The issuer's identifier, which assertions are for.
-    pub issuer: Box<str>,
-    /// Our credential there.
-    pub credential: CredentialSettings,
-    /// How long one call may take, DNS, connection, TLS and body included. Default 2 s.
-    pub timeout: Duration,
-    /// The most octets that are read of an answer. Default 64 KiB.
-    pub body_limit: usize,
-    /// `Accept` of each call. Default `application/json`.
-    pub accept: &'static str,
-    /// How many connections to one host are kept for later. Default 32.
-    pub idle_connections: usize,
-    /// Trust anchors for its TLS beside the system's, in PEM.
-    pub extra_anchors: Vec<u8>,
-    /// Hosts that may have any address, and that other hosts may lead to.
-    pub allowed_hosts: Vec<AllowedHost>,
-    /// How often the credential's files are looked at. Default 2 s.
-    pub look_interval: Duration,
-}
-
-impl CallerSettings {
-    /// The defaults for this issuer.
-    pub fn new(name: &str, issuer: &str, credential: CredentialSettings) -> Self {
-        Self {
-            name: name.into(),
-            issuer: issuer.into(),
-            credential,
-            timeout: Duration::from_secs(2),
-            body_limit: 64 * 1024,
-            accept: "application/json",
-            idle_connections: 32,
-            extra_anchors: Vec::new(),
-            allowed_hosts: Vec::new(),
-            look_interval: Duration::from_secs(2),
-        }
-    }
-}
-
-/// Why a caller could not be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallerError {
-    /// A file of the credential is of no use.
-    #[error("{0}")]
-    File(CredentialFileError),
-    /// The HTTP client could not be made.
-    #[error("no HTTP client can be made: {0}")]
-    HttpClient(reqwest::Error),
-}
-
-/// Why a call brought no answer that says anything of what was asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallError {
-    /// The provider refuses our credential. Nobody shows it until the time has passed.
-    #[error("the provider refuses our credential; it is tried again in {retry_in:?}")]
-    CredentialsRejected {
-        /// Until the next attempt.
-        retry_in: Duration,
-    },
-    /// No bearer token of ours could be obtained in time.
-    #[error("no token of ours could be obtained; the next attempt is in {retry_in:?}")]
-    CredentialsUnavailable {
-        /// Until the next attempt.
-        retry_in: Duration,
-    },
-    /// There was no answer.
-    #[error("{0}")]
-    Fetch(FetchError),
-    /// Our key could not sign.
-    #[error("no assertion could be signed: {0}")]
-    Sign(SignError),
-}
-
-impl CallError {
-    /// The verdict on the token that was asked about: undecided, and never the token's fault (promise 2).
-    pub const fn reason(&self) -> Reason {
-        self.failure().reason()
-    }
-
-    /// What it is to whoever asked about a token.
-    pub const fn failure(&self) -> Failure {
-        match self {
-            Self::CredentialsRejected { .. } => Failure::CredentialsRejected,
-            Self::CredentialsUnavailable { .. } | Self::Sign(_) => Failure::CredentialsUnavailable,
-            Self::Fetch(error) => Self::failure_of(error),
-        }
-    }
-
-    pub(crate) const fn failure_of(error: &FetchError) -> Failure {
-        match error {
-            FetchError::Timeout { .. } => Failure::TimedOut,
-            FetchError::Status { .. } => Failure::Unavailable,
-            FetchError::DiscoveryMalformed { .. }
-            | FetchError::NotNamed { .. }
-            | FetchError::RedirectRefused { .. }
-            | FetchError::TooLarge { .. } => Failure::Malformed,
-            _ => Failure::Transport,
-        }
-    }
-}
-
-/// How our credential at an issuer stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CredentialStatus {
-    /// `bearer`, or how each request authenticates us, as the registry of RFC 7591 §2 calls it.
-    pub method: &'static str,
-    /// `usable`, `rejected`, or for a bearer that is not there `obtaining` or `unavailable`.
-    pub state: &'static str,
-    /// How long ago the bearer was obtained.
-    pub age_seconds: Option<u64>,
-    /// For how long it will be used.
-    pub usable_for_seconds: Option<u64>,
-    /// How many requests for one have failed in a row.
-    pub failures: u32,
-    /// How often in a row the provider refused what we showed.
-    pub rejections: u32,
-    /// What last went wrong, in words that hold no secret. It is kept until something goes well.
-    pub last_error: Option<String>,
-}
 
 /// Calls one issuer's endpoints, and shows them our credential.
 ///

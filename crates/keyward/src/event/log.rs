@@ -143,25 +143,18 @@ pub(crate) fn log(issuer: &str, event: &Event<'_>) {
             tracing::trace!(event = label, "a proof passed without the shared memory");
         }
         Event::ProofMemoryFailed { cause, why, failures, since, when_down } => {
-            let (since_s, when_down_is) = (since.as_secs(), when_down.label());
-            match when_down {
-                WhenDown::Local => tracing::error!(
-                    event = label,
-                    cause,
-                    failures,
-                    since_s,
-                    when_down = when_down_is,
-                    "the shared memory of used proofs cannot tell; a proof that was used elsewhere passes here: {why}"
-                ),
-                WhenDown::Refuse => tracing::error!(
-                    event = label,
-                    cause,
-                    failures,
-                    since_s,
-                    when_down = when_down_is,
-                    "the shared memory of used proofs cannot tell; requests with proofs are 503: {why}"
-                ),
-            }
+            let meanwhile = match when_down {
+                WhenDown::Local => "a proof that was used elsewhere passes here",
+                WhenDown::Refuse => "requests with proofs are 503",
+            };
+            tracing::error!(
+                event = label,
+                cause,
+                failures,
+                since_s = since.as_secs(),
+                when_down = when_down.label(),
+                "the shared memory of used proofs cannot tell; {meanwhile}: {why}"
+            );
         }
         Event::ProofMemoryRecovered { failures, after } => {
             let after_s = after.as_secs();

@@ -3,7 +3,8 @@
 use keyward_verify::Requirement;
 use keyward_verify::strategy::{Plan, Strategy};
 
-use crate::issuer_settings::{IssuerSettings, SettingsError};
+use crate::SettingsError;
+use crate::issuer_settings::IssuerSettings;
 
 /// What is demanded of tokens in one place, and how they are decided there.
 #[derive(Clone, Debug, Default, PartialEq)]
