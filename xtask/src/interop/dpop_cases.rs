@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use super::case::{Bench, Case};
 use super::error::Error;
 use super::gateway::{Clock, Gateway, Ready};
 use super::issuers::{Issuer, OidcProvider};
@@ -27,14 +28,7 @@ pub(crate) struct DpopBench<'a> {
 }
 
 /// A row for each proxy.
-pub(crate) struct DpopCase {
-    /// Names it in rows.
-    pub(crate) name: &'static str,
-    /// What has to come out.
-    pub(crate) target: &'static str,
-    /// Finds out.
-    pub(crate) run: fn(&DpopBench<'_>) -> Result<Outcome, Error>,
-}
+pub(crate) type DpopCase = Case<DpopBench<'static>>;
 
 /// In the order that they run in.
 pub(crate) const DPOP_CASES: [DpopCase; 7] = [
@@ -71,15 +65,18 @@ impl<'a> DpopBench<'a> {
         Ok(Self { workshop, backdrop, kind, site: Site::start(workshop, kind, backdrop, "")? })
     }
 
-    /// The last lines of the proxy's and the gateway's logs.
-    pub(crate) fn log_tail(&self) -> String {
-        self.site.log_tail()
-    }
-
     /// What the client gets, question by question.
     fn ask(&self, site: &Site, step: &str, wanted: &[(&str, &str)]) -> Result<Outcome, Error> {
         let site = [site.url.as_str(), step];
         answers_of(self.workshop, &self.backdrop.issuer, &site, wanted)
+    }
+}
+
+impl Bench for DpopBench<'_> {
+    type On<'a> = DpopBench<'a>;
+
+    fn log_tail(&self) -> String {
+        self.site.log_tail()
     }
 }
 

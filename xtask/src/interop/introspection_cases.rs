@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::case::{Bench, Case};
 use super::credential_cases::{bearer_revoked, secret_wrong_and_mended};
 use super::error::Error;
 use super::gateway::{Clock, Gateway, Ready};
@@ -44,15 +45,7 @@ pub(crate) struct IntrospectionBench<'a> {
 }
 
 /// A row for each provider that it is run with.
-#[derive(Clone, Copy)]
-pub(crate) struct IntrospectionCase {
-    /// Names it in rows.
-    pub(crate) name: &'static str,
-    /// What has to come out.
-    pub(crate) target: &'static str,
-    /// Finds out.
-    pub(crate) run: fn(&IntrospectionBench<'_>) -> Result<Outcome, Error>,
-}
+pub(crate) type IntrospectionCase = Case<IntrospectionBench<'static>>;
 
 /// How a provider is called and started.
 pub(crate) struct IntrospectedKind {
@@ -161,11 +154,6 @@ impl<'a> IntrospectionBench<'a> {
         Ok(Self { provider, access, gateway, workshop, name, credential_file })
     }
 
-    /// The last lines of the gateway's log.
-    pub(crate) fn log_tail(&self) -> String {
-        self.gateway.log_tail()
-    }
-
     /// Puts another text in the place of what the gateway shows.
     pub(crate) fn replace_credential(&self, text: &str) -> Result<(), Error> {
         write_secret(&self.credential_file, text)
@@ -192,6 +180,14 @@ impl<'a> IntrospectionBench<'a> {
             }
             thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+impl Bench for IntrospectionBench<'_> {
+    type On<'a> = IntrospectionBench<'a>;
+
+    fn log_tail(&self) -> String {
+        self.gateway.log_tail()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::case::{Bench, Case};
 use super::error::Error;
 use super::gateway::{Clock, Gateway, Ready, TWO_HOURS_AHEAD};
 use super::issuers::Issuer;
@@ -23,14 +24,7 @@ pub(crate) struct IssuerBench<'a> {
 }
 
 /// A row for each issuer.
-pub(crate) struct IssuerCase {
-    /// Names it in rows.
-    pub(crate) name: &'static str,
-    /// What has to come out.
-    pub(crate) target: &'static str,
-    /// Finds out.
-    pub(crate) run: fn(&IssuerBench<'_>) -> Result<Outcome, Error>,
-}
+pub(crate) type IssuerCase = Case<IssuerBench<'static>>;
 
 /// In the order that they run in; rotation last, since it leaves other keys behind.
 pub(crate) const ISSUER_CASES: [IssuerCase; 7] = [
@@ -60,11 +54,6 @@ impl<'a> IssuerBench<'a> {
         })
     }
 
-    /// The last lines of the gateways' logs.
-    pub(crate) fn log_tail(&self) -> String {
-        self.gateway.log_tail() + &self.later.log_tail() + &self.stranger.log_tail()
-    }
-
     /// Asks about a token in each algorithm.
     fn ask_all(
         &self,
@@ -85,6 +74,14 @@ impl<'a> IssuerBench<'a> {
             outcome.measured.push_str(&format!(", {}", self.issuer.algorithms().join(", ")));
         }
         Ok(outcome)
+    }
+}
+
+impl Bench for IssuerBench<'_> {
+    type On<'a> = IssuerBench<'a>;
+
+    fn log_tail(&self) -> String {
+        self.gateway.log_tail() + &self.later.log_tail() + &self.stranger.log_tail()
     }
 }
 

@@ -4,6 +4,7 @@
 //! goes through. Beside them there are the certificates around an issuer's keys, and tokens that are bound to a key or
 //! to a certificate.
 
+mod case;
 mod certificates;
 mod credential_cases;
 mod dpop_cases;
@@ -30,6 +31,7 @@ use std::path::Path;
 
 use crate::report::{Report, Row};
 
+use self::case::{Bench, Case};
 use self::dpop_cases::{DPOP_CASES, DpopBackdrop, DpopBench};
 pub(crate) use self::error::Error;
 pub(crate) use self::install::Installed;
@@ -106,6 +108,16 @@ impl<'a> Selection<'a> {
         }
     }
 
+    /// Those of the cases that are wanted, by the names of their rows.
+    fn rows<B: Bench>(
+        &self,
+        cases: &'static [Case<B>],
+        row: impl Fn(&str) -> String,
+    ) -> Vec<(String, &'static Case<B>)> {
+        let rows = cases.iter().map(|case| (row(case.name), case));
+        rows.filter(|(name, _)| self.holds(name)).collect()
+    }
+
     fn holds(&self, row: &str) -> bool {
         self.names.is_empty() || self.names.iter().any(|name| row.contains(name.as_str()))
     }
@@ -173,9 +185,8 @@ fn run_issuer(
     selection: &Selection<'_>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let mut cases =
-        ISSUER_CASES.iter().filter(|case| selection.holds(&issuer_row(kind, case.name))).peekable();
-    if cases.peek().is_none() {
+    let rows = selection.rows(&ISSUER_CASES, |case| issuer_row(kind, case));
+    if rows.is_empty() {
         return Ok(());
     }
     progress(kind.name);
@@ -184,13 +195,7 @@ fn run_issuer(
         IssuerBench::start(workshop, kind.name, issuer.as_ref())
             .map_err(|error| did_not_start("a gateway", &error))
     });
-    for case in cases {
-        let name = issuer_row(kind, case.name);
-        let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
-            (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
-        });
-        push(report, name, case.target, outcome)?;
-    }
+    run_cases(report, bench.as_ref(), rows)?;
     Ok(())
 }
 
@@ -200,103 +205,79 @@ fn run_introspected(
     selection: &Selection<'_>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let holds =
-        |way: Way, case: &IntrospectionCase| selection.holds(&introspection_row(kind, way, case.name));
-    if !kind.ways.iter().any(|(way, cases)| cases.iter().any(|case| holds(*way, case))) {
+    let rows = |way: Way, cases: &'static [IntrospectionCase]| {
+        selection.rows(cases, |case| introspection_row(kind, way, case))
+    };
+    if kind.ways.iter().all(|(way, cases)| rows(*way, cases).is_empty()) {
         return Ok(());
     }
     progress(&format!("{}, to be asked", kind.name));
     let provider = (kind.start)(workshop).map_err(|error| did_not_start(kind.name, &error));
     for (way, cases) in kind.ways {
-        let mut cases = cases.iter().filter(|case| holds(*way, case)).peekable();
-        if cases.peek().is_none() {
+        let rows = rows(*way, cases);
+        if rows.is_empty() {
             continue;
         }
         let bench = provider.as_ref().map_err(String::clone).and_then(|provider| {
             IntrospectionBench::start(workshop, kind.name, provider.as_ref(), *way)
                 .map_err(|error| did_not_start("a gateway", &error))
         });
-        for case in cases {
-            let name = introspection_row(kind, *way, case.name);
-            let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
-                (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
-            });
-            push(report, name, case.target, outcome)?;
-        }
+        run_cases(report, bench.as_ref(), rows)?;
     }
     Ok(())
 }
 
 fn run_proxies(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
-    let holds = |kind: &ProxyKind, case: &str| selection.holds(&proxy_row(kind, case));
-    if !PROXIES.iter().any(|kind| PROXY_CASES.iter().any(|case| holds(kind, case.name))) {
+    let rows = |kind: &ProxyKind| selection.rows(&PROXY_CASES, |case| proxy_row(kind, case));
+    if PROXIES.iter().all(|kind| rows(kind).is_empty()) {
         return Ok(());
     }
     progress("an issuer, a gateway and an upstream for the proxies");
     let backdrop =
         Backdrop::start(workshop).map_err(|error| did_not_start("what is behind the proxies", &error));
     for kind in &PROXIES {
-        let mut cases = PROXY_CASES.iter().filter(|case| holds(kind, case.name)).peekable();
-        if cases.peek().is_none() {
+        let rows = rows(kind);
+        if rows.is_empty() {
             continue;
         }
         progress(kind.name);
         let bench = backdrop.as_ref().map_err(String::clone).and_then(|backdrop| {
             ProxyBench::start(workshop, kind, backdrop).map_err(|error| did_not_start(kind.name, &error))
         });
-        for case in cases {
-            let name = proxy_row(kind, case.name);
-            let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
-                (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
-            });
-            push(report, name, case.target, outcome)?;
-        }
+        run_cases(report, bench.as_ref(), rows)?;
     }
     Ok(())
 }
 
 fn run_wrappers(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
-    let mut cases = WRAPPER_CASES.iter().filter(|case| selection.holds(&wrapper_row(case.name))).peekable();
-    if cases.peek().is_none() {
+    let rows = selection.rows(&WRAPPER_CASES, wrapper_row);
+    if rows.is_empty() {
         return Ok(());
     }
     progress("oidc-provider, with certificates around its keys");
     let bench = WrapperBench::start(workshop).map_err(|error| did_not_start("oidc-provider", &error));
-    for case in cases {
-        let name = wrapper_row(case.name);
-        let outcome = bench
-            .as_ref()
-            .map_err(String::clone)
-            .and_then(|bench| (case.run)(bench).map_err(|error| could_not_run(&name, &error, "")));
-        push(report, name, case.target, outcome)?;
-    }
+    run_cases(report, bench.as_ref(), rows)?;
     Ok(())
 }
 
 fn run_dpop(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
-    let holds = |kind: &ProxyKind, case: &str| selection.holds(&dpop_row(kind, case));
-    if !PROXIES.iter().any(|kind| DPOP_CASES.iter().any(|case| holds(kind, case.name))) {
+    let rows = |kind: &ProxyKind| selection.rows(&DPOP_CASES, |case| dpop_row(kind, case));
+    if PROXIES.iter().all(|kind| rows(kind).is_empty()) {
         return Ok(());
     }
     progress("an issuer and an upstream for openid-client");
     let backdrop =
         DpopBackdrop::start(workshop).map_err(|error| did_not_start("what openid-client goes to", &error));
     for kind in &PROXIES {
-        let mut cases = DPOP_CASES.iter().filter(|case| holds(kind, case.name)).peekable();
-        if cases.peek().is_none() {
+        let rows = rows(kind);
+        if rows.is_empty() {
             continue;
         }
         progress(&format!("{}, for openid-client", kind.name));
         let bench = backdrop.as_ref().map_err(String::clone).and_then(|backdrop| {
             DpopBench::start(workshop, kind, backdrop).map_err(|error| did_not_start(kind.name, &error))
         });
-        for case in cases {
-            let name = dpop_row(kind, case.name);
-            let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
-                (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
-            });
-            push(report, name, case.target, outcome)?;
-        }
+        run_cases(report, bench.as_ref(), rows)?;
     }
     Ok(())
 }
@@ -306,47 +287,49 @@ fn run_shared_proofs(
     selection: &Selection<'_>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let mut cases =
-        SHARED_PROOFS_CASES.iter().filter(|case| selection.holds(&shared_proofs_row(case.name))).peekable();
-    if cases.peek().is_none() {
+    let rows = selection.rows(&SHARED_PROOFS_CASES, shared_proofs_row);
+    if rows.is_empty() {
         return Ok(());
     }
     progress("Redis, and two gateways that share it");
     let bench = SharedProofsBench::start(workshop).map_err(|error| did_not_start("Redis", &error));
-    for case in cases {
-        let name = shared_proofs_row(case.name);
-        let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
-            (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
-        });
-        push(report, name, case.target, outcome)?;
-    }
+    run_cases(report, bench.as_ref(), rows)?;
     Ok(())
 }
 
 fn run_mutual_tls(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
-    let holds = |kind: &FrontKind, case: &str| selection.holds(&mutual_tls_row(kind, case));
-    if !FRONTS.iter().any(|kind| MUTUAL_TLS_CASES.iter().any(|case| holds(kind, case.name))) {
+    let rows = |kind: &FrontKind| selection.rows(&MUTUAL_TLS_CASES, |case| mutual_tls_row(kind, case));
+    if FRONTS.iter().all(|kind| rows(kind).is_empty()) {
         return Ok(());
     }
     progress("an issuer, an upstream and certificates");
     let backdrop = MutualTlsBackdrop::start(workshop)
         .map_err(|error| did_not_start("what clients with certificates go to", &error));
     for kind in &FRONTS {
-        let mut cases = MUTUAL_TLS_CASES.iter().filter(|case| holds(kind, case.name)).peekable();
-        if cases.peek().is_none() {
+        let rows = rows(kind);
+        if rows.is_empty() {
             continue;
         }
         progress(&format!("{}, asking for certificates", kind.name));
         let bench = backdrop.as_ref().map_err(String::clone).and_then(|backdrop| {
             MutualTlsBench::start(workshop, kind, backdrop).map_err(|error| did_not_start(kind.name, &error))
         });
-        for case in cases {
-            let name = mutual_tls_row(kind, case.name);
-            let outcome = bench.as_ref().map_err(String::clone).and_then(|bench| {
-                (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
-            });
-            push(report, name, case.target, outcome)?;
-        }
+        run_cases(report, bench.as_ref(), rows)?;
+    }
+    Ok(())
+}
+
+/// A row for each case, whether its bench could be started or not.
+fn run_cases<B: Bench>(
+    report: &mut Report,
+    bench: Result<&B::On<'_>, &String>,
+    rows: Vec<(String, &Case<B>)>,
+) -> Result<(), Error> {
+    for (name, case) in rows {
+        let outcome = bench.map_err(String::clone).and_then(|bench| {
+            (case.run)(bench).map_err(|error| could_not_run(&name, &error, &bench.log_tail()))
+        });
+        push(report, name, case.target, outcome)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::blocking::{Client, RequestBuilder, Response};
 
+use super::case::{Bench, Case};
 use super::error::Error;
 use super::gateway::{Clock, Gateway, Ready, header};
 use super::issuers::{Issuer, OidcProvider};
@@ -40,14 +41,7 @@ pub(crate) struct ProxyBench<'a> {
 }
 
 /// A row for each proxy.
-pub(crate) struct ProxyCase {
-    /// Names it in rows.
-    pub(crate) name: &'static str,
-    /// What has to come out.
-    pub(crate) target: &'static str,
-    /// Finds out.
-    pub(crate) run: fn(&ProxyBench<'_>) -> Result<Outcome, Error>,
-}
+pub(crate) type ProxyCase = Case<ProxyBench<'static>>;
 
 /// In the order that they run in.
 pub(crate) const PROXY_CASES: [ProxyCase; 6] = [
@@ -100,13 +94,16 @@ impl<'a> ProxyBench<'a> {
         Ok(Self { backdrop, undecided: kind.undecided, port, daemon })
     }
 
-    /// The last lines of the proxy's and the gateway's logs.
-    pub(crate) fn log_tail(&self) -> String {
-        self.daemon.log_tail() + &self.backdrop.gateway.log_tail()
-    }
-
     fn get(&self, path: &str) -> RequestBuilder {
         self.backdrop.http.get(format!("http://127.0.0.1:{}{path}", self.port))
+    }
+}
+
+impl Bench for ProxyBench<'_> {
+    type On<'a> = ProxyBench<'a>;
+
+    fn log_tail(&self) -> String {
+        self.daemon.log_tail() + &self.backdrop.gateway.log_tail()
     }
 }
 

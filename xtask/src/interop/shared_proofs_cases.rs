@@ -6,6 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use super::case::{Bench, Case};
 use super::certificates::write_private;
 use super::dpop_cases::{answers_of, configuration};
 use super::error::Error;
@@ -36,14 +37,7 @@ pub(crate) struct SharedProofsBench<'a> {
 }
 
 /// A row for each memory that is shared.
-pub(crate) struct SharedProofsCase {
-    /// Names it in rows.
-    pub(crate) name: &'static str,
-    /// What has to come out.
-    pub(crate) target: &'static str,
-    /// Finds out.
-    pub(crate) run: fn(&SharedProofsBench<'_>) -> Result<Outcome, Error>,
-}
+pub(crate) type SharedProofsCase = Case<SharedProofsBench<'static>>;
 
 /// In the order that they run in.
 pub(crate) const SHARED_PROOFS_CASES: [SharedProofsCase; 4] = [
@@ -60,11 +54,6 @@ impl<'a> SharedProofsBench<'a> {
         let redis = start_redis(workshop, port)?;
         let gateways = start_gateways(workshop, &issuer, port, "refuse")?;
         Ok(Self { workshop, issuer, port, redis: RefCell::new(Some(redis)), gateways })
-    }
-
-    /// The last lines of the gateways' logs.
-    pub(crate) fn log_tail(&self) -> String {
-        self.gateways.iter().map(Gateway::log_tail).collect()
     }
 
     fn bring_up(&self) -> Result<(), Error> {
@@ -86,6 +75,14 @@ impl<'a> SharedProofsBench<'a> {
         let [once, elsewhere, again] = wanted;
         let wanted = [("first", once), ("elsewhere", elsewhere), ("again", again)];
         answers_of(self.workshop, &self.issuer, &[SERVICE, "shared", &first, &second], &wanted)
+    }
+}
+
+impl Bench for SharedProofsBench<'_> {
+    type On<'a> = SharedProofsBench<'a>;
+
+    fn log_tail(&self) -> String {
+        self.gateways.iter().map(Gateway::log_tail).collect()
     }
 }
 

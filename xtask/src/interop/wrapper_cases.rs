@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::case::{Bench, Case};
 use super::certificates::{Authority, Certified, now, write_private};
 use super::error::Error;
 use super::gateway::{Clock, Gateway, Ready};
@@ -37,14 +38,7 @@ pub(crate) struct WrapperBench<'a> {
 }
 
 /// A row for each provider that publishes certificates.
-pub(crate) struct WrapperCase {
-    /// Names it in rows.
-    pub(crate) name: &'static str,
-    /// What has to come out.
-    pub(crate) target: &'static str,
-    /// Finds out.
-    pub(crate) run: fn(&WrapperBench<'_>) -> Result<Outcome, Error>,
-}
+pub(crate) type WrapperCase = Case<WrapperBench<'static>>;
 
 /// In the order that they run in.
 pub(crate) const WRAPPER_CASES: [WrapperCase; 5] = [
@@ -80,6 +74,15 @@ impl<'a> WrapperBench<'a> {
             (PASSIVE, Certified::signing_key(PASSIVE, until)?),
         ];
         Ok(Self { workshop, issuer: OidcProvider::start_with(workshop, &keys)?, until })
+    }
+}
+
+impl Bench for WrapperBench<'_> {
+    type On<'a> = WrapperBench<'a>;
+
+    fn log_tail(&self) -> String {
+        // Each case has a gateway of its own.
+        String::new()
     }
 }
 

@@ -61,19 +61,17 @@ impl Verifier {
             return Reason::WrongIssuer.into();
         };
         let now = self.inner.clock.now();
-        let shown = if held.plan.is_keys_only() {
+        let verdict = if held.plan.is_keys_only() {
             match self.by_keys(now, now.mono, requirement, held, token) {
-                Decision::Decided(verdict) => self.shown(held, token, presented, verdict),
+                Decision::Decided(verdict) => verdict,
                 Decision::NeedsKey(wanted) => {
-                    let verdict = self.wait_and_decide(now, requirement, held, token, wanted).await;
-                    self.shown(held, token, presented, verdict)
+                    self.wait_and_decide(now, requirement, held, token, wanted).await
                 }
             }
         } else {
-            let verdict = self.by_flow(Flow::new(self.grounds(held, requirement), token, now.mono)).await;
-            self.shown(held, token, presented, verdict)
+            self.by_flow(Flow::new(self.grounds(held, requirement), token, now.mono)).await
         };
-        match shown {
+        match self.shown(held, token, presented, verdict) {
             Shown::Decided(verdict) => verdict,
             Shown::Once(verdict, once) => self.used_once(verdict, &once).await,
         }

@@ -6,6 +6,7 @@ use reqwest::blocking::Client;
 use reqwest::{Certificate, Identity};
 
 use super::{FrontKind, write_certificates};
+use crate::interop::case::{Bench, Case};
 use crate::interop::certificates::{Authority, Certified};
 use crate::interop::error::Error;
 use crate::interop::gateway::{Clock, Gateway, Ready, header};
@@ -44,14 +45,7 @@ pub(crate) struct MutualTlsBench<'a> {
 }
 
 /// A row for each of them.
-pub(crate) struct MutualTlsCase {
-    /// Names it in rows.
-    pub(crate) name: &'static str,
-    /// What has to come out.
-    pub(crate) target: &'static str,
-    /// Finds out.
-    pub(crate) run: fn(&MutualTlsBench<'_>) -> Result<Outcome, Error>,
-}
+pub(crate) type MutualTlsCase = Case<MutualTlsBench<'static>>;
 
 /// In the order that they run in.
 pub(crate) const MUTUAL_TLS_CASES: [MutualTlsCase; 6] = [
@@ -139,11 +133,6 @@ impl<'a> MutualTlsBench<'a> {
         })
     }
 
-    /// The last lines of the proxy's and the gateway's logs.
-    pub(crate) fn log_tail(&self) -> String {
-        self.proxy.as_ref().map(Daemon::log_tail).unwrap_or_default() + &self.gateway.log_tail()
-    }
-
     /// The status and the reason.
     fn ask(
         &self,
@@ -168,6 +157,14 @@ impl<'a> MutualTlsBench<'a> {
         let response = request.send().map_err(Error::http("ask with a certificate"))?;
         let (status, reason) = (response.status().as_u16(), header(&response, "x-keyward-reason"));
         Ok(format!("{status} {reason}").trim_end().to_owned())
+    }
+}
+
+impl Bench for MutualTlsBench<'_> {
+    type On<'a> = MutualTlsBench<'a>;
+
+    fn log_tail(&self) -> String {
+        self.proxy.as_ref().map(Daemon::log_tail).unwrap_or_default() + &self.gateway.log_tail()
     }
 }
 
