@@ -1,0 +1,9 @@
+//! Names the cause where others print `401`.
+//!
+//! Probes gather [`Facts`](facts::Facts) and never change anything. Rules turn facts into a
+//! [`Diagnosis`](diagnosis::Diagnosis), and know nothing of how the facts were gathered: on this machine a moment ago, or on
+//! another one and carried here as a bundle.
+
+pub mod code;
+pub mod diagnosis;
+pub mod facts;
