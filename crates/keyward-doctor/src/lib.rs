@@ -7,3 +7,4 @@
 pub mod code;
 pub mod diagnosis;
 pub mod facts;
+pub mod rules;

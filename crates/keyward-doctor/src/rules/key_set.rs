@@ -1,0 +1,7 @@
+//! What is published.
+
+use crate::facts::Facts;
+
+use super::found::Found;
+
+pub(super) fn look(_facts: &Facts, _found: &mut Found) {}
