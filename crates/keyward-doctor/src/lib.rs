@@ -7,4 +7,5 @@
 pub mod code;
 pub mod diagnosis;
 pub mod facts;
+pub mod probe;
 pub mod rules;

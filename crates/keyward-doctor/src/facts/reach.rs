@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub struct Reach {
     /// What was asked for, without user, password, query and fragment.
     pub url: String,
+    /// Why the gateway would not ask there whatever the address, as fetches label it: `foreign_host`, `insecure_address`; none
+    /// where it would. Then nothing was asked.
+    #[serde(default)]
+    pub refused: Option<String>,
     /// What its name resolves to.
     pub lookup: Lookup,
     /// One for each address, in the order of the lookup.
@@ -28,6 +32,8 @@ pub enum Lookup {
     Found(Vec<IpAddr>),
     /// It is an address itself.
     Literal(IpAddr),
+    /// It was not looked up: nothing was to be asked there, or the time for the whole look was over.
+    NotTried,
     /// Nobody said in time.
     TimedOut,
 }
@@ -62,6 +68,8 @@ pub enum Ended {
     NotHttp,
     /// It was not tried, since the provider asked to be left alone for so many seconds (`Retry-After`).
     AskedToWait(u64),
+    /// The time for the whole look was over before its own was.
+    OutOfTime,
     /// Not in time: while this was awaited.
     TimedOut(Waited),
     /// There is no TLS connection, for the reason in [`Attempt::tls`].
