@@ -141,6 +141,7 @@ codes! {
     3125 EncryptedToken Client "Encrypted tokens are sent, which are not read"
     3126 TokenWrapped Client "The token is sent inside quotes, or with its scheme twice"
     3127 CriticalHeader Client "Tokens have a critical header that is not understood"
+    3128 IssuerNotAllowed Client "Tokens are of an issuer that the route does not take"
     4101 KeySetAddressWrong Us "The key set is at another address than the one that is configured"
     4102 IssuerMismatch Us "The provider calls itself otherwise than it is configured"
     4103 AudienceConfiguredWrong Us "The audience that is configured is nobody's"

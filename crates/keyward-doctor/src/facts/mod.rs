@@ -27,7 +27,7 @@ pub use issuer::{Configured, DiscoveryFacts, IssuerFacts};
 pub use key_set::{AnsweredKeySet, Elsewhere, KeySetFacts, PublishedKey, SkippedKey};
 pub use provider_log::{ProviderLogCause, ProviderLogFacts, ProviderLogLine};
 pub use reach::{Answer, Attempt, BodyKind, BodyShape, Ended, Lookup, Reach, TlsFacts, TlsTrouble, Waited};
-pub use recorder::{FallbackCount, RecordedTransition, RecorderFacts, VerdictCount};
+pub use recorder::{FallbackCount, RecordedTransition, RecorderFacts, UnknownKids, VerdictCount};
 pub use token::{
     AudiencePlace, IssuerMatch, KidMatch, Signed, TokenFacts, TokenForm, TokenKind, TokenTimes, WouldBe,
 };

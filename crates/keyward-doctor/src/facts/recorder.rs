@@ -19,6 +19,9 @@ pub struct RecorderFacts {
     /// Requests in that time of which a proxy's headers did not tell the route.
     #[serde(default)]
     pub unclear: u64,
+    /// Tokens in that time whose key the gateway did not know; none where an older gateway does not say.
+    #[serde(default)]
+    pub unknown_kids: Option<UnknownKids>,
     /// What has changed, the last first, whenever that was.
     #[serde(default)]
     pub transitions: Vec<RecordedTransition>,
@@ -44,6 +47,18 @@ pub struct FallbackCount {
     pub cause: String,
     /// How many.
     pub count: u64,
+}
+
+/// Tokens whose key the gateway did not know: those that ended in `unknown_kid`, `key_refresh_limited` or `keys_unavailable`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct UnknownKids {
+    /// How many.
+    pub verdicts: u64,
+    /// How many different key ids they named; the gateway stops counting at some number.
+    pub different: u64,
+    /// How many of them named a key that was published until a refresh found it gone.
+    #[serde(default)]
+    pub of_withdrawn_keys: u64,
 }
 
 /// Something that changed.
