@@ -15,7 +15,7 @@ pub fn seed() -> u64 {
 }
 
 /// 128 bits that nobody else has, for what is used once.
-pub(crate) fn nonce() -> u128 {
+pub fn nonce() -> u128 {
     (u128::from(seed()) << 64) | u128::from(seed())
 }
 

@@ -9,13 +9,13 @@ use keyward_verify::MonoTime;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::assertion::{self, Occasion};
+use super::assertion::Occasion;
 use super::bearer_machine::{AfterRefusal, Answer, BearerMachine, Fetched, Step, Trouble};
 use super::caller::Surroundings;
 use super::client_authentication::Proof;
 use super::settings::{Credential, LoadedGrant};
-use super::token_answer::{self, Granted};
-use super::{BearerSettings, BearerToken, TokenError};
+use super::token_answer::Granted;
+use super::{BearerSettings, BearerToken, Grant, TokenError};
 use crate::clock;
 use crate::endpoint::{Endpoints, Kind};
 use crate::entropy;
@@ -30,9 +30,6 @@ const CRASH_REST: Duration = Duration::from_secs(1);
 
 /// So that a clock that was set, or a suspended machine, is noticed within a minute.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-
-const CLIENT_CREDENTIALS: &str = "client_credentials";
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The token, and the task that keeps it. The task ends when this is dropped.
 #[derive(Debug)]
@@ -232,11 +229,10 @@ impl Shared {
         };
         let (grant_type, proof) = match &*credential {
             Credential::Obtained(LoadedGrant::JwtBearer { key, subject, audience }) => {
-                let signed = assertion::sign(&**key, subject, audience, &occasion).await;
-                (JWT_BEARER, signed.map(Proof::granted_by))
+                (Grant::JWT_BEARER, Proof::grant(key, subject, audience, &occasion).await)
             }
             Credential::Obtained(LoadedGrant::ClientCredentials(client)) | Credential::Fixed(client) => {
-                (CLIENT_CREDENTIALS, client.prove(&occasion).await)
+                (Grant::CLIENT_CREDENTIALS, client.prove(&occasion).await)
             }
         };
         let proof = proof.map_err(TokenError::Sign)?;
@@ -244,7 +240,7 @@ impl Shared {
         fields.extend(scope.as_deref().map(|scope| ("scope", scope)));
         let request = proof.post_form(&located.url, &fields);
         let answer = fetcher.send(&located.named, &request).await.map_err(TokenError::Fetch)?;
-        token_answer::read(&answer, proof.secrets())
+        proof.granted(&answer)
     }
 
     /// Tells the machine what came of a request, wakes who waits for it, and tells whoever wants to know.

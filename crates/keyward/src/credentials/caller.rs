@@ -227,7 +227,7 @@ impl Caller {
                 self.untold(&shown);
                 CallError::Fetch(error)
             })?;
-            let said = ProviderError::read(&answer, proof.secrets());
+            let said = proof.said(&answer);
             if !is_refusal(&said) {
                 if answer.status.is_success() {
                     self.accepted(&shown);

@@ -11,8 +11,9 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use super::assertion::{self, Audience, Occasion};
-use super::{CredentialFault, SigningKey};
-use crate::fetch::OutgoingRequest;
+use super::token_answer::{self, Granted};
+use super::{CredentialFault, ProviderError, SigningKey, TokenError};
+use crate::fetch::{Answer, OutgoingRequest};
 
 /// A credential, as requests show it. Its `Debug` shows no secret.
 #[derive(Debug)]
@@ -130,9 +131,18 @@ impl ClientAuthentication {
 }
 
 impl Proof {
-    /// What an assertion that is the grant itself has to carry (RFC 7523 §2.1).
-    pub(super) fn granted_by(assertion: Zeroizing<String>) -> Self {
-        Self { authorization: None, fields: vec![("assertion", assertion.clone())], secrets: vec![assertion] }
+    /// What a request has to carry whose grant is an assertion of `subject`, its own issuer (RFC 7523 §2.1).
+    ///
+    /// # Errors
+    /// As [`ClientAuthentication::prove`].
+    pub async fn grant(
+        key: &SigningKey,
+        subject: &str,
+        audience: &Audience,
+        occasion: &Occasion<'_>,
+    ) -> Result<Self, SignError> {
+        let signed = assertion::sign(key, subject, audience, occasion).await?;
+        Ok(Self { authorization: None, fields: vec![("assertion", signed.clone())], secrets: vec![signed] })
     }
 
     fn authorized(
@@ -160,8 +170,21 @@ impl Proof {
         request
     }
 
+    /// What a provider said of the request that carried it, without any of it.
+    pub fn said(&self, answer: &Answer) -> ProviderError {
+        ProviderError::read(answer, self.secrets())
+    }
+
+    /// What a token endpoint answered to the request that carried it.
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`], [`TokenError::Said`].
+    pub fn granted(&self, answer: &Answer) -> Result<Granted, TokenError> {
+        token_answer::read(answer, self.secrets())
+    }
+
     /// What a text of the provider's must not be shown with.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+    fn secrets(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter().map(|secret| secret.as_str())
     }
 }

@@ -59,7 +59,7 @@ pub use client_authentication::{BearerToken, ClientAuthentication, ClientSecret,
 pub use credential_status::CredentialStatus;
 pub use file::{CredentialFault, CredentialFileError, PermissionsTooWide, SecretFile};
 pub use key_file::{KeyFile, KeyFileKind, KeyFileSettings};
-pub use settings::{BearerSettings, ClientSettings, CredentialSettings, Grant};
+pub use settings::{BearerSettings, ClientSettings, CredentialSettings, Grant, Loaded};
 pub use signing_key::SigningKey;
-pub use token_answer::{OAuthError, ProviderError, TokenError};
+pub use token_answer::{Granted, OAuthError, ProviderError, TokenError};
 pub use watch::FileWatch;

@@ -110,7 +110,7 @@ impl CredentialSettings {
         self.load().map(|loaded| loaded.warnings)
     }
 
-    pub(super) fn load(&self) -> Result<Loaded, CredentialFileError> {
+    pub(super) fn load(&self) -> Result<Loaded<Credential>, CredentialFileError> {
         match self {
             Self::Bearer(bearer) => Ok(bearer.grant.load()?.then(Credential::Obtained)),
             Self::BearerFile { token_file } => {
@@ -124,6 +124,12 @@ impl CredentialSettings {
 }
 
 impl Grant {
+    /// `grant_type` of RFC 6749 §4.4.2.
+    pub const CLIENT_CREDENTIALS: &str = "client_credentials";
+
+    /// `grant_type` of RFC 7523 §2.1.
+    pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
     fn load(&self) -> Result<Loaded<LoadedGrant>, CredentialFileError> {
         match self {
             Self::ClientCredentials(client) => Ok(client.load()?.then(LoadedGrant::ClientCredentials)),
@@ -150,7 +156,11 @@ impl ClientSettings {
         }
     }
 
-    fn load(&self) -> Result<Loaded<ClientAuthentication>, CredentialFileError> {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`CredentialFileError`], of the first file that is of no use, or of no use for this.
+    pub fn load(&self) -> Result<Loaded<ClientAuthentication>, CredentialFileError> {
         match self.clone() {
             Self::ClientSecretBasic { client_id, secret_file } => {
                 let (line, warning) = line(&secret_file)?;
@@ -189,11 +199,13 @@ impl ClientSettings {
 
 /// A credential whose files were read.
 #[derive(Debug)]
-pub(super) struct Loaded<C = Credential> {
-    pub(super) credential: C,
+pub struct Loaded<C> {
+    /// What requests are sent with.
+    pub credential: C,
     /// Who we are in the TLS handshake.
-    pub(super) identity: Option<Identity>,
-    pub(super) warnings: Vec<PermissionsTooWide>,
+    pub identity: Option<Identity>,
+    /// Files whose permissions are too wide.
+    pub warnings: Vec<PermissionsTooWide>,
 }
 
 /// What requests are sent with.

@@ -181,12 +181,13 @@ impl OAuthError {
     }
 }
 
-/// A token as it was granted.
+/// A token as it was granted (RFC 6749 §5.1).
 #[derive(Debug)]
-pub(super) struct Granted {
-    pub(super) token: BearerToken,
+pub struct Granted {
+    /// The token.
+    pub token: BearerToken,
     /// `expires_in`, where it was said.
-    pub(super) expires_in: Option<Duration>,
+    pub expires_in: Option<Duration>,
 }
 
 #[derive(Default, Deserialize)]
