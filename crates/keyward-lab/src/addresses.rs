@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::command::JwksUri;
+use crate::command::{IssuerName, JwksUri};
 use crate::fault::{Endpoint, RedirectTo};
 
 /// The addresses of an issuer.
@@ -20,6 +20,8 @@ pub struct IssuerAddresses {
     pub revocation_endpoint: String,
     #[serde(skip)]
     scheme: &'static str,
+    #[serde(skip)]
+    issuer_port: u16,
     #[serde(skip)]
     jwks_port: u16,
 }
@@ -50,6 +52,7 @@ impl IssuerAddresses {
             introspection_endpoint: at(Endpoint::Introspection, INTROSPECTION_PATH),
             revocation_endpoint: at(Endpoint::Token, REVOCATION_PATH),
             scheme,
+            issuer_port: ports(Endpoint::Discovery),
             jwks_port: ports(Endpoint::Jwks),
         }
     }
@@ -62,6 +65,18 @@ impl IssuerAddresses {
     /// The host that issuers are not named by, and answer by as well.
     pub(crate) fn other_host(&self) -> &'static str {
         OTHER_HOST
+    }
+
+    /// What it calls itself.
+    pub(crate) fn told_issuer(&self, told: &IssuerName) -> String {
+        let (scheme, port) = (self.scheme, self.issuer_port);
+        match told {
+            IssuerName::True => self.issuer.clone(),
+            IssuerName::Slash => format!("{}/", self.issuer),
+            IssuerName::UpperCase => format!("{}://{HOST}:{port}", scheme.to_uppercase()),
+            IssuerName::OtherPort => format!("{scheme}://{HOST}:{}", port.wrapping_add(1)),
+            IssuerName::Given(name) => name.clone(),
+        }
     }
 
     /// What discovery says of `jwks_uri`.

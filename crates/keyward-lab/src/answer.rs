@@ -17,6 +17,7 @@ use crate::fault::{Endpoint, Fault};
 use crate::form::{Asked, Form};
 use crate::issuer::Issuer;
 use crate::replay::Replayed;
+use crate::visitor::Visitor;
 use crate::{grant, introspection};
 
 /// A form of the token or the introspection endpoint: a token of a drill may have a megabyte.
@@ -61,7 +62,7 @@ pub(crate) async fn right(
     }
     Ok(match wanted {
         Endpoint::All | Endpoint::Discovery => Answer::json(&issuer.metadata()),
-        Endpoint::Jwks => jwk_set(issuer),
+        Endpoint::Jwks => jwk_set(issuer, Visitor::of(request.headers())),
         Endpoint::Introspection => {
             let answer = |asked: &Asked<'_>, client: &str| introspection::answer(asked, client, fault);
             let url = &issuer.addresses.introspection_endpoint;
@@ -75,8 +76,8 @@ pub(crate) async fn right(
     })
 }
 
-fn jwk_set(issuer: &Issuer) -> Answer {
-    let (set, lag) = issuer.jwk_set();
+fn jwk_set(issuer: &Issuer, visitor: Visitor) -> Answer {
+    let (set, lag) = issuer.jwk_set(visitor);
     let mut answer = Answer::of("application/json", set);
     if let Some(value) = &issuer.plan.cache_control {
         answer.set(CACHE_CONTROL, value);
@@ -111,7 +112,7 @@ async fn with_form(
 fn authentic(asked: &Asked<'_>, answer: impl FnOnce(&Asked<'_>, &str) -> Answer) -> Answer {
     match authenticated(asked) {
         Ok(client) => answer(asked, &client),
-        Err(refused) => refused.answer(asked.issuer.plan.errors),
+        Err(refused) => refused.answer(asked),
     }
 }
 

@@ -40,6 +40,12 @@ pub(crate) fn http_date(wall: i64) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since)
 }
 
+/// `wall` as RFC 3339 has it.
+pub(crate) fn rfc3339(wall: i64) -> String {
+    let since = Duration::from_secs(u64::try_from(wall).unwrap_or(0).min(LAST_HTTP_DATE));
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
 /// The end of the year 9999, after which an HTTP date has no form.
 const LAST_HTTP_DATE: u64 = 253_402_300_799;
 

@@ -64,6 +64,9 @@ pub struct Command {
     /// What its discovery document says of `jwks_uri` in place of the truth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<JwksUri>,
+    /// What it calls itself in its discovery document and its tokens, in place of its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_itself: Option<IssuerName>,
     /// Registers clients, in place of those of the same name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub register: BTreeMap<String, ClientPlan>,
@@ -164,6 +167,23 @@ pub struct ClockError {
 
 fn yes() -> bool {
     true
+}
+
+/// What an issuer can call itself. None of the others is the true one to the letter.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum IssuerName {
+    /// Its address.
+    #[default]
+    True,
+    /// That with a slash at its end.
+    Slash,
+    /// That with its scheme in capital letters.
+    UpperCase,
+    /// That with the next port.
+    OtherPort,
+    /// This.
+    Given(String),
 }
 
 /// What a discovery document can say of `jwks_uri`.

@@ -1,8 +1,10 @@
 //! A connection, over a socket or in memory: TLS or not, HTTP, and cut when its endpoint says so.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::Request;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -13,6 +15,7 @@ use crate::gate::{Gate, Prefixed, Stuck};
 use crate::issuer::Issuer;
 use crate::misbehave;
 use crate::port::{Condition, Line, Port};
+use crate::visitor::Visitor;
 
 /// How long a client may leave a connection idle, or take for a head.
 const IDLE: Duration = Duration::from_secs(600);
@@ -75,7 +78,15 @@ async fn http<IO>(issuer: &Arc<Issuer>, port: &Arc<Port>, io: IO, secure: bool, 
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| misbehave::answer(issuer, port, secure, &stuck, request));
+    let is_new = AtomicBool::new(true);
+    let service = service_fn(|request| {
+        // Who comes is only known now, and the connection was counted when it came.
+        let visitor = Visitor::of(Request::headers(&request));
+        if is_new.swap(false, Ordering::Relaxed) && visitor == Visitor::Doctor {
+            port.discount_connection();
+        }
+        misbehave::answer(issuer, port, secure, &stuck, request)
+    });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE).auto_date_header(false);
     // Whatever ended it, there is nobody to tell.

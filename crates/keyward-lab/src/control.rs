@@ -34,8 +34,8 @@ const BODY_LIMIT: usize = 1 << 20;
 ///
 /// `POST /command` takes a [`Command`], `POST /token` a [`TokenPlan`] and, where there are several, the name of an issuer
 /// in `?issuer=`. `GET /issuers` shows [`Lab::describe`], `GET /clients/NAME/key` the file of a client's key, with `?kid=`
-/// and `?form=` ([`KeyFileForm`]), and `GET /authority.pem` the certificate of the lab's
-/// authority.
+/// and `?form=` ([`KeyFileForm`]), `GET /log` what an issuer wrote of the clients that it refused ([`Lab::provider_log`]),
+/// and `GET /authority.pem` the certificate of the lab's authority.
 #[derive(Debug)]
 pub struct Control {
     address: SocketAddr,
@@ -121,6 +121,7 @@ fn router(lab: Lab, hosts: Hosts) -> Router {
         .route("/token", post(token))
         .route("/issuers", get(issuers))
         .route("/clients/{client}/key", get(key_file))
+        .route("/log", get(provider_log))
         .route("/authority.pem", get(authority))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(hosts, only_from_here))
@@ -179,6 +180,11 @@ async fn key_file(State(lab): State<Lab>, Path(client): Path<String>, uri: Uri) 
     };
     let (issuer, kid) = (queried(&uri, "issuer"), queried(&uri, "kid"));
     answered(lab.key_file(issuer.as_deref(), &client, kid.as_deref(), form))
+}
+
+async fn provider_log(State(lab): State<Lab>, uri: Uri) -> Response {
+    let log = lab.provider_log(queried(&uri, "issuer").as_deref(), 0);
+    answered(log.map(|log| log.lines.iter().map(|line| format!("{line}\n")).collect()))
 }
 
 fn form_named(name: &str) -> Result<KeyFileForm, FormError> {

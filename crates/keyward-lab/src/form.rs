@@ -1,9 +1,15 @@
 //! The forms that the endpoints are asked with, and a request as they see it.
 
-use http::HeaderMap;
+use std::fmt;
+
+use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
+use crate::client::Cause;
+use crate::fault::Endpoint;
 use crate::issuer::Issuer;
+use crate::provider_log::Entry;
+use crate::visitor::Visitor;
 
 /// `application/x-www-form-urlencoded`.
 #[derive(Debug)]
@@ -17,6 +23,26 @@ pub(crate) struct Asked<'a> {
     pub(crate) url: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) form: &'a Form,
+}
+
+impl Asked<'_> {
+    /// Writes down that it was refused, and why; not of a doctor, who finds out what is refused.
+    pub(crate) fn log(
+        &self,
+        status: StatusCode,
+        error: &str,
+        cause: &dyn fmt::Display,
+        asserted: Option<Cause>,
+    ) {
+        if Visitor::of(self.headers) == Visitor::Doctor {
+            return;
+        }
+        let is_introspection = self.url == self.issuer.addresses.introspection_endpoint;
+        let endpoint = if is_introspection { Endpoint::Introspection } else { Endpoint::Token };
+        let (status, cause) = (status.as_u16(), cause.to_string());
+        let entry = Entry { endpoint, status, error, cause, asserted };
+        self.issuer.log().write(self.issuer.token_wall(), self.issuer.plan.errors, &entry);
+    }
 }
 
 impl Form {

@@ -19,7 +19,6 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// What it answers.
 pub(crate) fn answer(asked: &Asked<'_>) -> Answer {
-    let style = asked.issuer.plan.errors;
     let grant_type = asked.form.field("grant_type");
     if grant_type == Some(JWT_BEARER) {
         let Some(assertion) = asked.form.field("assertion") else {
@@ -27,12 +26,12 @@ pub(crate) fn answer(asked: &Asked<'_>) -> Answer {
         };
         return match Asserted::judge(asked, ClientKind::ServiceAccount, assertion) {
             Ok(Asserted { client, subject }) => granted(asked, &client, &subject),
-            Err(cause) => refusal(cause, style),
+            Err(cause) => refusal(asked, cause),
         };
     }
     let client = match authenticated(asked) {
         Ok(client) => client,
-        Err(refused) => return refused.answer(style),
+        Err(refused) => return refused.answer(asked),
     };
     match grant_type {
         Some("client_credentials") => granted(asked, &client, &client),
@@ -50,18 +49,18 @@ fn granted(asked: &Asked<'_>, client: &str, subject: &str) -> Answer {
 }
 
 /// RFC 7523 §3.1; or the one answer that Zitadel has for all of them.
-fn refusal(cause: Cause, style: ErrorStyle) -> Answer {
-    match (style, cause) {
+fn refusal(asked: &Asked<'_>, cause: Cause) -> Answer {
+    let (status, error, description) = match (asked.issuer.plan.errors, cause) {
         (ErrorStyle::Zitadel, _) => {
-            Answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, "server_error", Some("Errors.Internal"))
+            (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Errors.Internal".to_owned())
         }
         (ErrorStyle::Rfc, Cause::WrongKind) => {
-            Answer::refusal(StatusCode::BAD_REQUEST, "unauthorized_client", Some(&cause.to_string()))
+            (StatusCode::BAD_REQUEST, "unauthorized_client", cause.to_string())
         }
-        (ErrorStyle::Rfc, _) => {
-            Answer::refusal(StatusCode::BAD_REQUEST, "invalid_grant", Some(&cause.to_string()))
-        }
-    }
+        (ErrorStyle::Rfc, _) => (StatusCode::BAD_REQUEST, "invalid_grant", cause.to_string()),
+    };
+    asked.log(status, error, &cause, Some(cause));
+    Answer::refusal(status, error, Some(&description))
 }
 
 impl Issuer {

@@ -12,16 +12,18 @@ use crate::addresses::IssuerAddresses;
 use crate::authority::{Authority, Certificates};
 use crate::client::{Clients, UsedIds};
 use crate::clock::{LabClock, http_date};
-use crate::command::{AssertionAudience, ClockError, JwksUri, Lag};
+use crate::command::{AssertionAudience, ClockError, IssuerName, JwksUri, Lag};
 use crate::error::CommandError;
 use crate::fault::Endpoint;
 use crate::key::{KeyRing, LabKey, RsaStock, State};
 use crate::opaque::OpaqueTokens;
 use crate::plan::{Algorithm, IssuerPlan, KeyPlan};
 use crate::port::Port;
+use crate::provider_log::ProviderLog;
 use crate::random::Random;
 use crate::replay::{Replay, Replayed};
 use crate::revocation::{Revocations, Revoke};
+use crate::visitor::Visitor;
 
 /// What an issuer's tokens live where its plan does not say, in seconds.
 pub(crate) const TOKEN_LIFETIME_S: u64 = 300;
@@ -43,6 +45,7 @@ pub(crate) struct Issuer {
     pub(crate) issued: AtomicU64,
     pub(crate) opaque: Mutex<OpaqueTokens>,
     pub(crate) used: Mutex<UsedIds>,
+    pub(crate) log: Mutex<ProviderLog>,
     pub(crate) told: Mutex<Told>,
     /// The keys that sign for [`crate::token::Signature::OtherKey`].
     pub(crate) others: Mutex<Vec<(Algorithm, Arc<LabKey>)>>,
@@ -64,6 +67,7 @@ pub(crate) struct Told {
     pub(crate) clock: ClockError,
     pub(crate) lag: Option<Lag>,
     pub(crate) jwks_uri: JwksUri,
+    pub(crate) calls_itself: IssuerName,
     pub(crate) rotation: Turning,
     pub(crate) clients: Clients,
     pub(crate) assertion_audience: AssertionAudience,
@@ -101,6 +105,7 @@ impl Told {
             clock: ClockError::default(),
             lag: None,
             jwks_uri: JwksUri::True,
+            calls_itself: IssuerName::True,
             rotation: Turning::default(),
             clients,
             assertion_audience,
@@ -123,6 +128,11 @@ impl Issuer {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What it wrote of the clients that it refused.
+    pub(crate) fn log(&self) -> MutexGuard<'_, ProviderLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes back what it has issued until now.
     pub(crate) fn revoke(&self, revoke: &Revoke) {
         self.told().revocations.add(revoke, self.issued.load(Ordering::Relaxed));
@@ -134,6 +144,11 @@ impl Issuer {
 
     pub(crate) fn audience(&self) -> &str {
         self.plan.audience.as_deref().unwrap_or(AUDIENCE)
+    }
+
+    /// What it calls itself.
+    pub(crate) fn own_name(&self) -> String {
+        self.addresses.told_issuer(&self.told().calls_itself)
     }
 
     /// The time that its tokens are dated with.
@@ -163,7 +178,7 @@ impl Issuer {
         let client_authentication = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
         let assertion_algorithms = Algorithm::EACH.map(Algorithm::name);
         json!({
-            "issuer": self.addresses.issuer,
+            "issuer": self.addresses.told_issuer(&told.calls_itself),
             "jwks_uri": self.addresses.told_jwks_uri(&told.jwks_uri),
             "token_endpoint": self.addresses.token_endpoint,
             "introspection_endpoint": self.addresses.introspection_endpoint,
@@ -184,11 +199,11 @@ impl Issuer {
     }
 
     /// The JWK Set, from the cache in front if there is one.
-    pub(crate) fn jwk_set(&self) -> (Bytes, Option<Lag>) {
+    pub(crate) fn jwk_set(&self, visitor: Visitor) -> (Bytes, Option<Lag>) {
         let mut told = self.told();
         let lag = told.lag;
         let then = Instant::now().checked_sub(lag.map_or_else(Default::default, |lag| lag.by.0));
-        (told.keys.set_at(then, self.shared.clock.wall()), lag)
+        (told.keys.set_at(then, self.shared.clock.wall(), visitor), lag)
     }
 
     /// What the provider of its recording said at this time.

@@ -24,6 +24,7 @@ use crate::key::{KeyGeneration, KeyRing, KeyState, LabKey, RsaStock, Wrapper};
 use crate::obey::{Doors, obey};
 use crate::plan::{IssuerPlan, KeyPlan, LabPlan};
 use crate::port::{Condition, Counts, Line, Port};
+use crate::provider_log::LogLines;
 use crate::random::Random;
 use crate::replay::Replay;
 use crate::token::TokenPlan;
@@ -167,6 +168,15 @@ impl Lab {
         issuer.map(|issuer| issuer.told().clients.descriptions()).unwrap_or_default()
     }
 
+    /// What the named issuer, or the only one, wrote of the clients that it refused, from this place on: 0 is the
+    /// first line. The last 1,024 lines are kept. What `keyward doctor` was refused is not written.
+    ///
+    /// # Errors
+    /// [`CommandError`] where there is no such issuer.
+    pub fn provider_log(&self, issuer: Option<&str>, from: u64) -> Result<LogLines, CommandError> {
+        Ok(self.named(issuer)?.log().since(from))
+    }
+
     /// The file of a client's private key, of its first one where none is named. The issuer is the named one, or the
     /// only one.
     ///
@@ -283,6 +293,7 @@ fn new_issuer(
         issued: AtomicU64::new(0),
         opaque: Mutex::default(),
         used: Mutex::default(),
+        log: Mutex::default(),
         told: Mutex::new(told),
         others: Mutex::default(),
         ports,

@@ -83,7 +83,7 @@ impl Issuer {
         let expires = issued.saturating_add_unsigned(lifetime);
         let mut claims = Map::new();
         let mut insert = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-        insert("iss", self.addresses.issuer.as_str().into());
+        insert("iss", self.own_name().into());
         insert("sub", CLIENT_ID.into());
         insert("client_id", CLIENT_ID.into());
         insert("aud", plan.audience.as_deref().unwrap_or(self.audience()).into());

@@ -14,6 +14,7 @@ use crate::fault::{Fault, RedirectTo};
 use crate::gate::Stuck;
 use crate::issuer::Issuer;
 use crate::port::Port;
+use crate::visitor::Visitor;
 
 const PAGE: &[u8] = b"<!DOCTYPE html>\n<html><head><title>Maintenance</title></head><body><h1>We will be back soon</h1></body></html>\n";
 
@@ -28,7 +29,8 @@ pub(crate) async fn answer(
     stuck: &Stuck,
     request: Request<Incoming>,
 ) -> Result<Response<LabBody>, Cut> {
-    port.count_request();
+    let visitor = Visitor::of(request.headers());
+    port.count_request(visitor);
     let fault = port.fault().filter(|fault| !led_here(fault, issuer, secure, &request));
     if let Some(Fault::Delay(time)) = &fault {
         tokio::time::sleep(time.0).await;
@@ -74,7 +76,7 @@ pub(crate) async fn answer(
             answer.into_response(|_| LabBody::whole(gzip_bomb()))
         }
         Some(Fault::Redirect(to)) => redirect(issuer, port, &to, &path),
-        Some(Fault::Flap(every)) if port.flaps_well(every) => answer.into_response(LabBody::whole),
+        Some(Fault::Flap(every)) if port.flaps_well(every, visitor) => answer.into_response(LabBody::whole),
         Some(Fault::Flap(_)) => status(answer, 503, None),
     };
     if !response.headers().contains_key(DATE)

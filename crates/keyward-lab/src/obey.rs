@@ -263,6 +263,9 @@ fn tell(issuer: &Arc<Issuer>, command: &Command, made: &Made) -> Result<(), Comm
     if let Some(jwks_uri) = &command.jwks_uri {
         told.jwks_uri = jwks_uri.clone();
     }
+    if let Some(name) = &command.calls_itself {
+        told.calls_itself = name.clone();
+    }
     if let Some(audience) = &command.assertion_audience {
         told.assertion_audience = audience.clone();
     }

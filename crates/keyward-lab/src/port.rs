@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 
 use crate::fault::{Certificate, Endpoint, Fault};
+use crate::visitor::Visitor;
 
 /// Connections at once, so that a drill's clients cannot take every descriptor of the process.
 const PLACES: usize = 1024;
@@ -21,7 +22,8 @@ pub(crate) struct Port {
     pub(crate) places: Arc<Semaphore>,
     connections: AtomicU64,
     requests: AtomicU64,
-    flaps: AtomicU64,
+    /// The clients', and the doctors'.
+    flaps: [AtomicU64; 2],
 }
 
 /// How an endpoint is.
@@ -46,10 +48,10 @@ pub(crate) enum Line {
     Open(Option<Certificate>),
 }
 
-/// Who came to an endpoint.
+/// Who came to an endpoint, `keyward doctor` left out.
 #[derive(Clone, Copy, Debug, Default, Serialize, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections, those that nothing was said on among them. Refused ones are not seen.
+    /// Connections, those that nothing was said on among them, whoever that was. Refused ones are not seen.
     pub connections: u64,
     /// Requests, whatever they were answered.
     pub requests: u64,
@@ -75,7 +77,7 @@ impl Port {
             places: Arc::new(Semaphore::new(PLACES)),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
-            flaps: AtomicU64::new(0),
+            flaps: [AtomicU64::new(0), AtomicU64::new(0)],
         })
     }
 
@@ -97,7 +99,7 @@ impl Port {
             let changes = *now != Condition::Ended && *now != condition;
             if changes {
                 *now = condition;
-                self.flaps.store(0, Ordering::Relaxed);
+                self.flaps.iter().for_each(|flaps| flaps.store(0, Ordering::Relaxed));
             }
             changes
         });
@@ -107,13 +109,20 @@ impl Port {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn count_request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    /// A connection that was counted turns out to be a doctor's.
+    pub(crate) fn discount_connection(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_request(&self, visitor: Visitor) {
+        if visitor == Visitor::Client {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether this is the one time in `every` that a flapping endpoint answers well: the last one.
-    pub(crate) fn flaps_well(&self, every: u32) -> bool {
-        let count = self.flaps.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    pub(crate) fn flaps_well(&self, every: u32, visitor: Visitor) -> bool {
+        let count = visitor.own(&self.flaps).fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         count.is_multiple_of(u64::from(every))
     }
 

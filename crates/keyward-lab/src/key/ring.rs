@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::error::CommandError;
 use crate::key::{LabKey, Wrapper};
+use crate::visitor::Visitor;
 
 /// How many JWK Sets of the past are kept for [`crate::command::Lag`].
 const HISTORY: usize = 1024;
@@ -181,13 +182,14 @@ pub(crate) struct State {
     ring: KeyRing,
     now: Published,
     past: VecDeque<Published>,
-    turn: usize,
+    /// The clients', and the doctors'.
+    turns: [usize; 2],
 }
 
 impl State {
     pub(crate) fn new(ring: KeyRing, wall: i64) -> Self {
         let now = Published { since: Instant::now(), sets: ring.sets(wall) };
-        Self { ring, now, past: VecDeque::new(), turn: 0 }
+        Self { ring, now, past: VecDeque::new(), turns: [0; 2] }
     }
 
     pub(crate) fn ring(&self) -> &KeyRing {
@@ -214,7 +216,7 @@ impl State {
     }
 
     /// The JWK Set as it was then, or the oldest one known: from one node, then from the next. It is `wall` now.
-    pub(crate) fn set_at(&mut self, then: Option<Instant>, wall: i64) -> Bytes {
+    pub(crate) fn set_at(&mut self, then: Option<Instant>, wall: i64, visitor: Visitor) -> Bytes {
         // A certificate's end is noticed when somebody asks, and nobody else could see it.
         if self.ring.drop_expired {
             self.look(wall);
@@ -222,9 +224,9 @@ impl State {
         let newest_first = std::iter::once(&self.now).chain(self.past.iter().rev());
         let was = newest_first.clone().find(|published| then.is_some_and(|then| published.since <= then));
         let published = was.or_else(|| newest_first.last()).unwrap_or(&self.now);
-        let turn = self.turn.checked_rem(published.sets.len()).unwrap_or(0);
+        let turn = visitor.own(&self.turns).checked_rem(published.sets.len()).unwrap_or(0);
         let set = published.sets.get(turn).cloned().unwrap_or_default();
-        self.turn = turn.wrapping_add(1);
+        *visitor.own_mut(&mut self.turns) = turn.wrapping_add(1);
         set
     }
 }

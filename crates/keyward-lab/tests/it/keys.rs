@@ -139,3 +139,20 @@ async fn two_labs_of_a_process_may_have_the_same_rsa_keys_and_two_issuers_never(
     let other = fetch(&lab.issuer("other").unwrap().jwks_uri).await.unwrap().json();
     assert_ne!(set(&lab).await["keys"][0]["n"], other["keys"][0]["n"]);
 }
+
+#[tokio::test]
+async fn an_issuer_calls_itself_something_else() {
+    let lab = lab().await;
+    let true_name = lab.issuer("main").unwrap().issuer;
+    for (told, name) in [
+        (r#""slash""#, format!("{true_name}/")),
+        (r#""upper_case""#, true_name.replace("http", "HTTP")),
+        (r#"{"given": "https://staging.idp.example"}"#, "https://staging.idp.example".to_owned()),
+        (r#""true""#, true_name.clone()),
+    ] {
+        obey(&lab, &format!(r#"{{"calls_itself": {told}}}"#)).await;
+        let discovery = format!("{true_name}/.well-known/openid-configuration");
+        assert_eq!(fetch(&discovery).await.unwrap().json()["issuer"], name.as_str());
+        assert_eq!(verified(&set(&lab).await, &good(&lab)).unwrap()["iss"], name.as_str());
+    }
+}

@@ -21,4 +21,5 @@ mod starting;
 mod support;
 mod tls;
 mod virtual_time;
+mod visitors;
 mod wrappers;

@@ -54,7 +54,7 @@ fn every_command_of_the_page_is_one() {
         }
         members += 1;
     }
-    assert_eq!(members, 20);
+    assert_eq!(members, 21);
     for json in blocks(commands, "json") {
         read::<Command>(json);
     }
