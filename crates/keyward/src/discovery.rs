@@ -86,9 +86,9 @@ fn url_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opti
     Ok(value.as_str().and_then(|text| Url::parse(text).ok()))
 }
 
-/// OpenID Connect appends the well-known path to the issuer (Discovery §4.1); OAuth puts it between host
-/// and path (RFC 8414 §3.1).
-fn addresses(issuer: &str) -> [String; 2] {
+/// Where an issuer's metadata are, in the order in which they are asked for: OpenID Connect appends the well-known path to the
+/// issuer (Discovery §4.1); OAuth puts it between host and path (RFC 8414 §3.1).
+pub fn addresses(issuer: &str) -> [String; 2] {
     let openid = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let authority = issuer.find("://").map_or(0, |colon| colon + 3);
     let path = issuer

@@ -33,7 +33,7 @@ impl AllowedHost {
     }
 
     /// Whether `url` is at one of these hosts.
-    pub(crate) fn any_covers(hosts: &[Self], url: &Url) -> bool {
+    pub fn any_covers(hosts: &[Self], url: &Url) -> bool {
         hosts.iter().any(|host| host.covers(url))
     }
 }

@@ -1,5 +1,7 @@
 //! Which addresses may be asked for keys.
 
+use std::net::IpAddr;
+
 use url::{Host, Url};
 
 mod allowed_host;
@@ -15,6 +17,14 @@ pub fn is_acceptable(url: &Url) -> bool {
         "http" => is_loopback(url),
         _ => false,
     }
+}
+
+/// Whether a name may resolve to this address, where no operator allowed it whatever it resolves to: names of this very machine
+/// to its own alone, and others to none that a provider cannot have.
+pub fn may_resolve_to(name: &str, address: IpAddr) -> bool {
+    let class = AddressClass::of(address);
+    // A name server may say what it likes of names that mean this machine.
+    if is_local_name(name) { class == Some(AddressClass::Loopback) } else { class.is_none() }
 }
 
 /// Whether `next` stays where `first` was: the same scheme, host and port.

@@ -195,7 +195,7 @@ fn advice(allowance: &Option<String>) -> String {
 }
 
 /// An address as errors show it: without user and password, query and fragment, where credentials stand.
-pub(crate) fn shown(url: &Url) -> Url {
+pub fn shown(url: &Url) -> Url {
     let mut shown = url.clone();
     // They fail where an address has no host, and then it has no user either.
     let _ = shown.set_username("");

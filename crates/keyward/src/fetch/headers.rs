@@ -7,7 +7,7 @@ use http::header::{AGE, CACHE_CONTROL, DATE, RETRY_AFTER};
 
 /// `Retry-After` of RFC 9110 §10.2.3: seconds, or a date. The date is held against the provider's own clock,
 /// which ours need not agree with.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let asked = text(RETRY_AFTER)?;
     if let Ok(seconds) = asked.parse() {
@@ -19,13 +19,13 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// `Age` of RFC 9111 §5.1, in seconds.
-pub(super) fn age(headers: &HeaderMap) -> Duration {
+pub fn age(headers: &HeaderMap) -> Duration {
     let seconds = headers.get(AGE).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     Duration::from_secs(seconds.unwrap_or(0))
 }
 
 /// `max-age` of RFC 9111 §5.2.2.1, in any case and place of the field.
-pub(super) fn max_age(headers: &HeaderMap) -> Option<Duration> {
+pub fn max_age(headers: &HeaderMap) -> Option<Duration> {
     headers
         .get_all(CACHE_CONTROL)
         .iter()

@@ -18,8 +18,8 @@ mod resolver;
 mod transport;
 
 pub use answer::Answer;
-pub use error::FetchError;
-pub(crate) use error::shown;
+pub use error::{FetchError, shown};
+pub use headers::{age, max_age, retry_after};
 pub use network::{NetworkSettings, NetworkTransport};
 pub use transport::{Body, Exchange, OutgoingRequest, Transport};
 
@@ -113,65 +113,26 @@ impl Fetcher {
         Err(FetchError::TooManyRedirects { url: shown(url) })
     }
 
-    /// Whether `url`, which was found at `named`, may be asked at all, and without being asked for by name.
     fn vet(&self, named: &Url, url: &Url) -> Result<(), FetchError> {
-        self.check(named, url)?;
-        if named.host() != url.host() && !self.is_allowed(url) {
-            return Err(FetchError::ForeignHost { url: shown(url) });
-        }
-        Ok(())
+        vet(named, url, &self.allowed_hosts)
     }
 
-    /// Whether `url` may be asked at all. What its name resolves to is checked when it is.
     fn check(&self, named: &Url, url: &Url) -> Result<(), FetchError> {
-        let falls = named.scheme() == "https" && url.scheme() != "https";
-        if falls || !address::is_acceptable(url) {
-            return Err(FetchError::InsecureAddress { url: shown(url) });
-        }
-        // Who names this machine in so many words means it.
-        let is_meant = || address::is_loopback(named) && address::is_loopback(url);
-        match address::named_class(url) {
-            Some(class) if !self.is_allowed(url) && !is_meant() => {
-                Err(FetchError::ForbiddenAddress { url: shown(url), address: error::host(url), class })
-            }
-            _ => Ok(()),
-        }
+        check(named, url, &self.allowed_hosts)
     }
 
-    fn is_allowed(&self, url: &Url) -> bool {
-        AllowedHost::any_covers(&self.allowed_hosts, url)
-    }
-
-    /// Where a redirect leads: nowhere else than where it came from, or to a host that is allowed.
     fn redirected(&self, place: &Url, location: Option<&str>) -> Result<Url, FetchError> {
-        let refused = |allowance| FetchError::RedirectRefused { url: shown(place), allowance };
-        let Some(mut target) = location.and_then(|location| place.join(location).ok()) else {
-            return Err(refused(None));
-        };
-        if address::is_same_origin(place, &target) {
-            // They fail where an address has no host, and this one has the same as the other.
-            let _ = target.set_username(place.username());
-            let _ = target.set_password(place.password());
-            return Ok(target);
-        }
-        let falls = place.scheme() == "https" && target.scheme() != "https";
-        if falls || !address::is_acceptable(&target) {
-            Err(refused(None))
-        } else if self.is_allowed(&target) {
-            Ok(target)
-        } else {
-            Err(refused(Some(error::host(&target))))
-        }
+        redirected(place, location, &self.allowed_hosts)
     }
 
     async fn read(&self, url: &Url, response: Response<Body>) -> Result<Document, FetchError> {
         let (head, body) = response.into_parts();
         if head.status != StatusCode::OK {
-            let retry_after = headers::retry_after(&head.headers);
+            let retry_after = retry_after(&head.headers);
             return Err(FetchError::Status { url: shown(url), status: head.status, retry_after });
         }
         let body = self.collect(url, &head.headers, body).await?;
-        let (max_age, age) = (headers::max_age(&head.headers), headers::age(&head.headers));
+        let (max_age, age) = (max_age(&head.headers), age(&head.headers));
         Ok(Document { body, max_age, age })
     }
 
@@ -191,6 +152,64 @@ impl Fetcher {
             octets.extend_from_slice(&data);
         }
         Ok(octets)
+    }
+}
+
+/// Whether `url`, which was found at `named`, may be asked at all, and without being asked for by name. What its name resolves
+/// to is looked at when it is resolved ([`may_resolve_to`](address::may_resolve_to)).
+///
+/// # Errors
+/// [`FetchError::InsecureAddress`], [`FetchError::ForbiddenAddress`], [`FetchError::ForeignHost`].
+pub fn vet(named: &Url, url: &Url, allowed_hosts: &[AllowedHost]) -> Result<(), FetchError> {
+    check(named, url, allowed_hosts)?;
+    if named.host() != url.host() && !AllowedHost::any_covers(allowed_hosts, url) {
+        return Err(FetchError::ForeignHost { url: shown(url) });
+    }
+    Ok(())
+}
+
+/// Whether `url` may be asked at all. What its name resolves to is checked when it is.
+fn check(named: &Url, url: &Url, allowed_hosts: &[AllowedHost]) -> Result<(), FetchError> {
+    let falls = named.scheme() == "https" && url.scheme() != "https";
+    if falls || !address::is_acceptable(url) {
+        return Err(FetchError::InsecureAddress { url: shown(url) });
+    }
+    // Who names this machine in so many words means it.
+    let is_meant = || address::is_loopback(named) && address::is_loopback(url);
+    match address::named_class(url) {
+        Some(class) if !AllowedHost::any_covers(allowed_hosts, url) && !is_meant() => {
+            Err(FetchError::ForbiddenAddress { url: shown(url), address: error::host(url), class })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where a redirect of `place` leads: nowhere else than where it came from, or to a host that is allowed.
+///
+/// # Errors
+/// [`FetchError::RedirectRefused`].
+pub fn redirected(
+    place: &Url,
+    location: Option<&str>,
+    allowed_hosts: &[AllowedHost],
+) -> Result<Url, FetchError> {
+    let refused = |allowance| FetchError::RedirectRefused { url: shown(place), allowance };
+    let Some(mut target) = location.and_then(|location| place.join(location).ok()) else {
+        return Err(refused(None));
+    };
+    if address::is_same_origin(place, &target) {
+        // They fail where an address has no host, and this one has the same as the other.
+        let _ = target.set_username(place.username());
+        let _ = target.set_password(place.password());
+        return Ok(target);
+    }
+    let falls = place.scheme() == "https" && target.scheme() != "https";
+    if falls || !address::is_acceptable(&target) {
+        Err(refused(None))
+    } else if AllowedHost::any_covers(allowed_hosts, &target) {
+        Ok(target)
+    } else {
+        Err(refused(Some(error::host(&target))))
     }
 }
 

@@ -35,18 +35,16 @@ pub(super) struct AddressRefused {
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let is_local = address::is_local_name(name.as_str());
+        let host = name.as_str().to_owned();
         let resolving = self.0.resolve(name);
         Box::pin(async move {
             let mut refused = None;
-            let found = resolving.await?.filter(|found| match AddressClass::of(found.ip()) {
-                // A name server may say what it likes of names that mean this machine.
-                class if is_local => class == Some(AddressClass::Loopback),
-                Some(class) => {
+            let found = resolving.await?.filter(|found| {
+                let may = address::may_resolve_to(&host, found.ip());
+                if let Some(class) = AddressClass::of(found.ip()).filter(|_| !may) {
                     refused.get_or_insert(AddressRefused { address: found.ip(), class });
-                    false
                 }
-                None => true,
+                may
             });
             let found: Vec<_> = found.collect();
             match refused {
