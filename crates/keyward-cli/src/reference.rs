@@ -1,11 +1,13 @@
 //! The pages of the reference that are made from the code. `cargo xtask generate` writes them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 use keyward::wire;
 use keyward_drill::catalogue;
 use keyward_drill::drill::Runs;
+use keyward_gateway::{Label, METRICS, Values};
 use keyward_verify::{Reason, Verdict};
 
 use crate::exit::{Exit, Failure};
@@ -107,23 +109,51 @@ fn runs(runs: Runs) -> &'static str {
 }
 
 fn metrics() -> String {
-    let names = keyward_gateway::metric_names("keyward");
     let mut page = format!(
         "# Metrics\n\n{MADE}\n\n\
          `/metrics` on the admin listener, in the text format of OpenMetrics. `keyward` stands for \
          `gateway.metrics_namespace`. A counter's samples end in `_total`, a histogram's in `_bucket`, `_sum` and \
-         `_count`.\n\n| name | kind | meaning |\n|---|---|---|\n"
+         `_count`.\n\n| name | kind | in | labels | meaning |\n|---|---|---|---|---|\n"
     );
-    let word = |line: &str, word: &str| Some(line.strip_prefix(word)?.to_owned());
-    let helps = names.lines().filter_map(|line| word(line, "# HELP "));
-    let types: Vec<_> = names.lines().filter_map(|line| word(line, "# TYPE ")).collect();
-    for help in helps {
-        let (name, meaning) = help.split_once(' ').unwrap_or((&help, ""));
-        let kind = types.iter().filter_map(|line| line.split_once(' ')).find(|(of, _)| *of == name);
-        let kind = kind.map_or("", |(_, kind)| kind);
-        let _ = writeln!(page, "| `{name}` | {kind} | {} |", meaning.trim_end_matches('.'));
+    for metric in METRICS {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{}`", label.name)).collect();
+        let (name, kind, unit) =
+            (metric.full_name("keyward"), metric.kind.label(), metric.unit.unwrap_or(""));
+        let _ = writeln!(page, "| `{name}` | {kind} | {unit} | {} | {} |", labels.join(", "), metric.help);
+    }
+    page.push_str(
+        "\n## Labels\n\nNo label holds what a stranger sent. How many values one can have is bounded by us, or by what \
+         is configured and published.\n\n| label | of | values | at most |\n|---|---|---|---|\n",
+    );
+    for (label, values, at_most) in labels() {
+        let of = METRICS.iter().filter(|metric| {
+            metric.labels.iter().any(|other| other.name == label && values_of(other).0 == values)
+        });
+        let of: Vec<_> = of.map(|metric| format!("`{}`", metric.full_name("keyward"))).collect();
+        let of = if of.len() > 4 { format!("{} of the above", of.len()) } else { of.join(", ") };
+        let _ = writeln!(page, "| `{label}` | {of} | {values} | {at_most} |");
     }
     page
+}
+
+/// Each label once, with its values and how many those can be, by name.
+fn labels() -> BTreeSet<(&'static str, String, String)> {
+    let labels = METRICS.iter().flat_map(|metric| metric.labels);
+    let rows = labels.map(|label| {
+        let (values, at_most) = values_of(label);
+        (label.name, values, at_most)
+    });
+    rows.collect()
+}
+
+fn values_of(label: &Label) -> (String, String) {
+    match label.values {
+        Values::OneOf(values) => {
+            let words: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
+            (words.join(", "), values.len().to_string())
+        }
+        Values::From { what, at_most } => (what.to_owned(), at_most.to_owned()),
+    }
 }
 
 fn reasons() -> String {

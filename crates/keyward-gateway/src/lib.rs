@@ -28,6 +28,6 @@ mod tls;
 mod token;
 
 pub use config::{Config, ConfigError};
-pub use metrics::metric_names;
+pub use metrics::{Kind, Label, METRICS, Metric, Prefix, Values};
 pub use reload::Reloader;
 pub use server::{Addresses, Gateway, RunError, run};

@@ -9,13 +9,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::{Issuer, IssuerOutcome, IssuerState};
+use super::{Issuer, IssuerOutcome, IssuerState, catalogue, label};
 
 /// From an answer on this machine to a call that hung until its timeout, in seconds.
 const BUCKETS: [f64; 12] = [5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0];
-
-/// The states of a breaker.
-const STATES: [&str; 3] = ["closed", "open", "half_open"];
 
 /// Why no call was made at all.
 const NO_CALLS: [Failure; 3] = [Failure::AskedToWait, Failure::CircuitOpen, Failure::Overloaded];
@@ -31,8 +28,10 @@ pub(super) struct IntrospectionMetrics {
     duration: Family<Issuer, Histogram, fn() -> Histogram>,
     transitions: Family<Transition, Counter>,
     fallbacks: Family<IssuerCause, Counter>,
+    fallback_failures: Family<Issuer, Counter>,
     cache_hits: Family<IssuerAnswer, Counter>,
     breaker: Family<IssuerState, Gauge>,
+    credential_state: Family<IssuerState, Gauge>,
     credential_age: Family<Issuer, Gauge>,
     last_success: Family<Issuer, Gauge>,
 }
@@ -57,57 +56,20 @@ struct Transition {
 
 impl IntrospectionMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            calls: Family::default(),
-            duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
-            transitions: Family::default(),
-            fallbacks: Family::default(),
-            cache_hits: Family::default(),
-            breaker: Family::default(),
-            credential_age: Family::default(),
-            last_success: Family::default(),
-        };
-        registry.register(
-            "introspection_calls",
-            "Calls of introspection endpoints, by issuer and outcome: active, inactive, or why it could not tell",
-            metrics.calls.clone(),
-        );
-        registry.register(
-            "introspection_duration_seconds",
-            "Time that calls of introspection endpoints took, by issuer",
-            metrics.duration.clone(),
-        );
-        registry.register(
-            "introspection_cache_hits",
-            "Answers that were remembered, by issuer and answer",
-            metrics.cache_hits.clone(),
-        );
-        registry.register(
-            "introspection_breaker_state",
-            "1 for the state that the breaker of the issuer's endpoint is in",
-            metrics.breaker.clone(),
-        );
-        registry.register(
-            "introspection_breaker_transitions",
-            "Changes of the breaker, by issuer and the state after",
-            metrics.transitions.clone(),
-        );
-        registry.register(
-            "introspection_last_success_seconds",
-            "Time since the issuer's endpoint last answered",
-            metrics.last_success.clone(),
-        );
-        registry.register(
-            "fallback_verdicts",
-            "Tokens that were accepted by the second way, by issuer and why the first could not tell",
-            metrics.fallbacks.clone(),
-        );
-        registry.register(
-            "credential_age_seconds",
-            "Age of the bearer token that we hold at the issuer",
-            metrics.credential_age.clone(),
-        );
-        metrics
+        let duration: fn() -> Histogram = || Histogram::new(BUCKETS);
+        Self {
+            calls: catalogue::INTROSPECTION_CALLS.register(registry, Family::default()),
+            duration: catalogue::INTROSPECTION_DURATION
+                .register(registry, Family::new_with_constructor(duration)),
+            transitions: catalogue::INTROSPECTION_BREAKER_TRANSITIONS.register(registry, Family::default()),
+            fallbacks: catalogue::FALLBACK_VERDICTS.register(registry, Family::default()),
+            fallback_failures: catalogue::FALLBACK_FAILURES.register(registry, Family::default()),
+            cache_hits: catalogue::INTROSPECTION_CACHE_HITS.register(registry, Family::default()),
+            breaker: catalogue::INTROSPECTION_BREAKER_STATE.register(registry, Family::default()),
+            credential_state: catalogue::CREDENTIAL_STATE.register(registry, Family::default()),
+            credential_age: catalogue::CREDENTIAL_AGE.register(registry, Family::default()),
+            last_success: catalogue::INTROSPECTION_LAST_SUCCESS.register(registry, Family::default()),
+        }
     }
 
     pub(super) fn expect(&self, settings: &IssuerSettings) {
@@ -121,7 +83,7 @@ impl IntrospectionMetrics {
         for outcome in ["active", "inactive"].into_iter().chain(outcomes) {
             drop(self.calls.get_or_create(&IssuerOutcome { issuer: issuer(), outcome }));
         }
-        for to in STATES {
+        for to in label::BREAKER_STATES {
             drop(self.transitions.get_or_create(&Transition { issuer: issuer(), to }));
         }
         drop(self.duration.get_or_create(&Issuer { issuer: issuer() }));
@@ -161,22 +123,29 @@ impl IntrospectionMetrics {
     /// Begins a scrape with no issuers, so that none stays that is no longer configured.
     pub(super) fn clear(&self) {
         self.cache_hits.clear();
+        self.fallback_failures.clear();
         self.breaker.clear();
         self.credential_age.clear();
+        self.credential_state.clear();
         self.last_success.clear();
     }
 
     pub(super) fn set(&self, issuer: &str, status: &IntrospectionStatus) {
         let label = || Issuer { issuer: issuer.to_owned() };
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        for state in STATES {
+        for state in label::BREAKER_STATES {
             let label = IssuerState { issuer: issuer.to_owned(), state };
-            self.breaker.get_or_create(&label).set(i64::from(status.breaker == state));
+            self.breaker.get_or_create(&label).set(i64::from(status.breaker == *state));
+        }
+        for state in label::CREDENTIAL_STATES {
+            let label = IssuerState { issuer: issuer.to_owned(), state };
+            self.credential_state.get_or_create(&label).set(i64::from(status.credential.state == *state));
         }
         for (answer, hits) in [("active", status.active_hits), ("inactive", status.inactive_hits)] {
             let label = IssuerAnswer { issuer: issuer.to_owned(), answer };
             self.cache_hits.get_or_create(&label).inc_by(hits);
         }
+        self.fallback_failures.get_or_create(&label()).inc_by(status.fallback_failures);
         if let Some(age) = status.credential.age_seconds {
             self.credential_age.get_or_create(&label()).set(signed(age));
         }
@@ -186,14 +155,17 @@ impl IntrospectionMetrics {
     }
 
     /// Gives each family a sample.
+    #[cfg(test)]
     pub(super) fn show_all(&self) {
         let issuer = String::new;
         drop(self.calls.get_or_create(&IssuerOutcome { issuer: issuer(), outcome: "active" }));
         drop(self.duration.get_or_create(&Issuer { issuer: issuer() }));
         drop(self.transitions.get_or_create(&Transition { issuer: issuer(), to: "closed" }));
         drop(self.fallbacks.get_or_create(&IssuerCause { issuer: issuer(), cause: "timed_out" }));
+        drop(self.fallback_failures.get_or_create(&Issuer { issuer: issuer() }));
         drop(self.cache_hits.get_or_create(&IssuerAnswer { issuer: issuer(), answer: "active" }));
         drop(self.breaker.get_or_create(&IssuerState { issuer: issuer(), state: "closed" }));
+        drop(self.credential_state.get_or_create(&IssuerState { issuer: issuer(), state: "usable" }));
         drop(self.credential_age.get_or_create(&Issuer { issuer: issuer() }));
         drop(self.last_success.get_or_create(&Issuer { issuer: issuer() }));
     }

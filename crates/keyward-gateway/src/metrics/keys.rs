@@ -9,8 +9,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::catalogue;
+
 /// The metrics of keys, by issuer and `kid`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct KeyMetrics {
     verdicts: Family<IssuerKid, Counter>,
     expired_wrapper: Family<IssuerKid, Counter>,
@@ -25,23 +27,11 @@ struct IssuerKid {
 
 impl KeyMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register(
-            "key_verdicts",
-            "Tokens that a key verified and that were accepted, or refused for its certificate alone, by issuer and kid",
-            metrics.verdicts.clone(),
-        );
-        registry.register(
-            "expired_wrapper_verdicts",
-            "Those of key_verdicts that came while the X.509 certificate around the key was over, by issuer and kid",
-            metrics.expired_wrapper.clone(),
-        );
-        registry.register(
-            "wrapper_certificate_expires_in_seconds",
-            "Time until the X.509 certificate around a key is over, negative once it is, by issuer and kid",
-            metrics.wrapper_expires_in.clone(),
-        );
-        metrics
+        Self {
+            verdicts: catalogue::KEY_VERDICTS.register(registry, Family::default()),
+            expired_wrapper: catalogue::EXPIRED_WRAPPER_VERDICTS.register(registry, Family::default()),
+            wrapper_expires_in: catalogue::WRAPPER_EXPIRES_IN.register(registry, Family::default()),
+        }
     }
 
     /// Begins a scrape with no keys, so that none stays that is no longer published.
@@ -73,6 +63,7 @@ impl KeyMetrics {
     }
 
     /// Gives each family a sample.
+    #[cfg(test)]
     pub(super) fn show_all(&self) {
         let label = IssuerKid { issuer: String::new(), kid: String::new() };
         drop(self.verdicts.get_or_create(&label));

@@ -1,14 +1,21 @@
 //! What is counted, under the names that the reference lists.
 
+mod catalogue;
 mod introspection;
+mod issuers;
 mod keys;
+mod label;
+mod metric;
 mod proofs;
 mod tls;
+
+pub use catalogue::METRICS;
+pub use metric::{Kind, Label, Metric, Prefix, Values};
 
 use std::sync::{Mutex, PoisonError};
 
 use keyward::event::{Event, Observer};
-use keyward::{FallbackCause, IssuerSettings, IssuerStatus, Reason, Verdict, Verifier};
+use keyward::{FallbackCause, IssuerSettings, Reason, Verdict, Verifier};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,6 +24,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use introspection::IntrospectionMetrics;
+use issuers::IssuerMetrics;
 use keys::KeyMetrics;
 use proofs::ProofMetrics;
 use tls::TlsMetrics;
@@ -33,25 +41,17 @@ pub(crate) struct Metrics {
     unclear: Counter,
     connections: Gauge,
     config_reloads: Family<Outcome, Counter>,
+    config_refused: Gauge,
     refreshes: Family<IssuerOutcome, Counter>,
     introspection: IntrospectionMetrics,
     keys: KeyMetrics,
     proofs: ProofMetrics,
     tls: TlsMetrics,
-    issuers: Mutex<IssuerGauges>,
+    log_lines_left_out: Family<LogEvent, Counter>,
+    issuers: Mutex<IssuerMetrics>,
     cache_entries: Gauge,
     cache_octets: Gauge,
     used_proofs: Gauge,
-}
-
-#[derive(Debug, Default)]
-struct IssuerGauges {
-    age: Family<Issuer, Gauge>,
-    usable_for: Family<Issuer, Gauge>,
-    usable: Family<Issuer, Gauge>,
-    failures: Family<Issuer, Gauge>,
-    keys: Family<IssuerState, Gauge>,
-    snapshot: Family<Issuer, Gauge>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -72,6 +72,11 @@ pub(super) struct IssuerState {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct LogEvent {
+    event: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Outcome {
     outcome: &'static str,
 }
@@ -87,57 +92,32 @@ struct VerdictLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Version {
+    version: &'static str,
+}
+
 /// From a remembered verdict to a request that waited for a fetch, in seconds.
 const BUCKETS: [f64; 12] = [2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 1e-3, 1e-2, 0.1, 1.0, 5.0];
 
 impl Metrics {
     pub(crate) fn new(namespace: &str) -> Self {
         let mut registry = Registry::default();
-        let invalid = Family::<ReasonLabel, Counter>::default();
-        registry.register(
-            "auth_jwt_invalid",
-            "Tokens that were rejected, by reason; what could not be decided is not among them",
-            invalid.clone(),
-        );
+        let invalid: Family<ReasonLabel, Counter> =
+            catalogue::INVALID.register(&mut registry, Family::default());
         let own = registry.sub_registry_with_prefix(namespace);
-        let verdicts = Family::<VerdictLabels, Counter>::default();
-        own.register("verdicts", "Verdicts, by verdict and reason", verdicts.clone());
-        let duration = Histogram::new(BUCKETS);
-        own.register(
-            "jwt_validation_duration_seconds",
-            "Time from a request's arrival to its verdict, waits for keys included",
-            duration.clone(),
-        );
-        let mut counter = |name: &str, help: &str| {
-            let counter = Counter::default();
-            own.register(name, help, counter.clone());
-            counter
-        };
-        let public = counter("public_requests", "Requests that passed without a look at tokens");
-        let unclear =
-            counter("unclear_requests", "Requests of which a proxy's headers did not tell the route");
-        let mut gauge = |name: &str, help: &str| {
-            let gauge = Gauge::default();
-            own.register(name, help, gauge.clone());
-            gauge
-        };
-        let connections = gauge("connections", "Open connections to the forward-auth listener");
-        let cache_entries = gauge("verdict_cache_entries", "Remembered verdicts");
-        let cache_octets = gauge("verdict_cache_octets", "Memory of remembered verdicts, in octets");
-        let used_proofs = gauge("dpop_used_proofs", "DPoP proofs that are remembered as used");
-        let config_reloads = Family::default();
-        own.register("config_reloads", "Changes of the configuration, by outcome", config_reloads.clone());
-        for outcome in ["reloaded", "refused"] {
-            // From the start on: a rate needs a zero to rise from.
+        let verdicts: Family<VerdictLabels, Counter> = catalogue::VERDICTS.register(own, Family::default());
+        let build: Family<Version, Gauge> = catalogue::BUILD_INFO.register(own, Family::default());
+        build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        // From the start on: a rate needs a zero to rise from.
+        let config_reloads = catalogue::CONFIG_RELOADS.register(own, Family::default());
+        for outcome in label::RELOADS {
             drop(config_reloads.get_or_create(&Outcome { outcome }));
         }
-        let refreshes = Family::default();
-        own.register("jwks_refreshes", "Fetches of key sets, by issuer and outcome", refreshes.clone());
-        let introspection = IntrospectionMetrics::register(own);
-        let tls = TlsMetrics::register(own);
-        let issuers = Mutex::new(IssuerGauges::register(own));
-        let keys = KeyMetrics::register(own);
-        let proofs = ProofMetrics::register(own);
+        let log_lines_left_out = catalogue::LOG_LINES_LEFT_OUT.register(own, Family::default());
+        for event in label::SPARED_EVENTS {
+            drop(log_lines_left_out.get_or_create(&LogEvent { event }));
+        }
         let refused = Reason::ALL
             .iter()
             .map(|reason| {
@@ -156,23 +136,25 @@ impl Metrics {
             .collect();
         let accepted = verdicts.get_or_create_owned(&VerdictLabels { verdict: "accept", reason: "" });
         Self {
-            registry,
             accepted,
             refused,
-            duration,
-            public,
-            unclear,
-            connections,
+            duration: catalogue::DURATION.register(own, Histogram::new(BUCKETS)),
+            public: catalogue::PUBLIC_REQUESTS.register(own, Counter::default()),
+            unclear: catalogue::UNCLEAR_REQUESTS.register(own, Counter::default()),
+            connections: catalogue::CONNECTIONS.register(own, Gauge::default()),
             config_reloads,
-            refreshes,
-            introspection,
-            keys,
-            proofs,
-            tls,
-            issuers,
-            cache_entries,
-            cache_octets,
-            used_proofs,
+            config_refused: catalogue::CONFIG_REFUSED.register(own, Gauge::default()),
+            refreshes: catalogue::JWKS_REFRESHES.register(own, Family::default()),
+            introspection: IntrospectionMetrics::register(own),
+            keys: KeyMetrics::register(own),
+            proofs: ProofMetrics::register(own),
+            tls: TlsMetrics::register(own),
+            log_lines_left_out,
+            issuers: Mutex::new(IssuerMetrics::register(own)),
+            cache_entries: catalogue::CACHE_ENTRIES.register(own, Gauge::default()),
+            cache_octets: catalogue::CACHE_OCTETS.register(own, Gauge::default()),
+            used_proofs: catalogue::DPOP_USED_PROOFS.register(own, Gauge::default()),
+            registry,
         }
     }
 
@@ -214,10 +196,17 @@ impl Metrics {
 
     pub(crate) fn config_reload(&self, outcome: &'static str) {
         self.config_reloads.get_or_create(&Outcome { outcome }).inc();
+        self.config_refused.set(i64::from(outcome == "refused"));
     }
 
     pub(crate) fn fallback_verdict(&self, issuer: &str, cause: FallbackCause) {
         self.introspection.fallback_verdict(issuer, cause);
+    }
+
+    /// Counts lines of the log that were not written.
+    #[allow(dead_code, reason = "the log of refusals is about to call it")]
+    pub(crate) fn log_lines_left_out(&self, event: &'static str, count: u64) {
+        self.log_lines_left_out.get_or_create(&LogEvent { event }).inc_by(count);
     }
 
     /// Shows what can happen at these issuers before it does: a rate needs a zero to rise from.
@@ -262,60 +251,6 @@ impl Drop for OpenConnection {
     }
 }
 
-impl IssuerGauges {
-    /// Gives each family a sample.
-    fn show_all(&self) {
-        let Self { age, usable_for, usable, failures, keys, snapshot } = self;
-        for gauge in [age, usable_for, usable, failures, snapshot] {
-            drop(gauge.get_or_create(&Issuer { issuer: String::new() }));
-        }
-        drop(keys.get_or_create(&IssuerState { issuer: String::new(), state: "usable" }));
-    }
-
-    fn register(registry: &mut Registry) -> Self {
-        let gauges = Self::default();
-        let Self { age, usable_for, usable, failures, keys, snapshot } = &gauges;
-        registry.register("jwks_age_seconds", "Age of the key set, by issuer", age.clone());
-        registry.register(
-            "jwks_usable_for_seconds",
-            "Time until the key set reaches its stale limit, by issuer",
-            usable_for.clone(),
-        );
-        registry.register("jwks_usable", "1 where the issuer's tokens can be verified", usable.clone());
-        registry.register("jwks_refresh_failures", "Failed fetches in a row, by issuer", failures.clone());
-        registry.register("jwks_keys", "Keys of the set, by issuer and state", keys.clone());
-        registry.register("jwks_snapshot_in_use", "1 where the keys came from the disk", snapshot.clone());
-        gauges
-    }
-
-    fn clear(&self) {
-        let Self { age, usable_for, usable, failures, keys, snapshot } = self;
-        for gauges in [age, usable_for, usable, failures, snapshot] {
-            gauges.clear();
-        }
-        keys.clear();
-    }
-
-    fn set(&self, status: &IssuerStatus) {
-        let label = Issuer { issuer: status.name.clone() };
-        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        if let Some(age) = status.age_seconds {
-            self.age.get_or_create(&label).set(signed(age));
-        }
-        // Where nothing was ever fetched it is 0, so that an alert on it fires. A secret has no such time.
-        if status.state != "fixed" {
-            self.usable_for.get_or_create(&label).set(signed(status.usable_for_seconds.unwrap_or(0)));
-        }
-        self.usable.get_or_create(&label).set(i64::from(status.usable));
-        self.failures.get_or_create(&label).set(i64::from(status.failures));
-        self.snapshot.get_or_create(&label).set(i64::from(status.source == Some("snapshot")));
-        for (state, count) in [("usable", status.keys.len()), ("skipped", status.skipped.len())] {
-            let label = IssuerState { issuer: status.name.clone(), state };
-            self.keys.get_or_create(&label).set(signed(count as u64));
-        }
-    }
-}
-
 impl Observer for Metrics {
     fn observe(&self, issuer: &str, event: &Event<'_>) {
         self.introspection.observe(issuer, event);
@@ -331,24 +266,111 @@ impl Observer for Metrics {
     }
 }
 
-/// The name, kind and help of every metric, in the order of the reference: what `# HELP` and `# TYPE` say.
-pub fn metric_names(namespace: &str) -> String {
-    let metrics = Metrics::new(namespace);
-    // A family without a sample is left out of the text.
-    metrics.issuers.lock().unwrap_or_else(PoisonError::into_inner).show_all();
-    metrics.introspection.show_all();
-    metrics.keys.show_all();
-    metrics.tls.show_all();
-    let sample = IssuerOutcome { issuer: String::new(), outcome: "refreshed" };
-    drop(metrics.refreshes.get_or_create(&sample));
-    let mut text = String::new();
-    let _ = text::encode(&mut text, &metrics.registry);
-    text.lines().filter(|line| line.starts_with("# HELP") || line.starts_with("# TYPE")).fold(
-        String::new(),
-        |mut names, line| {
-            names.push_str(line);
-            names.push('\n');
-            names
-        },
-    )
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// What the text says of a family: its name, kind, unit, help, and its samples' names and labels.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Family {
+        name: String,
+        kind: String,
+        unit: Option<String>,
+        help: String,
+        samples: BTreeSet<(String, Vec<String>)>,
+    }
+
+    #[test]
+    fn what_is_encoded_has_the_names_and_labels_of_the_catalogue_and_no_others() {
+        let mut encoded = families(&encoded("edge"));
+        let mut catalogued: Vec<_> = METRICS.iter().map(|metric| family(metric, "edge")).collect();
+        encoded.sort_by(|one, other| one.name.cmp(&other.name));
+        catalogued.sort_by(|one, other| one.name.cmp(&other.name));
+        let names =
+            |families: &[Family]| families.iter().map(|family| family.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&encoded), names(&catalogued));
+        for (encoded, catalogued) in encoded.iter().zip(&catalogued) {
+            assert_eq!(encoded, catalogued);
+        }
+    }
+
+    #[test]
+    fn the_names_that_others_rely_on_are_to_the_letter() {
+        let text = encoded("msaas");
+        for name in ["auth_jwt_invalid_total{reason=", "msaas_jwt_validation_duration_seconds_bucket{le="] {
+            assert!(text.lines().any(|line| line.starts_with(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_ends_in_its_unit_and_no_label_comes_twice() {
+        for metric in METRICS {
+            assert!(metric.unit.is_none_or(|unit| metric.name.ends_with(&format!("_{unit}"))), "{metric:?}");
+            assert!(!metric.name.ends_with("_total") && !metric.help.ends_with('.'), "{metric:?}");
+            let labels: BTreeSet<_> = metric.labels.iter().map(|label| label.name).collect();
+            assert_eq!(labels.len(), metric.labels.len(), "{metric:?}");
+        }
+    }
+
+    /// With a sample of each family: one without is left out of the text.
+    fn encoded(namespace: &str) -> String {
+        let metrics = Metrics::new(namespace);
+        metrics.issuers.lock().unwrap().show_all();
+        metrics.introspection.show_all();
+        metrics.keys.show_all();
+        metrics.tls.show_all();
+        let sample = IssuerOutcome { issuer: String::new(), outcome: "refreshed" };
+        drop(metrics.refreshes.get_or_create(&sample));
+        let mut text = String::new();
+        text::encode(&mut text, &metrics.registry).unwrap();
+        text
+    }
+
+    fn family(metric: &Metric, namespace: &str) -> Family {
+        let name = metric.full_name(namespace);
+        let labels: Vec<_> = metric.labels.iter().map(|label| label.name.to_owned()).collect();
+        let samples = metric.suffixes().iter().map(|suffix| {
+            let bucket = (*suffix == "_bucket").then(|| "le".to_owned());
+            (format!("{name}{suffix}"), labels.iter().cloned().chain(bucket).collect())
+        });
+        Family {
+            samples: samples.map(|(name, labels): (_, Vec<_>)| (name, sorted(labels))).collect(),
+            kind: metric.kind.label().to_owned(),
+            unit: metric.unit.map(str::to_owned),
+            help: format!("{}.", metric.help),
+            name,
+        }
+    }
+
+    fn families(text: &str) -> Vec<Family> {
+        let mut families: Vec<Family> = Vec::new();
+        for line in text.lines().filter(|line| *line != "# EOF") {
+            match line.strip_prefix("# ").map(|rest| rest.splitn(3, ' ').collect::<Vec<_>>()).as_deref() {
+                Some(["HELP", name, help]) => {
+                    let (name, help) = (String::from(*name), String::from(*help));
+                    families.push(Family { name, help, ..Family::default() });
+                }
+                Some(["TYPE", _, kind]) => families.last_mut().unwrap().kind = String::from(*kind),
+                Some(["UNIT", _, unit]) => families.last_mut().unwrap().unit = Some(String::from(*unit)),
+                Some(_) => panic!("{line}"),
+                None => {
+                    let (sample, _) = line.rsplit_once(' ').unwrap();
+                    let (name, labels) = sample.split_once('{').unwrap_or((sample, ""));
+                    // No value here has a comma.
+                    let labels =
+                        labels.split(',').filter_map(|label| Some(label.split_once('=')?.0.to_owned()));
+                    let sample = (name.to_owned(), sorted(labels.collect()));
+                    families.last_mut().unwrap().samples.insert(sample);
+                }
+            }
+        }
+        families
+    }
+
+    fn sorted(mut labels: Vec<String>) -> Vec<String> {
+        labels.sort();
+        labels
+    }
 }

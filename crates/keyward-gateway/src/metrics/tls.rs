@@ -6,9 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// The listeners, and how their handshakes end.
-const LISTENERS: [&str; 2] = ["admin", "gateway"];
-const OUTCOMES: [&str; 4] = ["closed", "completed", "failed", "timed_out"];
+use super::{catalogue, label};
 
 /// The metrics of TLS, by listener.
 #[derive(Debug)]
@@ -30,26 +28,21 @@ struct Handshake {
 
 impl TlsMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let handshakes = Family::default();
-        registry.register(
-            "tls_handshakes",
-            "TLS handshakes with our listeners, by listener and outcome: completed, failed, closed by the client or timed out",
-            handshakes.clone(),
-        );
-        for (listener, outcome) in LISTENERS.iter().flat_map(|l| OUTCOMES.iter().map(move |o| (*l, *o))) {
-            // From the start on: a rate needs a zero to rise from.
-            drop(handshakes.get_or_create(&Handshake { listener, outcome }));
+        let handshakes = catalogue::TLS_HANDSHAKES.register(registry, Family::default());
+        for listener in label::LISTENERS {
+            for outcome in label::HANDSHAKES {
+                // From the start on: a rate needs a zero to rise from.
+                drop(handshakes.get_or_create(&Handshake { listener, outcome }));
+            }
         }
-        let not_after = Family::default();
-        registry.register(
-            "tls_certificate_not_after_seconds",
-            "When the certificate chain of a listener is over, in seconds since 1970, by listener",
-            not_after.clone(),
-        );
-        Self { handshakes, not_after }
+        Self {
+            handshakes,
+            not_after: catalogue::TLS_CERTIFICATE_NOT_AFTER.register(registry, Family::default()),
+        }
     }
 
     /// Gives each family a sample.
+    #[cfg(test)]
     pub(super) fn show_all(&self) {
         self.certificate("gateway", Some(0));
     }

@@ -242,10 +242,14 @@ async fn keys_that_cannot_tell_are_stood_in_for_by_the_endpoint() {
     assert_eq!(running.metric(&fallbacks("keys_unavailable")).await, Some(1.0));
     assert_eq!(running.ask_with(&revoked).await.reason(), Some("inactive"));
     // Neither can tell: what failed first is what there is to mend.
+    const BOTH_FAILED: &str = r#"keyward_fallback_failures_total{issuer="main"}"#;
+    assert_eq!(running.metric(BOTH_FAILED).await, Some(0.0));
     provider.is(Mood::Status(500, 0));
     assert_eq!(running.ask_with(&token(3)).await.reason(), Some("keys_unavailable"));
+    assert_eq!(running.metric(BOTH_FAILED).await, Some(1.0));
     let running = folder.start(&by("introspection_then_key_set", &provider, REVOCATION)).await;
     assert_eq!(running.ask_with(&token(3)).await.reason(), Some("introspection_unavailable"));
+    assert_eq!(running.metric(BOTH_FAILED).await, Some(1.0));
 }
 
 #[tokio::test]

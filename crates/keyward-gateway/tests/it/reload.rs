@@ -78,6 +78,7 @@ async fn a_bad_file_is_refused_and_the_old_one_goes_on() {
         assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
         refused += 1.0;
         assert_eq!(running.metric(REFUSED).await, Some(refused));
+        assert_eq!(running.metric("keyward_config_refused").await, Some(1.0));
         assert_eq!(running.ask_with(&good_token()).await.status, 200);
         assert_eq!(running.ask("/", &[]).await.status, 401);
     }
@@ -86,6 +87,7 @@ async fn a_bad_file_is_refused_and_the_old_one_goes_on() {
     assert_eq!(running.ask_with(&good_token()).await.status, 200);
     folder.write("keyward.toml", &config("[[route]]\naccess = \"public\""));
     reloader.reload().unwrap();
+    assert_eq!(running.metric("keyward_config_refused").await, Some(0.0));
     assert_eq!(running.ask("/", &[]).await.status, 200);
 }
 

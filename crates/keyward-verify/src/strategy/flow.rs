@@ -35,6 +35,7 @@ pub struct Flow<'a> {
     stage: Stage,
     /// That its keys accepted it a moment ago, where they did.
     remembered: Option<Verified>,
+    both_failed: Option<usize>,
 }
 
 /// How far a token has come.
@@ -73,7 +74,7 @@ enum Stage {
 impl<'a> Flow<'a> {
     /// Begins with a token that came in at `arrived`.
     pub fn new(grounds: Grounds<'a>, token: &'a [u8], arrived: MonoTime) -> Self {
-        Self { grounds, token, arrived, stage: Stage::Begin, remembered: None }
+        Self { grounds, token, arrived, stage: Stage::Begin, remembered: None, both_failed: None }
     }
 
     /// As far as it goes with what is known.
@@ -88,6 +89,7 @@ impl<'a> Flow<'a> {
                 }
                 Stage::Keys { place, tactic, failure } => match self.ask_keys(now, buffer) {
                     Decision::Decided(verdict) => {
+                        self.note_keys(place, &verdict, failure);
                         Stage::of(place, tactic, tactic.after_keys(now, verdict, failure))
                     }
                     Decision::NeedsKey(wanted) => {
@@ -114,6 +116,9 @@ impl<'a> Flow<'a> {
                 Answer::Active(active) => Some(active),
                 Answer::Inactive(_) => None,
             });
+            if active.is_err() && matches!(pending, Pending::InsteadOfKeys(_)) {
+                self.both_failed = Some(place);
+            }
             self.stage = self.turn(now, place, tactic, pending, active);
         }
     }
@@ -121,7 +126,21 @@ impl<'a> Flow<'a> {
     /// No fetch brought the key that [`Advance::NeedsKey`] asked for.
     pub fn without_key(&mut self, now: Now, reason: Reason) {
         if let Stage::Keys { place, tactic, failure } = self.stage {
-            self.stage = Stage::of(place, tactic, tactic.after_keys(now, reason.into(), failure));
+            let verdict = Verdict::from(reason);
+            self.note_keys(place, &verdict, failure);
+            self.stage = Stage::of(place, tactic, tactic.after_keys(now, verdict, failure));
+        }
+    }
+
+    /// The place of the issuer whose fallback was asked and could not tell either. A token that the fallback is not
+    /// allowed for, such as one that is too old, is none of these: there the second way could tell.
+    pub fn both_failed(&self) -> Option<usize> {
+        self.both_failed
+    }
+
+    fn note_keys(&mut self, place: usize, verdict: &Verdict, failure: Option<Failure>) {
+        if failure.is_some() && matches!(verdict, Verdict::Undecided(_)) {
+            self.both_failed = Some(place);
         }
     }
 

@@ -80,12 +80,21 @@ impl Desk {
 
     /// Takes a token to its verdict. Returns how often the endpoint was asked, too.
     fn decide(&self, now: Now, token: &str, endpoint: Endpoint) -> (Came, usize) {
+        let (came, asked, _) = self.decide_and_tell(now, token, endpoint);
+        (came, asked)
+    }
+
+    /// Returns whether the second way was asked and could not tell either, too.
+    fn decide_and_tell(&self, now: Now, token: &str, endpoint: Endpoint) -> (Came, usize, bool) {
         let (mut flow, mut buffer) =
             (Flow::new(self.grounds(), token.as_bytes(), now.mono), DecodeBuffer::new());
         let mut asked = 0;
         loop {
             match flow.advance(now, &mut buffer) {
-                Advance::Decided(verdict) => return (came(&verdict), asked),
+                Advance::Decided(verdict) => {
+                    let both_failed = flow.both_failed().inspect(|place| assert_eq!(*place, 0)).is_some();
+                    return (came(&verdict), asked, both_failed);
+                }
                 Advance::NeedsKey(wanted) => flow.without_key(now, wanted.otherwise),
                 Advance::NeedsAnswer { place, unasked } => {
                     assert_eq!(place, 0);
@@ -184,6 +193,28 @@ fn tactics() -> impl Iterator<Item = Tactic> {
     Strategy::ALL
         .into_iter()
         .flat_map(move |strategy| fallbacks.into_iter().map(move |fallback| Tactic { strategy, fallback }))
+}
+
+#[test]
+fn that_the_fallback_failed_too_is_told_where_it_was_asked_and_could_not_tell_and_nowhere_else() {
+    let mut told = 0;
+    for tactic in tactics() {
+        for keys in KEYS_SAY {
+            for endpoint in endpoint_says() {
+                let (came, _, both_failed) =
+                    Desk::new(tactic, false).decide_and_tell(START, &token(keys), endpoint);
+                let neither = matches!((keys, endpoint), (Keys::CannotTell, Endpoint::CannotTell(_)));
+                let has_two_ways = tactic.strategy.needs_fallback() && tactic.fallback.is_some();
+                assert_eq!(both_failed, neither && has_two_ways, "{tactic:?} {keys:?} {endpoint:?}");
+                assert!(
+                    !both_failed || matches!(came, Came::Undecided(_)),
+                    "{tactic:?} {keys:?} {endpoint:?}"
+                );
+                told += usize::from(both_failed);
+            }
+        }
+    }
+    assert!(told > 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Asks one issuer's introspection endpoint.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ pub(crate) struct Introspector {
     flights: Arc<Flights>,
     latency: Mutex<Latency>,
     health: Mutex<Health<Failure>>,
+    fallback_failures: AtomicU64,
 }
 
 /// What an introspector is made of.
@@ -88,6 +90,7 @@ impl Introspector {
             flights: Arc::default(),
             latency: Mutex::default(),
             health: Mutex::default(),
+            fallback_failures: AtomicU64::new(0),
             settings,
         }
     }
@@ -114,6 +117,11 @@ impl Introspector {
     pub(crate) fn refusal(&self) -> Option<Failure> {
         let now = self.clock.mono();
         self.caller.refusal().or_else(|| self.breaker().refusal(now))
+    }
+
+    /// A verdict for which neither this endpoint nor the keys could tell, although the one may stand in for the other.
+    pub(crate) fn fallback_failed(&self) {
+        self.fallback_failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What the endpoint says of a token: by a call that is under way, or by a new one. Who asks may go away; the
@@ -305,6 +313,7 @@ impl Introspector {
             remembered_octets: self.answers.octets(),
             active_hits,
             inactive_hits,
+            fallback_failures: self.fallback_failures.load(Ordering::Relaxed),
             credential: self.caller.status(),
         }
     }

@@ -32,6 +32,8 @@ pub struct IntrospectionStatus {
     pub active_hits: u64,
     /// How often an inactive one was.
     pub inactive_hits: u64,
+    /// How many verdicts were left open since the start because the fallback could not tell either.
+    pub fallback_failures: u64,
     /// Our credential there.
     pub credential: CredentialStatus,
 }

@@ -217,7 +217,10 @@ impl Verifier {
     fn try_by_flow(&self, now: Now, mut flow: Flow<'_>) -> Option<Verdict> {
         loop {
             match BUFFER.with_borrow_mut(|buffer| flow.advance(now, buffer)) {
-                Advance::Decided(verdict) => return Some(counted(now, verdict)),
+                Advance::Decided(verdict) => {
+                    self.note_both_failed(&flow);
+                    return Some(counted(now, verdict));
+                }
                 Advance::NeedsKey(_) => return None,
                 Advance::NeedsAnswer { place, .. } => {
                     let failure = self.introspector(place)?.refusal()?;
@@ -233,7 +236,10 @@ impl Verifier {
         loop {
             let advance = BUFFER.with_borrow_mut(|buffer| flow.advance(clock.now(), buffer));
             match advance {
-                Advance::Decided(verdict) => return counted(clock.now(), verdict),
+                Advance::Decided(verdict) => {
+                    self.note_both_failed(&flow);
+                    return counted(clock.now(), verdict);
+                }
                 Advance::NeedsAnswer { place, unasked } => {
                     let Some(introspector) = self.introspector(place) else {
                         return Reason::IntrospectionUnavailable.into();
@@ -248,6 +254,12 @@ impl Verifier {
                     }
                 }
             }
+        }
+    }
+
+    fn note_both_failed(&self, flow: &Flow<'_>) {
+        if let Some(introspector) = flow.both_failed().and_then(|place| self.introspector(place)) {
+            introspector.fallback_failed();
         }
     }
 
