@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::authorize::Authorizer;
 use crate::forget::{self, Named};
+use crate::recorder::{self, Asked};
 
 /// Answers operators.
 #[derive(Debug)]
@@ -84,15 +85,16 @@ impl Admin {
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readiness(&live.verifier.status()),
             "/metrics" => {
-                let mut answer = Response::new(Full::from(self.authorizer.metrics.encode(&live.verifier)));
+                let mut answer = Response::new(Full::from(self.authorizer.metrics().encode(&live.verifier)));
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
                 answer
             }
             "/debug/jwks-cache" => json(StatusCode::OK, &live.verifier.status()),
+            recorder::PATH => self.recording(request.uri().query()),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "there are /healthz, /readyz, /metrics, /debug/jwks-cache and /cache/forget\n",
+                "there are /healthz, /readyz, /metrics, /debug/jwks-cache, /debug/recorder and /cache/forget\n",
             ),
         }
     }
@@ -111,6 +113,15 @@ impl Admin {
                 json(StatusCode::OK, &Forgotten { forgotten })
             }
             Err(error) => json(error.status(), &Refused { error: error.to_string() }),
+        }
+    }
+
+    fn recording(&self, query: Option<&str>) -> Response<Full<Bytes>> {
+        match Asked::parse(query) {
+            Ok(Asked { since, recent }) => {
+                json(StatusCode::OK, &self.authorizer.observers.recorder.recording(since, recent))
+            }
+            Err(error) => json(StatusCode::BAD_REQUEST, &Refused { error: error.to_string() }),
         }
     }
 

@@ -18,8 +18,10 @@ use crate::connection::Connection;
 use crate::correlation::{self, CorrelationIds};
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::observers::Observers;
 use crate::original::{Asked, Original, Unclear};
 use crate::presented::Shown;
+use crate::recorder::{Short, Source, Summary};
 use crate::refusal_log::RefusalLog;
 use crate::route::{Route, RouteId};
 use crate::tls::HandshakeError;
@@ -35,7 +37,7 @@ const UNCLEAR: &str = "request_unclear";
 #[derive(Debug)]
 pub(crate) struct Authorizer {
     pub(crate) live: ArcSwap<Live>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) observers: Arc<Observers>,
     pub(crate) clock: Arc<dyn Clock>,
     correlation_ids: CorrelationIds,
     refusals: RefusalLog,
@@ -44,14 +46,18 @@ pub(crate) struct Authorizer {
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 impl Authorizer {
-    pub(crate) fn new(live: Live, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(live: Live, observers: Arc<Observers>) -> Self {
         Self {
             clock: Arc::clone(live.verifier.clock()),
             live: ArcSwap::from_pointee(live),
-            metrics,
+            observers,
             correlation_ids: CorrelationIds::new(),
             refusals: RefusalLog::new(),
         }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.observers.metrics
     }
 
     /// Decides on one request. It waits only where a token's key has to be fetched, or its issuer's
@@ -80,13 +86,13 @@ impl Authorizer {
             Err(unclear) => return Step::Answer(self.unclear(&live, unclear, correlation_id)),
         };
         if route.access == Access::Public {
-            self.metrics.public_request();
+            self.metrics().public_request();
             return Step::Answer(pass(&live, route, None));
         }
         let question = Question { live: &live, id, route, asked, connection, correlation_id };
         let verdict = match question.token() {
             AccessToken::Absent if route.access == Access::Optional => {
-                self.metrics.public_request();
+                self.metrics().public_request();
                 return Step::Answer(pass(&live, route, None));
             }
             AccessToken::Absent => Reason::MissingToken.into(),
@@ -126,9 +132,17 @@ impl Authorizer {
 
     fn conclude(&self, question: &Question<'_>, verdict: Verdict, arrived: MonoTime) -> Answer {
         let now = self.clock.mono();
-        self.metrics.verdict(verdict.reason(), now.saturating_since(arrived).as_secs_f64());
+        let took = now.saturating_since(arrived);
+        self.metrics().verdict(verdict.reason(), took.as_secs_f64());
+        let mut summary = Summary::new(now, took, verdict.reason());
+        summary.route = question.route_number();
         match verdict {
             Verdict::Accept(verified) => {
+                summary.source = Some(Source::of(&verified));
+                summary.cause = verified.fallback();
+                summary.issuer = Short::of(verified.issuer_name());
+                summary.kid = verified.kid().map(Short::of).unwrap_or_default();
+                self.observers.recorder.verdict(summary);
                 let mut answer = pass(question.live, question.route, Some(&verified));
                 if question.live.dpop.is_some() && question.sent_by() == Scheme::Dpop {
                     wire::add_nonce(question.live.verifier.dpop_nonce().as_deref(), answer.headers_mut());
@@ -140,8 +154,12 @@ impl Authorizer {
             }
             Verdict::Reject(reason) | Verdict::Undecided(reason) => {
                 if let Some(left_out) = self.refusals.admit(reason, now) {
-                    question.log_refusal(reason, left_out);
+                    // Looking it up takes a while: it is told of as many as there are lines.
+                    let kid = question.published_kid();
+                    summary.kid = kid.as_deref().map(Short::of).unwrap_or_default();
+                    question.log_refusal(reason, kid.as_deref(), left_out);
                 }
+                self.observers.recorder.verdict(summary);
                 question.refuse(reason)
             }
         }
@@ -156,7 +174,8 @@ impl Authorizer {
         now: MonoTime,
         answer: &mut Answer,
     ) {
-        self.metrics.fallback_verdict(issuer, cause);
+        self.metrics().fallback_verdict(issuer, cause);
+        self.observers.recorder.fallback(issuer, cause);
         if let Some(left_out) = self.refusals.admit_fallback(cause, now) {
             question.log_fallback(issuer, cause, left_out);
         }
@@ -167,7 +186,7 @@ impl Authorizer {
 
     /// Counts a handshake that came to nothing, and logs it unless there are too many, or nobody meant to make one.
     pub(crate) fn handshake_failed(&self, listener: &'static str, peer: IpAddr, error: &HandshakeError) {
-        self.metrics.tls_handshake(listener, error.label());
+        self.metrics().tls_handshake(listener, error.label());
         if matches!(error, HandshakeError::Closed) {
             return;
         }
@@ -178,7 +197,8 @@ impl Authorizer {
     }
 
     fn unclear(&self, live: &Live, unclear: Unclear, correlation_id: &HeaderValue) -> Answer {
-        self.metrics.unclear_request();
+        self.metrics().unclear_request();
+        self.observers.recorder.unclear();
         let id = correlation_id.to_str().unwrap_or_default();
         if let Some(left_out) = self.refusals.admit_unclear(self.clock.mono()) {
             tracing::warn!(event = UNCLEAR, correlation_id = id, left_out, "refused with 400: {unclear}");
@@ -254,14 +274,22 @@ impl<'a> Question<'a> {
         answer
     }
 
-    /// Nothing of the token is in the line but its `kid`, and that only where an issuer publishes it.
-    fn log_refusal(&self, reason: Reason, left_out: u64) {
-        let correlation_id = self.correlation_id.to_str().unwrap_or_default();
-        let route = self.id.number(&self.live.routes);
-        let kid = match self.token() {
+    /// The route's number for the recorder; 0 where none matched.
+    fn route_number(&self) -> u32 {
+        self.id.number(&self.live.routes).and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+    }
+
+    fn published_kid(&self) -> Option<String> {
+        match self.token() {
             AccessToken::One { token, .. } => self.live.verifier.published_kid(token),
             AccessToken::Absent | AccessToken::Several => None,
-        };
+        }
+    }
+
+    /// Nothing of the token is in the line but its `kid`, and that only where an issuer publishes it.
+    fn log_refusal(&self, reason: Reason, kid: Option<&str>, left_out: u64) {
+        let correlation_id = self.correlation_id.to_str().unwrap_or_default();
+        let route = self.id.number(&self.live.routes);
         let (reason, undecided) = (reason.label(), reason.is_undecided());
         if undecided {
             let event = "jwt_validation_undecided";

@@ -7,7 +7,7 @@ use keyward::{RequirementId, SettingsError, Verifier};
 use crate::client_certificate::CertificateHeader;
 use crate::config::{Config, ConfigWarning};
 use crate::dpop::Dpop;
-use crate::metrics::Metrics;
+use crate::observers::Observers;
 use crate::route::{Needs, RouteTable};
 use crate::tls::ListenerTls;
 
@@ -30,12 +30,16 @@ impl Live {
     /// Starts a verifier for `config`; it goes on with the keys of `previous`.
     pub(crate) fn start(
         mut config: Config,
-        metrics: &Arc<Metrics>,
+        observers: &Arc<Observers>,
         previous: Option<&Self>,
     ) -> Result<Self, SettingsError> {
+        let Observers { metrics, recorder } = &**observers;
         metrics.expect(&config.issuers);
-        let observer = Arc::clone(metrics) as _;
-        let mut builder = Verifier::builder().cache_octets(config.verdict_cache_octets).observer(observer);
+        recorder.expect(config.issuers.iter().map(|issuer| &*issuer.policy.name));
+        let mut builder = Verifier::builder()
+            .cache_octets(config.verdict_cache_octets)
+            .clock(Arc::clone(recorder.clock()))
+            .observer(Arc::clone(observers) as _);
         if let Some(previous) = previous {
             builder = builder.previous(&previous.verifier);
         }

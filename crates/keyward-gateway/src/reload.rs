@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::authorize::Authorizer;
 use crate::config::{Config, Limits, LogFormat, LogLevel};
 use crate::live::Live;
+use crate::observers::Observers;
 use crate::server::RunError;
 
 /// How often the files are looked at. A mounted secret changes by a symbolic link far away, which no file
@@ -87,14 +88,16 @@ impl Reloader {
     /// [`RunError`], which was logged as `config_refused`.
     pub fn reload(&mut self) -> Result<(), RunError> {
         let result = self.take_in();
-        let metrics = &self.authorizer.metrics;
+        let Observers { metrics, recorder } = &*self.authorizer.observers;
         match &result {
             Ok(()) => {
                 metrics.config_reload("reloaded");
+                recorder.changed("config_reloaded");
                 tracing::info!(event = "config_reloaded", "the new configuration decides from now on");
             }
             Err(error) => {
                 metrics.config_reload("refused");
+                recorder.changed("config_refused");
                 tracing::error!(event = "config_refused", "the old configuration goes on deciding: {error}");
             }
         }
@@ -123,7 +126,7 @@ impl Reloader {
                 "addresses, limits, the log and the metrics' namespace change with a restart only"
             );
         }
-        let live = Live::start(config, &self.authorizer.metrics, Some(&self.authorizer.live.load()))?;
+        let live = Live::start(config, &self.authorizer.observers, Some(&self.authorizer.live.load()))?;
         self.authorizer.live.store(Arc::new(live));
         Ok(())
     }

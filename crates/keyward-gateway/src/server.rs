@@ -16,6 +16,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use keyward::SettingsError;
+use keyward::clock::SystemClock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
@@ -28,6 +29,8 @@ use crate::connection::Connection;
 use crate::live::Live;
 use crate::logs;
 use crate::metrics::Metrics;
+use crate::observers::Observers;
+use crate::recorder::{self, Recorder};
 use crate::reload::{Lasting, Reloader};
 use crate::tls::{self, ListenerTls};
 
@@ -128,9 +131,11 @@ impl Gateway {
         let limits = config.limits;
         let lasting = Lasting::of(&config);
         let files = config.files.clone();
-        let metrics = Arc::new(Metrics::new(&config.metrics_namespace));
-        let live = Live::start(config, &metrics, None)?;
-        let authorizer = Arc::new(Authorizer::new(live, metrics));
+        let metrics = Metrics::new(&config.metrics_namespace);
+        let recorder = Recorder::new(Arc::new(SystemClock::new()), recorder::DEFAULT_CAPACITY);
+        let observers = Arc::new(Observers { metrics, recorder });
+        let live = Live::start(config, &observers, None)?;
+        let authorizer = Arc::new(Authorizer::new(live, observers));
         let admin = Arc::new(Admin::new(Arc::clone(&authorizer)));
         Ok(Self { listener, admin_listener, authorizer, admin, limits, lasting, files })
     }
@@ -158,6 +163,7 @@ impl Gateway {
         let serving_operators =
             serve_admin(admin_listener, Arc::clone(&admin), Arc::clone(&authorizer), limits);
         let answering_operators = tokio::spawn(serving_operators);
+        let recording = tokio::spawn(recorder::watch(Arc::clone(&authorizer.observers)));
         let graceful = GracefulShutdown::new();
         // It ends the handshakes when it is dropped: nobody has asked anything there.
         let (shaking_hands, ending) = watch::channel(());
@@ -182,6 +188,7 @@ impl Gateway {
             tracing::warn!(event = "gateway_drain_cut", "requests were still open after the drain timeout");
         }
         answering_operators.abort();
+        recording.abort();
     }
 }
 
@@ -210,7 +217,7 @@ async fn serve_proxies(
         let tls = authorizer.live.load().tls.clone();
         tokio::spawn(async move {
             // Both end with the connection, even where answering panics.
-            let _open = (place, authorizer.metrics.connection());
+            let _open = (place, authorizer.metrics().connection());
             // A client that hangs up or talks nonsense is no event of ours.
             let _ = match tls {
                 None => {
@@ -286,7 +293,7 @@ async fn shake_hands(
 ) -> Option<(TlsStream<TcpStream>, Connection)> {
     match tls::handshake(tls, stream, peer, limits.head_timeout).await {
         Ok(shaken) => {
-            authorizer.metrics.tls_handshake(listener, "completed");
+            authorizer.metrics().tls_handshake(listener, "completed");
             Some(shaken)
         }
         Err(error) => {
@@ -325,7 +332,7 @@ mod tests {
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use keyward::clock::{Clock, SystemClock};
+    use keyward::clock::Clock;
     use keyward::{HmacSecret, IssuerSettings, Verifier};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -378,7 +385,7 @@ mod tests {
             client_certificate: None,
             dpop: None,
         };
-        gateway.authorizer = Arc::new(Authorizer::new(live, Arc::clone(&gateway.authorizer.metrics)));
+        gateway.authorizer = Arc::new(Authorizer::new(live, Arc::clone(&gateway.authorizer.observers)));
         let authorizer = Arc::clone(&gateway.authorizer);
         let address = gateway.addresses().expect("addresses").listen;
         let serving = tokio::spawn(gateway.serve(std::future::pending()));
@@ -391,7 +398,7 @@ mod tests {
         }
         assert!(!serving.is_finished());
         tokio::task::yield_now().await;
-        let metrics = authorizer.metrics.encode(&authorizer.live.load().verifier);
+        let metrics = authorizer.metrics().encode(&authorizer.live.load().verifier);
         assert!(metrics.contains("\nkeyward_connections 0\n"), "{metrics}");
     }
 }

@@ -63,6 +63,7 @@ pub struct Verified {
     /// What its endpoint says, where the keys came first and it says what the token is bound to.
     confirmed: Option<Arc<Accepted>>,
     fallback: Option<FallbackCause>,
+    remembered: bool,
 }
 
 /// How a [`Verified`] token is known to be its issuer's.
@@ -101,11 +102,11 @@ pub(crate) enum Proof {
 
 impl Verified {
     pub(crate) fn new(accepted: Accepted) -> Self {
-        Self { accepted: Arc::new(accepted), confirmed: None, fallback: None }
+        Self { accepted: Arc::new(accepted), confirmed: None, fallback: None, remembered: false }
     }
 
     pub(crate) fn shared(accepted: &Arc<Accepted>) -> Self {
-        Self { accepted: Arc::clone(accepted), confirmed: None, fallback: None }
+        Self { accepted: Arc::clone(accepted), confirmed: None, fallback: None, remembered: false }
     }
 
     pub(crate) fn accepted(&self) -> &Accepted {
@@ -119,6 +120,15 @@ impl Verified {
 
     pub(crate) fn by_fallback(self, cause: FallbackCause) -> Self {
         Self { fallback: Some(cause), ..self }
+    }
+
+    pub(crate) fn remembered(self) -> Self {
+        Self { remembered: true, ..self }
+    }
+
+    /// Whether its signature was verified earlier, and that verdict [still holds](crate::VerdictCache::get).
+    pub fn is_remembered(&self) -> bool {
+        self.remembered
     }
 
     /// Why the way that its issuer's strategy prefers could not tell, where this was accepted by the other.

@@ -37,7 +37,7 @@ impl VerdictCache {
         let key = BorrowedKey { requirement, token };
         let verified = self.entries.get(&key)?;
         if verified.still_holds(now) {
-            return Some(verified);
+            return Some(verified.remembered());
         }
         self.entries.remove(&key);
         None

@@ -59,6 +59,7 @@ pub use keyward_verify::key_set::{
 pub use keyward_verify::strategy::{Fallback, FallbackCause, GivenUp, Strategy};
 pub use keyward_verify::{
     ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
+    VerifiedBy,
 };
 pub use layer::{OriginError, VerifyLayer, VerifyService};
 pub use settings_error::SettingsError;

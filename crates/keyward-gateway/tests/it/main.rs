@@ -27,6 +27,7 @@ mod logs;
 mod pki;
 mod proof;
 mod provider;
+mod recorder;
 mod reload;
 mod routes;
 mod shared_proofs;

@@ -1,0 +1,133 @@
+//! The flight recorder: the last verdicts in short, what has changed, and how many verdicts there were of each kind, in
+//! memory. No token is in it, and no claim.
+
+mod counts;
+mod report;
+mod summary;
+mod transition;
+mod watch;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use keyward::clock::Clock;
+use keyward::event::{Event, Observer};
+use keyward::{FallbackCause, Now};
+
+use counts::{Seconds, Tally};
+use report::Recorded;
+pub(crate) use report::{Asked, PATH, Recording};
+use summary::Summaries;
+pub(crate) use summary::{Short, Source, Summary};
+use transition::{Transitions, What};
+pub(crate) use watch::watch;
+
+/// How many verdicts are kept.
+pub(crate) const DEFAULT_CAPACITY: usize = 2048;
+
+/// Records what a gateway does. Recording a verdict allocates nothing and waits for nobody.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    clock: Arc<dyn Clock>,
+    started: Now,
+    tally: Tally,
+    seconds: Mutex<Seconds>,
+    summaries: Summaries,
+    transitions: Mutex<Transitions>,
+}
+
+impl Recorder {
+    pub(crate) fn new(clock: Arc<dyn Clock>, capacity: usize) -> Self {
+        let started = clock.now();
+        Self {
+            clock,
+            started,
+            tally: Tally::new(),
+            seconds: Mutex::new(Seconds::new(started.mono)),
+            summaries: Summaries::new(capacity),
+            transitions: Mutex::default(),
+        }
+    }
+
+    /// The clock that its times are of.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Tells the fallbacks of these issuers apart from now on.
+    pub(crate) fn expect<'a>(&self, issuers: impl Iterator<Item = &'a str>) {
+        issuers.for_each(|issuer| self.tally.expect(issuer));
+    }
+
+    /// A verdict.
+    #[inline]
+    pub(crate) fn verdict(&self, summary: Summary) {
+        self.tally.verdict(summary.reason);
+        self.summaries.push(summary);
+    }
+
+    /// That a verdict was reached by the second way.
+    pub(crate) fn fallback(&self, issuer: &str, cause: FallbackCause) {
+        if !self.tally.fallback(issuer, cause) {
+            self.summaries.miss();
+        }
+    }
+
+    /// A request whose route cannot be told.
+    pub(crate) fn unclear(&self) {
+        self.tally.unclear();
+    }
+
+    /// Something that changed of the gateway itself.
+    pub(crate) fn changed(&self, event: &'static str) {
+        self.push(What::of_gateway(event));
+    }
+
+    /// Closes the second that is over, if one is.
+    pub(crate) fn tick(&self) {
+        let now = self.clock.mono();
+        self.seconds().close(now, self.tally.read());
+    }
+
+    /// What is recorded of the last `since`, with this many of the last verdicts.
+    pub(crate) fn recording(&self, since: Duration, recent: usize) -> Recording {
+        let now = self.clock.now();
+        let reading = self.tally.read();
+        let counts = self.seconds().over(now.mono, since, &reading);
+        let transitions = self.transitions();
+        let (changed, forgotten) = (transitions.last_first(), transitions.forgotten());
+        drop(transitions);
+        let up = now.mono.saturating_since(self.started.mono);
+        Recording::of(Recorded {
+            now,
+            up,
+            since: since.min(up),
+            counted: self.tally.named(&counts),
+            transitions: &changed,
+            transitions_forgotten: forgotten,
+            recent: &self.summaries.last(recent),
+            missed: self.summaries.missed(),
+        })
+    }
+
+    fn push(&self, what: What) {
+        let now = self.clock.now();
+        self.transitions().push(now.mono, now.wall, what);
+    }
+
+    fn seconds(&self) -> MutexGuard<'_, Seconds> {
+        self.seconds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn transitions(&self) -> MutexGuard<'_, Transitions> {
+        self.transitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Recorder {
+    fn observe(&self, issuer: &str, event: &Event<'_>) {
+        if let Some(what) = What::of(issuer, event) {
+            self.push(what);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The flight recorder: what was decided last, what has changed, and how much of what there was.
+
+use serde_json::{Value, json};
+
+use crate::provider::{Mood, Provider};
+use crate::support::{
+    Folder, STRANGERS_KEY, bearer, claims, config, expired_token, good_token, other_issuer, sign, with,
+};
+
+/// What a recording counts of one verdict.
+fn counted(recording: &Value, verdict: &str, reason: Option<&str>) -> Option<u64> {
+    let counts = recording["verdicts"].as_array().unwrap();
+    let of_it = counts.iter().find(|count| count["verdict"] == verdict && count["reason"] == json!(reason));
+    of_it.map(|count| count["count"].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn verdicts_are_counted_and_the_last_are_told_in_short() {
+    let folder = Folder::new();
+    let running = folder.start(&config("[[route]]\npaths = [\"/a\"]")).await;
+    let (good, expired) = (bearer(&good_token()), bearer(&expired_token()));
+    for (path, sent) in [("/a", &good), ("/a", &good), ("/b", &good), ("/b", &expired), ("/a", &expired)] {
+        running.ask(path, &[("authorization", sent)]).await;
+    }
+    running.ask("/b", &[]).await;
+    running.ask("/..", &[("authorization", &good)]).await;
+    let recording = running.operator("/debug/recorder").await.json();
+    assert_eq!(counted(&recording, "accept", None), Some(3));
+    assert_eq!(counted(&recording, "reject", Some("expired")), Some(2));
+    assert_eq!(counted(&recording, "reject", Some("missing_token")), Some(1));
+    assert_eq!(recording["verdicts"].as_array().unwrap().len(), 3, "what there was none of is left out");
+    assert_eq!((&recording["unclear"], &recording["missed"]), (&json!(1), &json!(0)));
+    assert_eq!(recording["version"], env!("CARGO_PKG_VERSION"));
+    assert!(recording["since_seconds"].as_u64().unwrap() <= recording["up_seconds"].as_u64().unwrap());
+    let recent = recording["recent"].as_array().unwrap();
+    let told = |member: &str| recent.iter().map(|verdict| verdict[member].clone()).collect::<Vec<_>>();
+    // The last first.
+    assert_eq!(told("verdict"), ["reject", "reject", "reject", "accept", "accept", "accept"]);
+    assert_eq!(
+        told("reason"),
+        [json!("missing_token"), json!("expired"), json!("expired"), Value::Null, Value::Null, Value::Null]
+    );
+    assert_eq!(told("route"), [Value::Null, json!(1), Value::Null, Value::Null, json!(1), json!(1)]);
+    // Remembered by requirement: the route without one of its own had not seen it.
+    assert_eq!(told("source")[3..], ["keys", "remembered", "keys"]);
+    assert_eq!(told("issuer")[3..], ["main", "main", "main"]);
+    assert_eq!(told("issuer")[..3], [Value::Null, Value::Null, Value::Null]);
+    assert_eq!(told("kid")[1..], ["main-1", "main-1", "main-1", "main-1", "main-1"]);
+    assert!(recent.iter().all(|verdict| verdict["took_us"].is_u64() && verdict["seconds_ago"].is_f64()));
+    let fewer = running.operator("/debug/recorder?since=600&recent=2").await.json();
+    assert_eq!(fewer["recent"].as_array().unwrap().len(), 2);
+    assert_eq!(counted(&fewer, "accept", None), Some(3));
+}
+
+#[tokio::test]
+async fn what_changes_is_told_with_its_cause_and_when_it_began() {
+    let folder = Folder::new();
+    folder.write("other.json", "no key set");
+    let mut running = folder.start(&config(&other_issuer())).await;
+    let of = |recording: &Value, issuer: Value| {
+        let all = recording["transitions"].as_array().unwrap().clone();
+        all.into_iter().filter(|transition| transition["issuer"] == issuer).collect::<Vec<_>>()
+    };
+    let recording = running.operator("/debug/recorder").await.json();
+    let main = of(&recording, json!("main"));
+    assert_eq!(
+        (main.len(), &main[0]["event"], &main[0]["cause"]),
+        (1, &json!("jwks_refreshed"), &Value::Null)
+    );
+    assert_eq!(main[0]["added"], json!(["main-1"]));
+    assert!(main[0]["at"].as_str().unwrap().ends_with('Z') && main[0]["seconds_ago"].is_u64());
+    let other = of(&recording, json!("other"));
+    assert_eq!(other.len(), 1, "{other:?}");
+    assert_eq!(
+        (&other[0]["event"], &other[0]["cause"]),
+        (&json!("jwks_refresh_failed"), &json!("malformed"))
+    );
+    assert!(other[0]["times"].as_u64().unwrap() >= 1);
+    running.reloader.as_mut().unwrap().reload().unwrap();
+    folder.write("keyward.toml", "nonsense");
+    running.reloader.as_mut().unwrap().reload().unwrap_err();
+    let of_gateway = of(&running.operator("/debug/recorder").await.json(), Value::Null);
+    let events: Vec<_> = of_gateway.iter().map(|transition| &transition["event"]).collect();
+    assert_eq!(events, ["config_refused", "config_reloaded"]);
+}
+
+#[tokio::test]
+async fn fallbacks_are_counted_by_issuer_and_cause() {
+    let folder = Folder::new();
+    folder.write_secret("client-secret", "planted-secret\n");
+    let provider = Provider::start().await;
+    provider.is(Mood::Status(500, 0));
+    let fallback = "[issuer.fallback]\ngives_up = [\"revocation\"]\nheader = \"x-keyward-fallback\"\n";
+    let tables = provider.tables("timeout = \"400ms\"");
+    let running = folder
+        .start(&config(&format!("strategy = \"introspection_then_key_set\"\n{tables}{fallback}")))
+        .await;
+    for _ in 0..3 {
+        assert_eq!(running.ask_with(&good_token()).await.status, 200);
+    }
+    let recording = running.operator("/debug/recorder").await.json();
+    assert_eq!(recording["fallbacks"], json!([{ "issuer": "main", "cause": "unavailable", "count": 3 }]));
+    let last = &recording["recent"][0];
+    assert_eq!((&last["source"], &last["cause"]), (&json!("fallback"), &json!("unavailable")));
+    let transitions = recording["transitions"].as_array().unwrap();
+    let failed = transitions.iter().find(|transition| transition["event"] == "introspection_failed");
+    assert_eq!(failed.unwrap()["cause"], "unavailable");
+}
+
+#[tokio::test]
+async fn a_strangers_text_is_in_no_recording() {
+    let folder = Folder::new();
+    let running = folder.start(&config(&other_issuer())).await;
+    let strangers =
+        keyward_jose::LocalSigner::generate(keyward_jose::Algorithm::EdDsa, Some("planted-kid")).unwrap();
+    let planted = with(with(claims(), "sub", "planted-subject"), "jti", "planted-id");
+    for token in [
+        sign(&crate::support::KEY, &planted),
+        sign(&STRANGERS_KEY, &with(planted.clone(), "iss", "https://planted.example")),
+        sign(&strangers, &planted),
+        "planted-token".to_owned(),
+    ] {
+        for path in ["/", "/planted-path", "/.."] {
+            let headers = [("authorization", &*bearer(&token)), ("x-correlation-id", "planted-correlation")];
+            running.ask(path, &headers).await;
+        }
+    }
+    let got = running.operator("/debug/recorder?since=600&recent=99999").await;
+    assert_eq!(got.json()["recent"].as_array().unwrap().len(), 12);
+    assert!(!got.body.contains("planted"), "{}", got.body);
+}
+
+#[tokio::test]
+async fn a_query_that_is_not_understood_is_refused() {
+    let folder = Folder::new();
+    let running = folder.start(&config("")).await;
+    for (query, named) in
+        [("since=5m", "since"), ("since=0", "since"), ("recent=-1", "recent"), ("planted=5", "since")]
+    {
+        let got = running.operator(&format!("/debug/recorder?{query}")).await;
+        assert_eq!(got.status, 400, "{query}");
+        assert!(got.json()["error"].as_str().unwrap().contains(named), "{}", got.body);
+        assert!(!got.body.contains("planted"), "{}", got.body);
+    }
+    assert_eq!(
+        running
+            .client
+            .post(format!("http://{}/debug/recorder", running.admin))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        405
+    );
+}
