@@ -51,7 +51,7 @@ codes! {
     1110 ProviderFails Provider "The provider answers with a server error"
     1111 NotFound Provider "Nothing is at the key set's address"
     1112 RateLimited Provider "The provider limits how often we may ask"
-    1113 Redirected Us "The key set's address redirects, and redirects are not followed there"
+    1113 Redirected Us "The provider redirects to a place that is not followed"
     1114 AnswersTooSlowly Provider "The provider takes the connection and does not answer in time"
     1115 NoKeySet Provider "What the key set's address answers is no JWK Set"
     1116 KeySetTooLarge Provider "The key set is larger than we take"
@@ -81,6 +81,7 @@ codes! {
     1306 SnapshotNotWritten Us "The gateway cannot write its keys to the disk"
     1307 JunkKids Client "Somebody sends tokens with made-up key ids"
     1308 RefreshCrashed Us "The gateway's refresh of an issuer's keys crashed"
+    1309 RotationNotPickedUp Us "The gateway has not picked up keys that the provider publishes"
     2101 ApplicationKeyForGrant Us "An application's key is used for the service-account grant"
     2102 ProviderLosesSightOfKey Provider "The provider cannot see our key although it is there"
     2103 OwnKeyDisabled Us "Our key is disabled at the provider"
@@ -114,6 +115,7 @@ codes! {
     2309 NoFallback Us "Introspection cannot tell, and no other way is allowed"
     2310 IntrospectionRateLimited Provider "The introspection endpoint asks to be left alone"
     2311 IntrospectionFlaps Provider "The introspection endpoint answers now and then"
+    2312 IntrospectionBelievesAnything Provider "The introspection endpoint calls a made-up token active"
     3101 TokenExpired Client "Clients send tokens that have expired"
     3102 TokenNotYetValid Client "Clients send tokens that are not valid yet"
     3103 AudienceWrong Client "Tokens are for another audience"
@@ -166,7 +168,6 @@ codes! {
     7103 GatewayUndecided Us "The gateway cannot decide tokens"
     7104 GatewayOverloaded Us "The gateway has more to ask than it may"
     7105 SharedMemoryDown Us "The shared memory of used proofs does not answer"
-    7106 GatewayRestarted Us "The gateway has just been started"
 }
 
 impl Code {

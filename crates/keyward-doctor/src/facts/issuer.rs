@@ -32,6 +32,9 @@ pub struct Configured {
     pub name: String,
     /// What `iss` has to say.
     pub issuer: String,
+    /// Whether a configuration file says all this: then a gateway that runs on it is held against it.
+    #[serde(default)]
+    pub from_file: bool,
     /// Where its keys are, where that is configured: an address without what may hold credentials, or a file.
     #[serde(default)]
     pub key_source: Option<String>,

@@ -62,3 +62,24 @@ fn quoted(word: &str) -> String {
     }
     format!("'{}'", plain.replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_stays_one_word_whatever_is_in_it() {
+        let command =
+            Command::new(["curl", "-sS", "--url", "https://idp.example/a b;rm -rf /'$(id)`\n\u{1b}"]);
+        assert_eq!(command.to_string(), r#"curl -sS --url 'https://idp.example/a b;rm -rf /'\''$(id)`'"#);
+        assert_eq!(Command::from([""]).to_string(), "''");
+        assert_eq!(Command::from(["~root", "a=b", "*"]).to_string(), "'~root' a=b '*'");
+    }
+
+    #[test]
+    fn a_command_can_be_read_by_another_and_be_given_nothing_to_read() {
+        let command =
+            Command::new(["openssl", "s_client"]).reading_nothing().piped(["openssl", "x509", "-noout"]);
+        assert_eq!(command.to_string(), "openssl s_client </dev/null | openssl x509 -noout");
+    }
+}

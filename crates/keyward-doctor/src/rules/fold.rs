@@ -1,11 +1,520 @@
 //! Puts what follows from a finding under it, and what matters most first.
 
-use crate::diagnosis::Diagnosis;
+use crate::code::Code;
+use crate::diagnosis::{Certainty, Diagnosis, Finding};
 
 use super::found::Found;
 
-/// The root first.
+/// Which finding explains which others, where both are of one issuer, or one of them concerns no issuer alone. Nothing explains
+/// itself by any way round.
+const EXPLAINS: &[(&[Code], &[Code])] = &[
+    // A gateway that nobody reaches tells nothing, and clients reach it as little.
+    (&[Code::GatewayUnreachable], &[Code::ListenerCertificateExpiring]),
+    // A wrong clock makes everything look too old or too young.
+    (
+        &[Code::OurClockWrong, Code::ProviderClockWrong],
+        &[
+            Code::LeewayTooSmall,
+            Code::AssertionTimesRefused,
+            Code::TokenExpired,
+            Code::TokenNotYetValid,
+            Code::ProofRefused,
+        ],
+    ),
+    (
+        &[Code::OurClockWrong],
+        &[
+            Code::TlsCertificateExpired,
+            Code::TlsCertificateExpiring,
+            Code::WrapperExpired,
+            Code::WrapperNotYetValid,
+        ],
+    ),
+    (&[Code::LeewayTooSmall], &[Code::TokenExpired, Code::TokenNotYetValid, Code::AssertionTimesRefused]),
+    // What is configured wrong shows as what is not there.
+    (
+        &[Code::KeySetAddressWrong],
+        &[
+            Code::NameNotResolved,
+            Code::ConnectionRefused,
+            Code::ConnectionTimedOut,
+            Code::NotFound,
+            Code::AccessDenied,
+            Code::Redirected,
+            Code::NoKeySet,
+            Code::ProviderFails,
+            Code::KeySetEmpty,
+        ],
+    ),
+    (
+        &[Code::IssuerMismatch],
+        &[Code::DiscoveryBroken, Code::IssuerUnknown, Code::IssuerNotAllowed, Code::OtherEnvironment],
+    ),
+    (
+        &[Code::HostForeign, Code::AddressInsecure, Code::AddressForbidden],
+        &[Code::DiscoveryBroken, Code::NotFound],
+    ),
+    (&[Code::ConfigurationRefused], &[Code::ConfigurationOutdated]),
+    (&[Code::AudienceConfiguredWrong], &[Code::AudienceWrong, Code::AudienceElsewhere]),
+    // The way to the provider, from its beginning to its end.
+    (
+        &[Code::OneFamilyBlocked, Code::SomeAddressesDead],
+        &[Code::ConnectionTimedOut, Code::ConnectionRefused],
+    ),
+    (
+        &[
+            Code::NameNotResolved,
+            Code::ConnectionRefused,
+            Code::ConnectionTimedOut,
+            Code::OneFamilyBlocked,
+            Code::TlsCertificateExpired,
+            Code::TlsNameMismatch,
+            Code::TlsUntrusted,
+            Code::TlsFails,
+        ],
+        &[
+            Code::DiscoveryBroken,
+            Code::IntrospectionUnreachable,
+            Code::IntrospectionSlow,
+            Code::TokenEndpointUnreachable,
+        ],
+    ),
+    (
+        &[Code::ProviderFlaps],
+        &[
+            Code::ConnectionRefused,
+            Code::ConnectionTimedOut,
+            Code::ProviderFails,
+            Code::RateLimited,
+            Code::AnswersTooSlowly,
+            Code::AnswerBreaksOff,
+        ],
+    ),
+    (&[Code::TlsCertificateExpired], &[Code::TlsCertificateExpiring]),
+    (&[Code::DiscoveryBroken], &[Code::NotFound, Code::IntrospectionWrongAddress]),
+    // Whatever keeps the gateway from fetching keys makes them old.
+    (KEEPS_KEYS_AWAY, CACHE_SYMPTOMS),
+    (&[Code::ProviderFlaps, Code::SomeAddressesDead], &[Code::KeysStale, Code::SnapshotInUse]),
+    (KEEPS_KEYS_AWAY, KEY_NOT_KNOWN),
+    (CACHE_CAUSES, KEY_NOT_KNOWN),
+    (&[Code::RefreshCrashed, Code::SnapshotRefused], &[Code::KeysTooOld, Code::NoKeysYet]),
+    (&[Code::RefreshCrashed], &[Code::KeysStale, Code::SnapshotInUse]),
+    (&[Code::NoUsableKey], &[Code::SomeKeysUnusable]),
+    (&[Code::KeysTooOld, Code::NoKeysYet], UNDECIDED),
+    (KEEPS_KEYS_AWAY, UNDECIDED),
+    // What is published, and which of it is there.
+    (
+        &[
+            Code::AnswersDiffer,
+            Code::CacheServesOldSet,
+            Code::KidOtherEncoding,
+            Code::KeyWithdrawn,
+            Code::RotationNotPickedUp,
+            Code::SomeKeysUnusable,
+        ],
+        KEY_NOT_KNOWN,
+    ),
+    (&[Code::CacheServesOldSet], &[Code::AnswersDiffer]),
+    (&[Code::KidOtherEncoding], &[Code::SignsWithUnpublishedKey]),
+    (
+        &[
+            Code::AnswersDiffer,
+            Code::CacheServesOldSet,
+            Code::KeyWithdrawn,
+            Code::KidDuplicate,
+            Code::RotationNotPickedUp,
+            Code::SignsWithUnpublishedKey,
+            Code::SomeKeysUnusable,
+            Code::JunkKids,
+        ],
+        &[Code::GatewayUndecided],
+    ),
+    (
+        &[Code::AnswersDiffer, Code::CacheServesOldSet, Code::KeyWithdrawn, Code::RotationNotPickedUp],
+        &[Code::SignsWithUnpublishedKey],
+    ),
+    (&[Code::SignsWithUnpublishedKey], &[Code::KidUnknown, Code::JunkKids]),
+    (&[Code::AlgorithmChanged], &[Code::AlgorithmRefused, Code::GatewayUndecided]),
+    (&[Code::SomeKeysUnusable], &[Code::AlgorithmRefused]),
+    (&[Code::KeyDenied], &[Code::TokenRevoked]),
+    // Our credential, and the endpoint that it is for.
+    (CREDENTIAL, &[Code::CredentialsRefused, Code::ExchangeFails]),
+    (CREDENTIAL, &[Code::IntrospectionFails]),
+    (&[Code::GatewayHoldsOldCredential], &[Code::CredentialsRefused]),
+    (CREDENTIAL, INTROSPECTION_SYMPTOMS),
+    (CREDENTIAL, UNDECIDED),
+    (ENDPOINT, INTROSPECTION_SYMPTOMS),
+    (ENDPOINT, UNDECIDED),
+    (
+        &[
+            Code::NameNotResolved,
+            Code::ConnectionRefused,
+            Code::ConnectionTimedOut,
+            Code::TlsCertificateExpired,
+            Code::TlsNameMismatch,
+            Code::TlsUntrusted,
+            Code::TlsFails,
+        ],
+        INTROSPECTION_SYMPTOMS,
+    ),
+    (&[Code::IntrospectionFlaps], &[Code::IntrospectionFails, Code::IntrospectionSlow]),
+    (&[Code::IntrospectionUnreachable], &[Code::IntrospectionSlow]),
+    (&[Code::BreakerOpen], &[Code::FallbackInUse, Code::FallbackFailsToo, Code::NoFallback]),
+    (&[Code::BreakerOpen, Code::FallbackFailsToo, Code::NoFallback, Code::GatewayOverloaded], UNDECIDED),
+    // What clients send.
+    (
+        &[Code::OtherEnvironment],
+        &[
+            Code::SignatureForged,
+            Code::KidUnknown,
+            Code::IssuerUnknown,
+            Code::IssuerNotAllowed,
+            Code::AudienceWrong,
+            Code::JunkKids,
+        ],
+    ),
+    (&[Code::IdTokenSent], &[Code::AudienceWrong, Code::TokenTypeWrong]),
+    (&[Code::AudienceElsewhere], &[Code::AudienceWrong]),
+    (&[Code::SignedByAnotherKey], &[Code::SignatureForged]),
+    (&[Code::OpaqueToken, Code::EncryptedToken, Code::TokenWrapped], &[Code::TokenMalformed]),
+    (&[Code::CriticalHeader], &[Code::TokenMalformed]),
+    (&[Code::SharedMemoryDown], &[Code::ProofReplayed, Code::GatewayUndecided]),
+    (&[Code::GatewayNotReady], &[Code::GatewayUndecided]),
+];
+
+/// What keeps a gateway from fetching an issuer's keys.
+const KEEPS_KEYS_AWAY: &[Code] = &[
+    Code::NameNotResolved,
+    Code::ConnectionRefused,
+    Code::ConnectionTimedOut,
+    Code::OneFamilyBlocked,
+    Code::TlsCertificateExpired,
+    Code::TlsNameMismatch,
+    Code::TlsUntrusted,
+    Code::TlsFails,
+    Code::ProviderFails,
+    Code::NotFound,
+    Code::RateLimited,
+    Code::Redirected,
+    Code::AnswersTooSlowly,
+    Code::NoKeySet,
+    Code::KeySetTooLarge,
+    Code::AccessDenied,
+    Code::AnswerBreaksOff,
+    Code::DiscoveryBroken,
+    Code::KeyFileUnreadable,
+    Code::KeySetEmpty,
+    Code::NoUsableKey,
+    Code::KeySetAddressWrong,
+    Code::IssuerMismatch,
+    Code::AddressForbidden,
+    Code::HostForeign,
+    Code::AddressInsecure,
+];
+
+/// How that shows in a gateway's cache.
+const CACHE_SYMPTOMS: &[Code] =
+    &[Code::KeysStale, Code::KeysTooOld, Code::NoKeysYet, Code::SnapshotInUse, Code::RotationNotPickedUp];
+
+/// What of the cache keeps new keys unknown.
+const CACHE_CAUSES: &[Code] =
+    &[Code::KeysStale, Code::KeysTooOld, Code::NoKeysYet, Code::RefreshCrashed, Code::SnapshotInUse];
+
+/// How a key that the gateway does not have shows.
+const KEY_NOT_KNOWN: &[Code] = &[Code::KidUnknown, Code::JunkKids];
+
+/// How it shows that nobody can tell.
+const UNDECIDED: &[Code] = &[Code::GatewayNotReady, Code::GatewayUndecided];
+
+/// What is wrong with our credential.
+const CREDENTIAL: &[Code] = &[
+    Code::ApplicationKeyForGrant,
+    Code::ProviderLosesSightOfKey,
+    Code::OwnKeyDisabled,
+    Code::OwnKeyExpired,
+    Code::AssertionWithoutKid,
+    Code::AssertionIssuerWrong,
+    Code::KeyKindWrong,
+    Code::SecretWrong,
+    Code::OwnKeyUnknown,
+    Code::ClientUnknown,
+    Code::AssertionAudienceWrong,
+    Code::AssertionTimesRefused,
+    Code::AuthMethodWrong,
+    Code::ClientDisabled,
+    Code::AssertionSignatureWrong,
+    Code::BearerRefused,
+    Code::CredentialFileUnusable,
+];
+
+/// What is wrong with the introspection endpoint, or with all that is known of our credential there.
+const ENDPOINT: &[Code] = &[
+    Code::ExchangeFails,
+    Code::TokenEndpointUnreachable,
+    Code::CredentialsRefused,
+    Code::GatewayHoldsOldCredential,
+    Code::IntrospectionUnreachable,
+    Code::IntrospectionFails,
+    Code::IntrospectionWrongAddress,
+    Code::IntrospectionMalformed,
+    Code::IntrospectionSlow,
+    Code::IntrospectionRateLimited,
+    Code::IntrospectionFlaps,
+];
+
+/// How that shows in a gateway.
+const INTROSPECTION_SYMPTOMS: &[Code] =
+    &[Code::BreakerOpen, Code::FallbackInUse, Code::FallbackFailsToo, Code::NoFallback];
+
+/// What is an effect of something and never the cause. It goes under whatever could explain it, however unsure that is.
+const SYMPTOMS: &[Code] = &[
+    Code::KeysStale,
+    Code::KeysTooOld,
+    Code::NoKeysYet,
+    Code::SnapshotInUse,
+    Code::BreakerOpen,
+    Code::FallbackInUse,
+    Code::FallbackFailsToo,
+    Code::NoFallback,
+    Code::GatewayNotReady,
+    Code::GatewayUndecided,
+];
+
+/// What makes no token fail yet, or only now and then.
+const LATER: &[Code] = &[
+    Code::OneFamilyBlocked,
+    Code::SomeAddressesDead,
+    Code::TlsCertificateExpiring,
+    Code::ProviderFlaps,
+    Code::SomeKeysUnusable,
+    Code::KidDuplicate,
+    Code::KidMissing,
+    Code::KeysStale,
+    Code::SnapshotInUse,
+    Code::SnapshotRefused,
+    Code::SnapshotNotWritten,
+    Code::RefreshCrashed,
+    Code::CredentialFileExposed,
+    Code::FallbackInUse,
+    Code::ConfigurationOutdated,
+    Code::ConfigurationWarning,
+    Code::WrapperExpiring,
+    Code::ListenerCertificateExpiring,
+];
+
+/// The root first, and under each what follows from it.
 pub(super) fn diagnosis(found: Found) -> Diagnosis {
     let Found { findings, healthy, unseen } = found;
-    Diagnosis { findings, healthy, unseen }
+    let mut ranked = merged(findings);
+    ranked.sort_by_key(rank);
+    let parents = parents(&ranked);
+    Diagnosis { findings: folded(ranked, &parents), healthy, unseen }
+}
+
+/// What two rules found of one issuer under one code is one finding, in the words of the surer one.
+fn merged(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let same = |other: &&mut Finding| other.code == finding.code && other.issuer == finding.issuer;
+        match merged.iter_mut().find(same) {
+            None => merged.push(finding),
+            Some(other) if finding.certainty < other.certainty => {
+                let weaker = std::mem::replace(other, finding);
+                other.take_in(weaker);
+            }
+            Some(other) => other.take_in(finding),
+        }
+    }
+    merged
+}
+
+impl Finding {
+    fn take_in(&mut self, other: Self) {
+        for fact in other.evidence {
+            if !self.evidence.contains(&fact) {
+                self.evidence.push(fact);
+            }
+        }
+        for step in other.fix {
+            if !self.fix.contains(&step) {
+                self.fix.push(step);
+            }
+        }
+    }
+}
+
+/// What makes tokens fail before what only will, what is certain before what is not.
+fn rank(finding: &Finding) -> (bool, Certainty, Code) {
+    (LATER.contains(&finding.code), finding.certainty, finding.code)
+}
+
+/// For each finding the place of the one that explains it: the root of several, and the first of several roots.
+fn parents(ranked: &[Finding]) -> Vec<Option<usize>> {
+    let explained: Vec<bool> =
+        ranked.iter().map(|finding| ranked.iter().any(|other| explains(other, finding))).collect();
+    let is_explained = |place: &usize| explained.get(*place).copied().unwrap_or_default();
+    ranked
+        .iter()
+        .map(|finding| {
+            let causes = ranked.iter().enumerate().filter(|(_, cause)| explains(cause, finding));
+            causes.map(|(place, _)| place).min_by_key(|place| (is_explained(place), *place))
+        })
+        .collect()
+}
+
+fn explains(cause: &Finding, effect: &Finding) -> bool {
+    let is_of_both = cause.issuer.is_none() || effect.issuer.is_none() || cause.issuer == effect.issuer;
+    // What is only possible does not hide what is sure.
+    let is_sure = SYMPTOMS.contains(&effect.code)
+        || cause.certainty != Certainty::Possible
+        || effect.certainty == Certainty::Possible;
+    is_of_both && is_sure && tabled(cause.code, effect.code)
+}
+
+fn tabled(cause: Code, effect: Code) -> bool {
+    EXPLAINS.iter().any(|(causes, effects)| causes.contains(&cause) && effects.contains(&effect))
+}
+
+/// The findings as a tree. `parents` knows no cycle, since the table has none.
+fn folded(ranked: Vec<Finding>, parents: &[Option<usize>]) -> Vec<Finding> {
+    fn under(parent: Option<usize>, rows: &mut [Option<Finding>], parents: &[Option<usize>]) -> Vec<Finding> {
+        let places = parents.iter().enumerate().filter(|(_, of)| **of == parent);
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        let mut level = Vec::new();
+        for place in places {
+            if let Some(mut finding) = rows.get_mut(place).and_then(Option::take) {
+                finding.consequences = under(Some(place), rows, parents);
+                level.push(finding);
+            }
+        }
+        level
+    }
+    let mut rows: Vec<Option<Finding>> = ranked.into_iter().map(Some).collect();
+    under(None, &mut rows, parents)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn finding(code: Code, issuer: Option<&str>) -> Finding {
+        let finding = Finding::new(code, "for a reason").certain();
+        match issuer {
+            Some(issuer) => finding.of(issuer),
+            None => finding,
+        }
+    }
+
+    fn folded_from(findings: Vec<Finding>) -> Vec<Finding> {
+        diagnosis(Found { findings, ..Found::default() }).findings
+    }
+
+    fn outline(findings: &[Finding]) -> String {
+        let parts = findings.iter().map(|finding| {
+            let under = outline(&finding.consequences);
+            if under.is_empty() { finding.code.to_string() } else { format!("{}({under})", finding.code) }
+        });
+        parts.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Every finding, whatever it stands under.
+    fn all(findings: &[Finding]) -> Vec<(Code, Option<String>)> {
+        let under = |finding: &Finding| {
+            let mut codes = vec![(finding.code, finding.issuer.clone())];
+            codes.extend(all(&finding.consequences));
+            codes
+        };
+        findings.iter().flat_map(under).collect()
+    }
+
+    #[test]
+    fn a_name_that_does_not_resolve_has_everything_else_of_its_issuer_under_it() {
+        let folded = folded_from(vec![
+            finding(Code::GatewayUndecided, None),
+            finding(Code::KeysTooOld, Some("main")),
+            finding(Code::GatewayNotReady, None),
+            finding(Code::NameNotResolved, Some("main")),
+            finding(Code::KeysStale, Some("other")),
+        ]);
+        assert_eq!(outline(&folded), "KW1101(KW1302 KW7102 KW7103) KW1301");
+    }
+
+    #[test]
+    fn what_is_only_possible_explains_a_symptom_and_hides_nothing_that_is_sure() {
+        let unsure = finding(Code::ProviderClockWrong, Some("main")).possible();
+        let folded = folded_from(vec![finding(Code::TokenExpired, None), unsure]);
+        assert_eq!(outline(&folded), "KW3101 KW6102");
+        let unsure = finding(Code::NameNotResolved, Some("main")).possible();
+        let folded = folded_from(vec![finding(Code::KeysStale, Some("main")), unsure]);
+        assert_eq!(outline(&folded), "KW1101(KW1301)");
+    }
+
+    #[test]
+    fn what_makes_tokens_fail_stands_before_what_only_will_however_sure_that_is() {
+        let folded = folded_from(vec![
+            finding(Code::ConfigurationWarning, None),
+            finding(Code::AudienceWrong, None).likely(),
+            finding(Code::TokenExpired, None),
+        ]);
+        assert_eq!(outline(&folded), "KW3101 KW3103 KW4110");
+    }
+
+    #[test]
+    fn what_two_rules_found_is_one_finding_in_the_words_of_the_surer() {
+        let unsure = Finding::new(Code::NotFound, "perhaps").of("main").seen("a").seen("b").step("look");
+        let sure =
+            Finding::new(Code::NotFound, "surely").of("main").certain().seen("b").seen("c").step("look");
+        for findings in [vec![unsure.clone(), sure.clone()], vec![sure, unsure]] {
+            let folded = folded_from(findings);
+            let [finding] = folded.as_slice() else { panic!("{folded:?}") };
+            assert_eq!((finding.cause.as_str(), finding.fix.len()), ("surely", 1));
+            let mut evidence = finding.evidence.clone();
+            evidence.sort();
+            assert_eq!(evidence, ["a", "b", "c"]);
+        }
+    }
+
+    #[test]
+    fn nothing_explains_itself_by_any_way_round() {
+        fn reaches(from: Code, to: Code, path: &mut Vec<Code>) -> bool {
+            Code::ALL.iter().copied().filter(|effect| tabled(from, *effect)).any(|effect| {
+                if effect == to {
+                    return true;
+                }
+                if path.contains(&effect) {
+                    return false;
+                }
+                path.push(effect);
+                reaches(effect, to, path)
+            })
+        }
+        for code in Code::ALL {
+            assert!(!reaches(*code, *code, &mut Vec::new()), "{code} explains itself");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn folding_loses_no_finding_and_doubles_none(
+            rows in prop::collection::vec((0..Code::ALL.len(), 0..3_usize, 0..3_usize), 0..60)
+        ) {
+            let issuers = [None, Some("main"), Some("other")];
+            let findings: Vec<Finding> = rows
+                .iter()
+                .map(|(code, issuer, certainty)| {
+                    let finding = finding(Code::ALL[*code], issuers[*issuer]);
+                    [finding.clone().certain(), finding.clone().likely(), finding.possible()][*certainty].clone()
+                })
+                .collect();
+            let mut expected: Vec<_> =
+                findings.iter().map(|finding| (finding.code, finding.issuer.clone())).collect();
+            let mut folded = all(&folded_from(findings));
+            folded.sort();
+            expected.sort();
+            expected.dedup();
+            prop_assert_eq!(folded, expected);
+        }
+    }
 }

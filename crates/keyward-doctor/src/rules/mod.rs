@@ -17,6 +17,7 @@ mod introspection;
 mod key_set;
 mod reach;
 mod tokens;
+mod way;
 mod words;
 mod wrapper;
 

@@ -1,7 +1,448 @@
 //! The way to the key set: name, connection, TLS, answer.
 
-use crate::facts::Facts;
+use crate::code::Code;
+use crate::diagnosis::Finding;
+use crate::facts::{
+    Answer, Attempt, BodyKind, Ended, Facts, IssuerFacts, KeySetFacts, Lookup, Reach, TlsTrouble, Waited,
+};
 
 use super::found::Found;
+use super::way;
+use super::words::{lasting, listed, moment, several};
 
-pub(super) fn look(_facts: &Facts, _found: &mut Found) {}
+/// A certificate that has less of its life left than this share, and less than [`SOON_S`], was not renewed in time.
+const RENEWED_WITH: i64 = 5;
+
+/// So long before its end a certificate should have been renewed, however long it lives.
+const SOON_S: i64 = 14 * 86_400;
+
+pub(super) fn look(facts: &Facts, found: &mut Found) {
+    for issuer in &facts.issuers {
+        let name = issuer.configured.name.as_str();
+        if let Some(discovery) = issuer.discovery.as_ref().filter(|_| issuer.configured.discovers) {
+            Way { name, what: "discovery document", reach: &discovery.reach, now: facts.gathered_at }
+                .look(found);
+            document(issuer, found);
+        }
+        match &issuer.key_set {
+            Some(key_set) => published(name, key_set, facts.gathered_at, found),
+            None if issuer.configured.discovers || issuer.configured.key_source.is_some() => {
+                found.unseen(format!("the key set of {name}"));
+            }
+            None => {}
+        }
+    }
+}
+
+/// One thing that is fetched from a provider.
+struct Way<'a> {
+    name: &'a str,
+    /// `discovery document` or `key set`.
+    what: &'a str,
+    reach: &'a Reach,
+    now: i64,
+}
+
+fn published(name: &str, key_set: &KeySetFacts, now: i64, found: &mut Found) {
+    let Some(reach) = &key_set.reach else {
+        match &key_set.trouble {
+            Some(trouble) => found.add(
+                Finding::new(
+                    Code::KeyFileUnreadable,
+                    format!("the key file {} cannot be used: {trouble}", key_set.place),
+                )
+                .of(name)
+                .seen(format!("{}: {trouble}", key_set.place))
+                .certain()
+                .run("See whether the gateway's user can read it", ["ls", "-l", "--", &key_set.place])
+                .run("and what is in it", ["keyward", "keys", "check", "--", &key_set.place]),
+            ),
+            None => found.healthy(name, format!("the key file {} can be read", key_set.place)),
+        }
+        return;
+    };
+    let way = Way { name, what: "key set", reach, now };
+    if way.look(found)
+        && let Some(trouble) = &key_set.trouble
+        && key_set.answers.is_empty()
+    {
+        found.add(
+            way.finding(Code::NoKeySet, format!("what {} answers is no JWK Set: {trouble}", reach.url))
+                .certain(),
+        );
+    }
+}
+
+/// What a discovery document says, where it could be had.
+fn document(issuer: &IssuerFacts, found: &mut Found) {
+    let Some(discovery) = &issuer.discovery else { return };
+    let name = issuer.configured.name.as_str();
+    let url = &discovery.reach.url;
+    let answered = discovery
+        .reach
+        .attempts
+        .iter()
+        .any(|attempt| answer(attempt).is_some_and(|answer| answer.status == 200));
+    let missing = match (&discovery.issuer, &discovery.jwks_uri) {
+        _ if !answered => return,
+        (None, _) => "is no JSON object with an issuer",
+        (_, None) => "names no jwks_uri",
+        (Some(_), Some(_)) => {
+            return found.healthy(name, format!("the discovery document at {url} can be read"));
+        }
+    };
+    found.add(
+        Finding::new(Code::DiscoveryBroken, format!("the discovery document at {url} {missing}"))
+            .of(name)
+            .seen_all(way::told(&discovery.reach))
+            .certain()
+            .run_curl("See what it says", url)
+            .step("Or configure the key set's address as jwks_uri, so that no discovery is needed"),
+    );
+}
+
+impl Way<'_> {
+    /// Whether some address answers as it should.
+    fn look(&self, found: &mut Found) -> bool {
+        let reach = self.reach;
+        match &reach.lookup {
+            Lookup::Failed(_) | Lookup::TimedOut => {
+                found.add(self.unresolved());
+                return false;
+            }
+            Lookup::Found(addresses) if addresses.is_empty() => {
+                found.add(self.unresolved());
+                return false;
+            }
+            Lookup::Found(_) | Lookup::Literal(_) | Lookup::NotTried => {}
+        }
+        self.certificates(found);
+        let well = reach.attempts.iter().filter(|attempt| is_well(attempt)).count();
+        let troubles: Vec<(Code, &Attempt)> =
+            reach.attempts.iter().filter_map(|attempt| Some((self.trouble(attempt)?, attempt))).collect();
+        if troubles.is_empty() && well == 0 {
+            found
+                .unseen(format!("the {} of {} at {}: no address was tried", self.what, self.name, reach.url));
+            return false;
+        }
+        if troubles.is_empty() {
+            found.healthy(self.name, self.told_well(well));
+            return true;
+        }
+        if let Some(family) = self.blocked_family() {
+            found.add(self.one_family(family));
+        }
+        for code in codes(&troubles) {
+            let of_it: Vec<&Attempt> =
+                troubles.iter().filter(|(other, _)| *other == code).map(|(_, attempt)| *attempt).collect();
+            if let Some(finding) = self.said(code, &of_it, well) {
+                found.add(finding);
+            }
+        }
+        well > 0
+    }
+
+    /// What is wrong with one address, if something is.
+    fn trouble(&self, attempt: &Attempt) -> Option<Code> {
+        let is_key_set = self.what == "key set";
+        Some(match &attempt.ended {
+            Ended::Answered(answer) => return self.answered(answer),
+            Ended::AskedToWait(_) => Code::RateLimited,
+            Ended::BrokeOff => Code::AnswerBreaksOff,
+            Ended::ConnectRefused => Code::ConnectionRefused,
+            Ended::Forbidden(_) => Code::AddressForbidden,
+            Ended::OutOfTime => return None,
+            Ended::NotHttp if is_key_set => Code::NoKeySet,
+            Ended::NotHttp => Code::DiscoveryBroken,
+            Ended::TimedOut(Waited::Connection) => Code::ConnectionTimedOut,
+            Ended::TimedOut(Waited::Body | Waited::FirstOctet) => Code::AnswersTooSlowly,
+            Ended::TimedOut(Waited::Handshake) => Code::TlsFails,
+            Ended::TlsFailed => match attempt.tls.as_ref().and_then(|tls| tls.trouble.as_ref()) {
+                Some(TlsTrouble::Expired) => Code::TlsCertificateExpired,
+                Some(TlsTrouble::NameMismatch) => Code::TlsNameMismatch,
+                Some(TlsTrouble::Untrusted) => Code::TlsUntrusted,
+                Some(
+                    TlsTrouble::ClientCertificateWanted | TlsTrouble::NotYetValid | TlsTrouble::Other(_),
+                )
+                | None => Code::TlsFails,
+            },
+            // A machine without IPv6 says so of each such address, and needs none of them.
+            Ended::Unreachable(_) if self.other_family_connects(attempt) => return None,
+            Ended::Unreachable(_) => Code::ConnectionTimedOut,
+        })
+    }
+
+    fn answered(&self, answer: &Answer) -> Option<Code> {
+        let is_key_set = self.what == "key set";
+        let no_use = if is_key_set { Code::NoKeySet } else { Code::DiscoveryBroken };
+        match answer.status {
+            200 if answer.body.over_limit && is_key_set => Some(Code::KeySetTooLarge),
+            200 if answer.body.over_limit || answer.body.kind != BodyKind::JsonObject => Some(no_use),
+            200 => None,
+            300..400 => Some(Code::Redirected),
+            401 | 403 | 407 if is_key_set => Some(Code::AccessDenied),
+            429 => Some(Code::RateLimited),
+            400..500 if is_key_set => Some(Code::NotFound),
+            500..600 => Some(Code::ProviderFails),
+            _ => Some(no_use),
+        }
+    }
+
+    /// The finding of one code, from all addresses that it is true of. None where another finding says it.
+    fn said(&self, code: Code, attempts: &[&Attempt], well: usize) -> Option<Finding> {
+        let (url, total) = (&self.reach.url, self.reach.attempts.len());
+        let is_dead = matches!(code, Code::ConnectionRefused | Code::ConnectionTimedOut);
+        let connecting = self.reach.attempts.iter().filter(|attempt| attempt.connect_ms.is_some()).count();
+        if is_dead && connecting > 0 {
+            let is_whole_family = self.blocked_family().is_some();
+            return (!is_whole_family).then(|| {
+                let cause = format!(
+                    "{} of {} addresses of {} do not answer",
+                    total - connecting,
+                    total,
+                    way::host(url)
+                );
+                self.finding(Code::SomeAddressesDead, cause)
+                    .certain()
+                    .step("Take the dead addresses out of DNS, or bring what is behind them back")
+            });
+        }
+        let cause = self.cause(code, attempts);
+        let of_some =
+            if well > 0 { format!(", at {} of {total} addresses", attempts.len()) } else { String::new() };
+        let finding = self.finding(code, format!("{cause}{of_some}"));
+        let finding = if well > 0 { finding.likely() } else { finding.certain() };
+        Some(self.fix(code, finding))
+    }
+
+    fn cause(&self, code: Code, attempts: &[&Attempt]) -> String {
+        let (url, host, what) = (&self.reach.url, way::host(&self.reach.url), self.what);
+        let first = attempts.first().copied();
+        let status = first.and_then(answer).map_or(0, |answer| answer.status);
+        let not_after = first.and_then(|attempt| attempt.tls.as_ref()?.not_after);
+        let names =
+            first.and_then(|attempt| attempt.tls.as_ref()).map(|tls| listed(&tls.names)).unwrap_or_default();
+        match code {
+            Code::AccessDenied => format!("{url} answers {status}: a key set that one needs credentials for"),
+            Code::AddressForbidden => match first.map(|attempt| (&attempt.ended, attempt.address)) {
+                Some((Ended::Forbidden(class), address)) => {
+                    format!("{host} is {}, {class}, and no keys are fetched from there", address.ip())
+                }
+                _ => format!("{host} is an address that no keys are fetched from"),
+            },
+            Code::AnswerBreaksOff => format!("the connection to {host} breaks while the {what} is awaited"),
+            Code::AnswersTooSlowly => format!("{host} takes the connection and does not answer in time"),
+            Code::ConnectionRefused => format!("nothing listens at {host}: every connection is refused"),
+            Code::ConnectionTimedOut => {
+                format!("no connection to {host} comes about: no address of it answers")
+            }
+            Code::KeySetTooLarge => format!("what {url} answers is larger than a key set may be"),
+            Code::NotFound => format!("{url} answers {status}: no key set is there"),
+            Code::ProviderFails => format!("{url} answers {status}"),
+            Code::RateLimited => format!("{host} asks to be asked less often"),
+            Code::Redirected => {
+                let answer = first.and_then(answer);
+                let to = answer
+                    .and_then(|answer| answer.headers.get("location"))
+                    .map_or("nowhere", String::as_str);
+                format!("{url} redirects to {to}, and that is not followed")
+            }
+            Code::TlsCertificateExpired => match not_after {
+                Some(end) if end < self.now => format!(
+                    "the TLS certificate of {host} expired {} ago, at {}",
+                    lasting(self.now.saturating_sub(end) as f64),
+                    moment(end)
+                ),
+                _ => format!("the TLS certificate of {host} has expired"),
+            },
+            Code::TlsNameMismatch if names.is_empty() => {
+                format!("the TLS certificate of {host} is for another name")
+            }
+            Code::TlsNameMismatch => format!("the TLS certificate of {host} is for {names}"),
+            Code::TlsUntrusted => {
+                let by =
+                    first.and_then(|attempt| attempt.tls.as_ref()?.issuer.as_deref()).unwrap_or("somebody");
+                format!("the TLS certificate of {host} is by {by}, which leads to no authority that we trust")
+            }
+            Code::TlsFails => {
+                let why = match first.and_then(|attempt| attempt.tls.as_ref()?.trouble.as_ref()) {
+                    Some(TlsTrouble::ClientCertificateWanted) => "it wants a certificate of ours",
+                    Some(TlsTrouble::NotYetValid) => "its certificate is not valid yet",
+                    Some(TlsTrouble::Other(why)) => why,
+                    _ => "it does not end",
+                };
+                format!("the TLS handshake with {host} fails: {why}")
+            }
+            // Those that are left say of an answer that it is of no use.
+            _ if status == 200 => format!("what {url} answers is no {what}"),
+            _ if status == 0 => format!("what {host} answers is no HTTP"),
+            _ => format!("{url} answers {status}, and no {what}"),
+        }
+    }
+
+    fn fix(&self, code: Code, finding: Finding) -> Finding {
+        let url = &self.reach.url;
+        let again = "Ask for it yourself, where the gateway runs";
+        match code {
+            Code::AccessDenied => finding
+                .step("Have whoever runs the provider publish its key set without credentials: it holds public keys only")
+                .run_curl(again, url),
+            Code::AddressForbidden => finding
+                .run_dig(url)
+                .step(format!(
+                    "If the provider is really there, allow it: allow_hosts = [{:?}] under this [[issuer]]",
+                    way::host(url)
+                )),
+            Code::ConnectionRefused => {
+                finding.step("Start the provider, or the load balancer before it").run_curl(again, url)
+            }
+            Code::ConnectionTimedOut => finding
+                .step("Look at firewalls and network policies between the gateway and the provider")
+                .run_curl_by("by IPv4", "-4", url)
+                .run_curl_by("and by IPv6", "-6", url),
+            Code::RateLimited => finding
+                .step("Count who asks: each gateway asks about once a TTL. A larger key_set.ttl asks less often")
+                .run_curl(again, url),
+            Code::Redirected => {
+                finding.run_curl("See where to", url).step("Configure the address that it redirects to, or take the redirect away")
+            }
+            Code::TlsCertificateExpired => finding
+                .run_s_client("See the certificate", url)
+                .step("Renew it at the provider, or at the proxy before it. It is not skipped here: whoever answers then chooses our keys"),
+            Code::TlsNameMismatch => finding
+                .run_s_client("See the certificate", url)
+                .step("Reach the provider by a name of its certificate, or have the certificate made for this one"),
+            Code::TlsUntrusted => finding
+                .run_s_client("See the chain: an intermediate may be missing, or a private authority be above it", url)
+                .step("Have the provider send its intermediates; or declare its authority as [[issuer]] tls_anchors"),
+            Code::TlsFails => finding.run_s_client("See how far the handshake comes", url),
+            Code::ProviderFails | Code::AnswersTooSlowly | Code::AnswerBreaksOff => {
+                finding.run_curl(again, url).step("Tell whoever runs the provider: its own log says why")
+            }
+            Code::NotFound => finding
+                .run_curl("See what is there", url)
+                .step("Compare with jwks_uri of the provider's discovery document"),
+            _ => finding.run_curl("See what it answers", url),
+        }
+    }
+
+    fn unresolved(&self) -> Finding {
+        self.finding(
+            Code::NameNotResolved,
+            format!("the name {} does not resolve", way::host(&self.reach.url)),
+        )
+        .certain()
+        .run_dig(&self.reach.url)
+        .step("If other names resolve, the record is gone or misspelt; if none do, it is the resolver")
+    }
+
+    /// The family of which no address is reached while the other is: `IPv4` or `IPv6`.
+    fn blocked_family(&self) -> Option<&'static str> {
+        let is_dead = |attempt: &&Attempt| {
+            attempt.connect_ms.is_none()
+                && matches!(attempt.ended, Ended::TimedOut(Waited::Connection) | Ended::ConnectRefused)
+        };
+        let (v4, v6): (Vec<&Attempt>, Vec<&Attempt>) =
+            self.reach.attempts.iter().partition(|attempt| attempt.address.is_ipv4());
+        let connects = |attempts: &[&Attempt]| attempts.iter().any(|attempt| attempt.connect_ms.is_some());
+        let all_dead =
+            |attempts: &[&Attempt]| !attempts.is_empty() && attempts.iter().all(|attempt| is_dead(attempt));
+        match (all_dead(&v4), all_dead(&v6)) {
+            (true, false) if connects(&v6) => Some("IPv4"),
+            (false, true) if connects(&v4) => Some("IPv6"),
+            _ => None,
+        }
+    }
+
+    fn other_family_connects(&self, attempt: &Attempt) -> bool {
+        let is_v4 = attempt.address.is_ipv4();
+        self.reach.attempts.iter().any(|other| other.address.is_ipv4() != is_v4 && other.connect_ms.is_some())
+    }
+
+    fn one_family(&self, family: &str) -> Finding {
+        let host = way::host(&self.reach.url);
+        let other = if family == "IPv4" { "IPv6" } else { "IPv4" };
+        self.finding(Code::OneFamilyBlocked, format!("{host} answers by {other}, and by {family} nothing does"))
+            .certain()
+            .run_curl_by("By IPv4", "-4", &self.reach.url)
+            .run_curl_by("and by IPv6", "-6", &self.reach.url)
+            .step(format!("Let {family} through (a network policy that names one family only?), or take its records out of DNS"))
+    }
+
+    /// Certificates that are accepted, and not for long.
+    fn certificates(&self, found: &mut Found) {
+        let ending = self.reach.attempts.iter().find_map(|attempt| {
+            let tls = attempt.tls.as_ref().filter(|tls| tls.trouble.is_none())?;
+            Some((attempt, ending_soon(self.now, tls.not_before, tls.not_after)?))
+        });
+        if let Some((attempt, left)) = ending {
+            let cause = format!(
+                "the TLS certificate of {} expires in {}",
+                way::host(&self.reach.url),
+                lasting(left as f64)
+            );
+            found.add(
+                Finding::new(Code::TlsCertificateExpiring, cause)
+                    .of(self.name)
+                    .seen_all(way::certificate_told(attempt))
+                    .certain()
+                    .run_s_client("See the certificate", &self.reach.url)
+                    .step("Have it renewed; if it renews by itself, that has stopped"),
+            );
+        }
+    }
+
+    fn told_well(&self, well: usize) -> String {
+        let soonest = self.reach.attempts.iter().filter_map(|attempt| attempt.tls.as_ref()?.not_after).min();
+        let tls = soonest.map_or(String::new(), |end| format!(", TLS until {}", moment(end)));
+        let slowest = self.reach.attempts.iter().filter_map(answer).map(|answer| answer.took_ms).max();
+        let slowest = slowest.map_or(String::new(), |ms| format!(" within {ms} ms"));
+        format!(
+            "the {} at {} is answered by {}{slowest}{tls}",
+            self.what,
+            self.reach.url,
+            several(well, "address")
+        )
+    }
+
+    fn finding(&self, code: Code, cause: String) -> Finding {
+        let certificates = self
+            .reach
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.tls.as_ref().is_some_and(|tls| tls.trouble.is_some()));
+        Finding::new(code, cause)
+            .of(self.name)
+            .seen_all(way::told(self.reach))
+            .seen_all(certificates.filter_map(way::certificate_told))
+    }
+}
+
+/// How many seconds are left of a certificate that should have been renewed by now.
+pub(super) fn ending_soon(now: i64, not_before: Option<i64>, not_after: Option<i64>) -> Option<i64> {
+    let left = not_after?.saturating_sub(now);
+    let life = not_before.map_or(i64::MAX, |from| not_after.unwrap_or(i64::MAX).saturating_sub(from));
+    (left > 0 && left < SOON_S && left < life / RENEWED_WITH).then_some(left)
+}
+
+fn codes(troubles: &[(Code, &Attempt)]) -> Vec<Code> {
+    let mut codes: Vec<Code> = troubles.iter().map(|(code, _)| *code).collect();
+    codes.sort();
+    codes.dedup();
+    // Where some are refused and others say nothing, the silent ones are what to look for.
+    if codes.contains(&Code::ConnectionTimedOut) {
+        codes.retain(|code| *code != Code::ConnectionRefused);
+    }
+    codes
+}
+
+fn answer(attempt: &Attempt) -> Option<&Answer> {
+    match &attempt.ended {
+        Ended::Answered(answer) => Some(answer),
+        _ => None,
+    }
+}
+
+fn is_well(attempt: &Attempt) -> bool {
+    answer(attempt).is_some_and(|answer| answer.status == 200)
+}
