@@ -9,3 +9,5 @@ pub mod diagnosis;
 pub mod facts;
 pub mod probe;
 pub mod rules;
+
+mod said;

@@ -32,8 +32,14 @@ pub struct CredentialFacts {
     pub client_id: Option<String>,
     /// The key file; none where there is none.
     pub key_file: Option<KeyFileFacts>,
+    /// In whose name a key asks for a token (`sub`), where it does.
+    #[serde(default)]
+    pub subject: Option<String>,
     /// What is wrong with a file of it; none where nothing is.
     pub fault: Option<CredentialFileFault>,
+    /// When the file with its secret, its key or its token was last changed, in seconds since 1970.
+    #[serde(default)]
+    pub modified_at: Option<i64>,
     /// The audience that our assertions have, where we make some: `issuer`, `token_endpoint`, `endpoint` or a given text.
     pub audience: Option<String>,
 }
@@ -56,12 +62,16 @@ pub struct KeyFileFacts {
     pub path: String,
     /// What it says it is: `application`, `serviceaccount`, or none where it says nothing.
     pub kind: Option<String>,
-    /// `keyId` or `kid`.
+    /// The key's name in our assertions: what is configured, else `keyId` or `kid`; none where they name none.
     pub kid: Option<String>,
+    /// Whose key the file says it is: `clientId` of an application, `userId` of a service account.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Whether it is a key for something else than what it is configured for.
+    #[serde(default)]
+    pub unfit: bool,
     /// When the key's time is over, in seconds since 1970, where the file says it.
     pub expires_at: Option<i64>,
-    /// When the file was last changed, in seconds since 1970.
-    pub modified_at: Option<i64>,
 }
 
 /// One call that was made.
@@ -84,6 +94,10 @@ pub struct Call {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Variation {
+    /// The key signed an assertion that authenticates a client (RFC 7523 §2.2), where it is configured for the grant.
+    AsClientAssertion,
+    /// The key asked for a token by the grant (RFC 7523 §2.1), where it is configured to authenticate a client.
+    AsGrant,
     /// The assertion's times were by the provider's clock.
     ByProvidersClock,
     /// Nothing: this is what the gateway does.
@@ -94,6 +108,8 @@ pub enum Variation {
     ForIssuer,
     /// The assertion was for the token endpoint.
     ForTokenEndpoint,
+    /// No credential at all: an endpoint that works refuses that, and one that is broken fails as it does for us.
+    NoCredential,
     /// Another method of those that the provider advertises.
     OtherMethod,
     /// A name that no client has, in place of ours: what is answered then is what a client that is not known is told.
@@ -110,6 +126,10 @@ pub enum Variation {
 pub enum CallResult {
     /// It was taken: the endpoint answered as the RFC says.
     Accepted,
+    /// It was taken, and a made-up token was called active.
+    BelievesAnything,
+    /// It answered 200 with something that is no such answer: what is wrong with it, in words.
+    Malformed(String),
     /// It answered something else.
     Refused(Spoken),
     /// There was no answer: the label of the failure, and the same in words.

@@ -49,12 +49,18 @@ pub enum ProviderLogCause {
     KeyNotFound,
     /// The provider's own tables are behind its log.
     ProjectionBehind,
+    /// The assertion was used before.
+    Replayed,
+    /// The secret's time is over.
+    SecretExpired,
     /// The secret is wrong.
     SecretWrong,
     /// The signature is wrong.
     Signature,
     /// The assertion has no `kid`.
     NoKid,
+    /// We are refused, and the line does not say why.
+    Untold,
     /// The assertion's `iss` or `sub` is not the client.
     WrongIssuer,
     /// The key is of a kind that is not allowed here.

@@ -40,7 +40,7 @@ pub async fn look(target: &Target, means: &Means) -> Facts {
         issuers: Vec::new(),
         gateway: None,
         token: target.token.as_ref().map(|octets| token::token(octets, target, &[], None, began)),
-        provider_log: target.provider_log.as_deref().map(provider_log::provider_log),
+        provider_log: target.provider_log.as_deref().map(|log| provider_log::provider_log(log, target)),
         warnings: target.warnings.clone(),
     }
 }

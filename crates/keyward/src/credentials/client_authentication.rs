@@ -131,6 +131,11 @@ impl ClientAuthentication {
 }
 
 impl Proof {
+    /// Nothing: a request that shows no credential.
+    pub const fn nothing() -> Self {
+        Self { authorization: None, fields: Vec::new(), secrets: Vec::new() }
+    }
+
     /// What a request has to carry whose grant is an assertion of `subject`, its own issuer (RFC 7523 §2.1).
     ///
     /// # Errors
