@@ -17,6 +17,7 @@ use crate::clock::{self, Clock};
 use crate::event::{self, Event, Observer};
 use crate::fetch::FetchError;
 use crate::issuer_settings::IssuerSettings;
+use crate::last_fetch::{Known, LastFetch};
 use crate::snapshot::Snapshot;
 use crate::source::{FetchedText, Source};
 
@@ -45,6 +46,7 @@ struct Shared {
     snapshot: Option<Snapshot>,
     unsaved: Mutex<Unsaved>,
     wanted: Notify,
+    last_fetch: LastFetch,
     /// How many fetches have come back.
     returned: watch::Sender<u64>,
     waiting: Semaphore,
@@ -95,6 +97,7 @@ impl Keeper {
             wrappers: Mutex::default(),
             snapshot,
             unsaved: Mutex::default(),
+            last_fetch: LastFetch::default(),
             wanted: Notify::new(),
             returned: watch::Sender::new(0),
             waiting: Semaphore::new(WAITING_LIMIT),
@@ -135,6 +138,11 @@ impl Keeper {
     pub(crate) fn outlook(&self) -> (Option<MonoTime>, u32) {
         let machine = self.shared.machine();
         (machine.next_fetch(), machine.failures())
+    }
+
+    /// What the last fetches say of the issuer.
+    pub(crate) fn known(&self) -> Known {
+        self.shared.last_fetch.known()
     }
 
     /// Asks for a key, and waits for the fetch that may bring it, until `deadline` at most.
@@ -195,6 +203,7 @@ impl Shared {
     fn crashed(&self) {
         let crashed = || {
             let (_, failures, retry_in) = self.hand_in(self.clock.now(), Err(None));
+            self.last_fetch.failed("crashed", "the task that refreshes the keys panicked".to_owned());
             self.tell(&Event::RefreshCrashed { failures, retry_in: retry_in.max(CRASH_REST) });
         };
         // Whatever crashed may do so again; the panic itself was told by the panic hook.
@@ -264,25 +273,28 @@ impl Shared {
         let result = source.fetch().await;
         let now = self.clock.now();
         match result {
-            Ok(FetchedText { fetched, text }) => {
+            Ok(FetchedText { fetched, text, date }) => {
+                let took = now.mono.saturating_since(started.mono);
+                self.last_fetch.told_the_time(date, started.wall, took);
                 let skipped = fetched.set.skipped().len();
                 let (refresh, failures, retry_in) = self.hand_in(now, Ok(fetched));
                 match refresh {
                     Refresh::Refreshed(refreshed) => {
-                        let took = now.mono.saturating_since(started.mono);
+                        self.last_fetch.succeeded();
                         self.save(text, started.wall);
                         self.tell(&Event::Refreshed { refreshed: &refreshed, skipped, took });
                     }
-                    Refresh::Refused(no_usable_key) => self.tell(&Event::RefreshRefused {
-                        no_usable_key: &no_usable_key,
-                        failures,
-                        retry_in,
-                    }),
+                    Refresh::Refused(no_usable_key) => {
+                        self.last_fetch.failed("no_usable_key", no_usable_key.to_string());
+                        let no_usable_key = &no_usable_key;
+                        self.tell(&Event::RefreshRefused { no_usable_key, failures, retry_in });
+                    }
                     Refresh::Failed => {}
                 }
             }
             Err(error) => {
                 let (_, failures, retry_in) = self.hand_in(now, Err(FetchError::retry_after(&error)));
+                self.last_fetch.failed(error.label(), error.to_string());
                 self.tell(&Event::RefreshFailed { error: &error, failures, retry_in });
             }
         }

@@ -41,6 +41,7 @@ mod health;
 mod introspection;
 mod issuer_settings;
 mod keeper;
+mod last_fetch;
 mod layer;
 mod settings_error;
 mod shared_replay;
@@ -58,8 +59,8 @@ pub use keyward_verify::key_set::{
 };
 pub use keyward_verify::strategy::{Fallback, FallbackCause, GivenUp, Strategy};
 pub use keyward_verify::{
-    ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict, Verified,
-    VerifiedBy,
+    ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict,
+    Verified, VerifiedBy,
 };
 pub use layer::{OriginError, VerifyLayer, VerifyService};
 pub use settings_error::SettingsError;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_jose::{JwkSet, JwkSetLimits};
+use keyward_verify::UnixTime;
 use keyward_verify::key_set::Fetched;
 use tokio::io::AsyncReadExt;
 use url::Url;
@@ -31,6 +32,8 @@ pub struct FetchedText {
     pub fetched: Fetched,
     /// The text.
     pub text: Vec<u8>,
+    /// What the provider's clock said as it answered, where it told.
+    pub date: Option<UnixTime>,
 }
 
 impl Source {
@@ -73,17 +76,19 @@ impl Source {
                 let (place, octets) = self.read(path).await?;
                 let body = certificate_keys::jwk_set(&octets, self.fetcher.body_limit(), kid.as_deref())
                     .map_err(|cause| FetchError::Certificate { path: place.clone(), cause })?;
-                (place, Document { body, max_age: None, age: Duration::ZERO })
+                (place, Document { body, max_age: None, age: Duration::ZERO, date: None })
             }
             KeySource::File(path) => {
                 let (place, body) = self.read(path).await?;
-                (place, Document { body, max_age: None, age: Duration::ZERO })
+                (place, Document { body, max_age: None, age: Duration::ZERO, date: None })
             }
         };
         let limits = JwkSetLimits { octets: self.fetcher.body_limit(), ..JwkSetLimits::default() };
-        let Document { body: text, max_age, age } = document;
+        let Document { body: text, max_age, age, date } = document;
         let set = JwkSet::parse(&text, limits).map_err(|cause| FetchError::JwkSet { place, cause })?;
-        Ok(FetchedText { fetched: Fetched { set, max_age, age }, text })
+        // What a cache on the way kept was made earlier.
+        let date = date.filter(|_| age.is_zero());
+        Ok(FetchedText { fetched: Fetched { set, max_age, age }, text, date })
     }
 
     /// A file's name and content.

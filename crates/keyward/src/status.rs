@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::introspection::IntrospectionStatus;
 use crate::keeper::Keeper;
+use crate::last_fetch::{ClockAhead, Known};
 use crate::snapshot::format_time;
 
 /// One issuer's keys, as they are now.
@@ -33,6 +34,15 @@ pub struct IssuerStatus {
     pub next_refresh_seconds: Option<u64>,
     /// How many fetches have failed in a row.
     pub failures: u32,
+    /// Why the last fetch failed: a `cause` of `jwks_refresh_failed`, or `crashed`; none where it did not.
+    pub failing: Option<&'static str>,
+    /// The same in words.
+    pub last_error: Option<String>,
+    /// By how many seconds the provider's clock is ahead of ours, negative where it is behind: by the `Date` of the last
+    /// set that no cache on the way had kept. 0 where the clocks may agree; none where it was never told.
+    pub clock_ahead_seconds: Option<f64>,
+    /// How far that may be off, in seconds.
+    pub clock_uncertain_by_seconds: Option<f64>,
     /// The key ids that the operator denies. What is published under them verifies nothing.
     pub denied_kids: Vec<String>,
     /// What the certificates around its keys mean for tokens: `enforce`, `ignore` or `warn`.
@@ -114,6 +124,7 @@ impl IssuerStatus {
         let state = published.state(now.mono);
         let fetches = keeper.settings().source.is_some();
         let (next_fetch, failures) = keeper.outlook();
+        let Known { trouble, clock_ahead } = keeper.known();
         let until = |deadline: keyward_verify::MonoTime| deadline.saturating_since(now.mono).as_secs();
         let keys = set.map_or(&[][..], KeySet::keys).iter().chain(published.fixed());
         Self {
@@ -127,6 +138,10 @@ impl IssuerStatus {
             usable_for_seconds: set.map(|set| until(set.usable_until())),
             next_refresh_seconds: next_fetch.filter(|_| fetches).map(until),
             failures,
+            failing: trouble.as_ref().map(|trouble| trouble.label),
+            last_error: trouble.map(|trouble| trouble.why),
+            clock_ahead_seconds: clock_ahead.map(ClockAhead::certain),
+            clock_uncertain_by_seconds: clock_ahead.map(ClockAhead::uncertain_by),
             denied_kids: policy.denied_kids.iter().map(ToString::to_string).collect(),
             wrapper_policy: policy.wrapper.label(),
             keys: keys.map(|live| KeyStatus::of(live, now.wall)).collect(),

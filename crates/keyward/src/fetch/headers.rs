@@ -1,9 +1,10 @@
 //! What an answer's headers say of how long it counts, and when to come again.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL, DATE, RETRY_AFTER};
+use keyward_verify::UnixTime;
 
 /// `Retry-After` of RFC 9110 §10.2.3: seconds, or a date. The date is held against the provider's own clock,
 /// which ours need not agree with.
@@ -16,6 +17,13 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let date = httpdate::parse_http_date(asked).ok()?;
     let sent = httpdate::parse_http_date(text(DATE)?).ok()?;
     Some(date.duration_since(sent).unwrap_or_default())
+}
+
+/// `Date` of RFC 9110 §6.6.1.
+pub(super) fn date(headers: &HeaderMap) -> Option<UnixTime> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()?;
+    let since = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok().map(UnixTime)
 }
 
 /// `Age` of RFC 9111 §5.1, in seconds.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
+use keyward_verify::UnixTime;
 use url::Url;
 
 use crate::address::{self, AllowedHost};
@@ -41,6 +42,8 @@ pub struct Document {
     pub max_age: Option<Duration>,
     /// `Age`: how long a cache on the way has kept the answer (RFC 9111 §5.1).
     pub age: Duration,
+    /// `Date`: when it was made, by the provider's clock (RFC 9110 §6.6.1), where the answer had it.
+    pub date: Option<UnixTime>,
 }
 
 /// The most redirects that one fetch follows.
@@ -133,7 +136,7 @@ impl Fetcher {
         }
         let body = self.collect(url, &head.headers, body).await?;
         let (max_age, age) = (max_age(&head.headers), age(&head.headers));
-        Ok(Document { body, max_age, age })
+        Ok(Document { body, max_age, age, date: headers::date(&head.headers) })
     }
 
     /// The whole body, where it is within the limit.

@@ -52,6 +52,8 @@ async fn no_failure_removes_a_good_key() {
         let status = bench.status();
         assert_eq!((status.state, status.usable, status.keys.len()), ("stale", true, 1), "{what}");
         assert!(status.failures >= 1, "{what}");
+        assert_eq!(status.failing, event.strip_prefix("failed: "), "{what}");
+        assert!(status.last_error.is_some_and(|error| !error.is_empty()), "{what}");
         // Both the verdict that is remembered and one that is not.
         assert_eq!(bench.outcome_at_once(&good), Outcome::Accept, "{what}");
         assert_eq!(
@@ -65,6 +67,7 @@ async fn no_failure_removes_a_good_key() {
         bench.seen("refreshed", 2).await;
         let status = bench.status();
         assert_eq!((status.state, status.failures, status.keys.len()), ("fresh", 0, 2), "{what}");
+        assert_eq!((status.failing, status.last_error), (None, None), "{what}");
     }
 }
 

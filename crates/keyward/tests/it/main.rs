@@ -12,6 +12,7 @@
 mod bound;
 mod certificate_files;
 mod certificates;
+mod clock_ahead;
 mod credentials_bearer;
 mod credentials_files;
 mod credentials_key_files;
