@@ -1,17 +1,20 @@
 //! What all probes of one look share: clocks, the time that is left, and whom to leave alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keyward::clock::Clock;
 use keyward::{MonoTime, Now};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::progress::{Probe, Progress};
 use super::reach::{Resolver, SystemResolver};
 use super::target::{Limits, Target};
+use crate::facts::Lookup;
 
 /// By what a look is made.
 #[derive(Clone)]
@@ -45,12 +48,23 @@ pub(super) struct Context {
     deadline: MonoTime,
     /// For how long a provider asked to be left alone, by host and port.
     waits: Arc<Mutex<HashMap<String, Duration>>>,
+    /// What names resolve to.
+    lookups: Arc<Mutex<HashMap<String, Arc<OnceCell<Lookup>>>>>,
+    /// The addresses that have answered.
+    answering: Arc<Mutex<HashSet<SocketAddr>>>,
 }
 
 impl Context {
     pub(super) fn new(target: &Target, means: &Means) -> Self {
         let deadline = means.clock.mono().saturating_add(target.limits.total);
-        Self { means: means.clone(), limits: target.limits, deadline, waits: Arc::default() }
+        Self {
+            means: means.clone(),
+            limits: target.limits,
+            deadline,
+            waits: Arc::default(),
+            lookups: Arc::default(),
+            answering: Arc::default(),
+        }
     }
 
     pub(super) fn now(&self) -> Now {
@@ -93,19 +107,35 @@ impl Context {
 
     /// How long whoever is at `url` asked to be left alone; none where they did not. It holds for the whole look.
     pub(super) fn asked_to_wait(&self, url: &Url) -> Option<Duration> {
-        self.waits().get(&place(url)).copied()
+        locked(&self.waits).get(&place(url)).copied()
     }
 
     /// Takes in a `Retry-After` of whoever is at `url`.
     pub(super) fn leave_alone(&self, url: &Url, wait: Duration) {
-        let mut waits = self.waits();
+        let mut waits = locked(&self.waits);
         let longest = waits.entry(place(url)).or_default();
         *longest = wait.max(*longest);
     }
 
-    fn waits(&self) -> MutexGuard<'_, HashMap<String, Duration>> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Where the lookup of a name is kept: one is made for all who ask.
+    pub(super) fn lookup_of(&self, name: &str) -> Arc<OnceCell<Lookup>> {
+        Arc::clone(locked(&self.lookups).entry(name.to_owned()).or_default())
     }
+
+    /// Takes in that an address has answered.
+    pub(super) fn has_answered(&self, address: SocketAddr) {
+        locked(&self.answering).insert(address);
+    }
+
+    /// Whether an address has answered in this look.
+    pub(super) fn is_answering(&self, address: SocketAddr) -> bool {
+        locked(&self.answering).contains(&address)
+    }
+}
+
+/// What a mutex guards, whatever became of who held it last.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Host and port.

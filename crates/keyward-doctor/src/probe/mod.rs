@@ -3,8 +3,17 @@
 //! Issuers are looked at at the same time, and each request by itself has a limit, so that what hangs costs only what was asked
 //! of it. When the time for all is over, what was seen until then is what there is.
 
+mod all;
+mod clock;
+mod configured;
 mod context;
 mod credential;
+mod discovery;
+mod elsewhere;
+mod follow;
+mod gateway;
+mod issuer;
+mod key_set;
 mod progress;
 mod provider_log;
 mod reach;
@@ -16,7 +25,8 @@ pub use progress::{Probe, Progress, Silent};
 pub use reach::{Resolver, Resolving, SystemResolver};
 pub use target::{IssuerTarget, Limits, RouteTarget, Target};
 
-use crate::facts::{Facts, VERSION};
+use crate::facts::{Facts, GatewayFacts, VERSION};
+use all::all;
 use context::Context;
 
 /// The set of an issuer as the first address that has one answers it.
@@ -31,16 +41,27 @@ pub(crate) struct FetchedKeySet {
 pub async fn look(target: &Target, means: &Means) -> Facts {
     let context = Context::new(target, means);
     let began = context.now();
-    let since = target.since;
+    let looking = target.issuers.iter().enumerate();
+    let issuers = all(looking.map(|(place, issuer)| issuer::issuer(&context, target, place, issuer)));
+    let (issuers, gateway) = tokio::join!(issuers, gateway(&context, target));
+    let (issuers, key_sets): (Vec<_>, Vec<_>) = issuers.into_iter().unzip();
+    let key_sets: Vec<_> = key_sets.into_iter().flatten().collect();
+    let token = target.token.as_ref();
+    let token = token.map(|token| token::token(token, target, &key_sets, gateway.as_ref(), context.now()));
     Facts {
         version: VERSION,
         gathered_at: began.wall.0,
-        took_ms: context.ms_since(began.mono),
-        since_s: since.as_secs(),
-        issuers: Vec::new(),
-        gateway: None,
-        token: target.token.as_ref().map(|octets| token::token(octets, target, &[], None, began)),
+        since_s: target.since.as_secs(),
+        issuers,
+        gateway,
+        token,
         provider_log: target.provider_log.as_deref().map(|log| provider_log::provider_log(log, target)),
         warnings: target.warnings.clone(),
+        took_ms: context.ms_since(began.mono),
     }
+}
+
+async fn gateway(context: &Context, target: &Target) -> Option<GatewayFacts> {
+    let looking = gateway::gateway(context, target.gateway.as_ref()?, target.since);
+    Some(context.telling(Probe::Gateway, looking).await)
 }

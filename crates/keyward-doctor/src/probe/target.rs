@@ -20,6 +20,8 @@ pub struct Target {
     pub provider_log: Option<Vec<u8>>,
     /// The routes of the gateway, for what each would say of the token. Where there are none, each issuer's own policy says it.
     pub routes: Vec<RouteTarget>,
+    /// Whether a configuration file says all this. Default not: it was given on the command line.
+    pub from_file: bool,
     /// What is wrong with our configuration though it can be used, in words.
     pub warnings: Vec<String>,
     /// Over how long the gateway's counts are taken. Default none: since it started.
