@@ -52,9 +52,12 @@ pub struct GatewayIssuer {
     pub denied_kids: Vec<String>,
     /// `ignore`, `warn` or `enforce`.
     pub wrapper_policy: String,
-    /// By how many seconds the provider's clock is ahead of the gateway's, where it knows.
+    /// By how many seconds the provider's clock is ahead of the gateway's for certain, where it knows; 0 where they may agree.
     #[serde(default)]
     pub clock_ahead_seconds: Option<f64>,
+    /// By how many more it may be.
+    #[serde(default)]
+    pub clock_uncertain_by_seconds: Option<f64>,
     /// The usable keys.
     #[serde(default)]
     pub keys: Vec<GatewayKey>,

@@ -74,4 +74,10 @@ pub struct RecordedTransition {
     pub event: String,
     /// The cause's label, where it has one.
     pub cause: Option<String>,
+    /// How many seconds ago it last happened again; as [`seconds_ago`](Self::seconds_ago) where it did not.
+    #[serde(default)]
+    pub last_seconds_ago: Option<u64>,
+    /// The key ids that a refresh found gone.
+    #[serde(default)]
+    pub removed: Vec<String>,
 }

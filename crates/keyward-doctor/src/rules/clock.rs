@@ -1,7 +1,190 @@
-//! The clocks: the provider's and ours.
+//! The clocks: the provider's, the gateway's, and that of whoever looked.
 
-use crate::facts::Facts;
+use crate::code::Code;
+use crate::diagnosis::Finding;
+use crate::facts::{ClockFacts, Facts, GatewayIssuer};
 
 use super::found::Found;
+use super::held::{self, Seen};
+use super::words::lasting;
 
-pub(super) fn look(_facts: &Facts, _found: &mut Found) {}
+/// Clocks that are kept by NTP do not differ by this much: one that does is wrong, whatever the leeway forgives.
+const WRONG_S: f64 = 30.0;
+
+/// The leeway where nobody says what it is.
+const LEEWAY_S: f64 = 60.0;
+
+pub(super) fn look(facts: &Facts, found: &mut Found) {
+    let measured: Vec<Measured<'_>> = held::issuers(facts).into_iter().filter_map(Measured::of).collect();
+    for one in &measured {
+        match one.verdict() {
+            Verdict::Wrong => found.add(wrong(one, &measured)),
+            Verdict::BeyondLeeway => found.add(narrow(one).certain()),
+            Verdict::NearLeeway => found.add(narrow(one).possible()),
+            Verdict::Within => found.healthy(one.seen.name, one.told()),
+        }
+    }
+    let unmeasured = facts.issuers.iter().map(|issuer| issuer.configured.name.as_str());
+    for name in unmeasured.filter(|name| !measured.iter().any(|one| one.seen.name == *name)) {
+        found.unseen(format!("the clock of {name}: no answer had a Date"));
+    }
+}
+
+/// A provider's clock against ours.
+struct Measured<'a> {
+    seen: Seen<'a>,
+    /// Against the clock of whoever looked, or else against the gateway's.
+    clock: ClockFacts,
+    /// Against the gateway's, where it knows.
+    by_gateway: Option<ClockFacts>,
+    leeway_s: f64,
+}
+
+enum Verdict {
+    BeyondLeeway,
+    NearLeeway,
+    Within,
+    Wrong,
+}
+
+impl<'a> Measured<'a> {
+    fn of(seen: Seen<'a>) -> Option<Self> {
+        let by_gateway = seen.held.and_then(of_gateway).filter(is_number);
+        let here = seen.probed.and_then(|probed| probed.clock).filter(is_number);
+        let leeway_s = seen.probed.map_or(LEEWAY_S, |probed| probed.configured.leeway_s as f64);
+        Some(Self { seen, clock: here.or(by_gateway)?, by_gateway, leeway_s })
+    }
+
+    /// The larger of the two differences: tokens are decided by the gateway's clock, and it may be ours that is right.
+    fn larger(&self) -> ClockFacts {
+        let gateway = self.by_gateway.filter(|gateway| gateway.ahead_s.abs() > self.clock.ahead_s.abs());
+        gateway.unwrap_or(self.clock)
+    }
+
+    fn verdict(&self) -> Verdict {
+        let ClockFacts { ahead_s, uncertainty_s, .. } = self.larger();
+        let (far, uncertainty) = (ahead_s.abs(), uncertainty_s.abs());
+        match far {
+            far if far - uncertainty > self.leeway_s && far >= WRONG_S => Verdict::Wrong,
+            far if far - uncertainty > self.leeway_s => Verdict::BeyondLeeway,
+            far if far + uncertainty > self.leeway_s => Verdict::NearLeeway,
+            _ => Verdict::Within,
+        }
+    }
+
+    fn told(&self) -> String {
+        let ClockFacts { ahead_s, uncertainty_s, answers } = self.clock;
+        let (name, uncertainty) = (self.seen.name, lasting(uncertainty_s));
+        let of = if self.seen.probed.is_some_and(|probed| probed.clock.is_some()) {
+            "ours"
+        } else {
+            "the gateway's"
+        };
+        let difference = if ahead_s.abs() <= uncertainty_s {
+            format!("agrees with {of} within {uncertainty}")
+        } else {
+            format!("is {} {} {of}, give or take {uncertainty}", lasting(ahead_s), side(ahead_s))
+        };
+        format!(
+            "the clock of {name} {difference}, by the Date of {answers} answers; the leeway is {}",
+            lasting(self.leeway_s)
+        )
+    }
+}
+
+/// What the gateway measured. It tells the part that is certain, which is none where the clocks may agree.
+fn of_gateway(held: &GatewayIssuer) -> Option<ClockFacts> {
+    let certain = held.clock_ahead_seconds?;
+    let uncertainty_s = held.clock_uncertain_by_seconds.unwrap_or(1.0);
+    let ahead_s = if certain == 0.0 { 0.0 } else { certain + certain.signum() * uncertainty_s };
+    Some(ClockFacts { ahead_s, uncertainty_s, answers: 1 })
+}
+
+fn is_number(clock: &ClockFacts) -> bool {
+    clock.ahead_s.is_finite() && clock.uncertainty_s.is_finite()
+}
+
+/// A clock that no leeway should make up for, and whose it is.
+fn wrong(one: &Measured<'_>, all: &[Measured<'_>]) -> Finding {
+    let name = one.seen.name;
+    let by_gateway = one.by_gateway.map(|clock| clock.ahead_s);
+    let told =
+        by_gateway.map(|ahead| format!("the gateway says: {} {} its own", lasting(ahead), side(ahead)));
+    let here = one.clock.ahead_s;
+    let is_far = |ahead: f64| ahead.abs() >= WRONG_S;
+    let check = |finding: Finding| {
+        finding
+            .run("See whether this machine's clock is kept", ["timedatectl", "timesync-status"])
+            .run("or, with chrony", ["chronyc", "tracking"])
+    };
+    let theirs = |cause: String| Finding::new(Code::ProviderClockWrong, cause).of(name);
+    let others: Vec<f64> =
+        all.iter().filter(|other| other.seen.name != name).map(|other| other.clock.ahead_s).collect();
+    let finding = match by_gateway {
+        Some(gateway) if is_far(gateway) && !is_far(here) => {
+            let cause = format!("the clock of the gateway's machine is wrong by {}", lasting(gateway - here));
+            check(
+                Finding::new(Code::OurClockWrong, cause)
+                    .certain()
+                    .step("Set it, and have it kept by NTP; then nothing else is to do"),
+            )
+        }
+        Some(gateway) if !is_far(gateway) && is_far(here) => {
+            let cause = format!(
+                "the clock of the machine that looked is wrong by {}; the gateway's is right",
+                lasting(here - gateway)
+            );
+            check(Finding::new(Code::OurClockWrong, cause).certain().step(
+                "Set it. Tokens are decided by the gateway's clock, and that one agrees with the provider's",
+            ))
+        }
+        _ if !others.is_empty() && others.iter().all(|other| (other - here).abs() < WRONG_S) => {
+            let cause = format!("our clock is {} {} that of every provider", lasting(here), side(-here));
+            check(Finding::new(Code::OurClockWrong, cause).certain().step("Set it, and have it kept by NTP"))
+        }
+        _ if others.iter().any(|other| !is_far(*other)) => {
+            let cause = format!(
+                "the clock of {name} is {} {} ours, and other providers' are not",
+                lasting(here),
+                side(here)
+            );
+            theirs(cause).certain().step("Have whoever runs the provider set its clock, and keep it by NTP")
+        }
+        _ => {
+            let cause = format!("the clock of {name} is {} {} ours", lasting(here), side(here));
+            check(theirs(cause).likely().step("One of the two clocks is wrong. Look at ours first"))
+                .step("If ours is right, have whoever runs the provider set theirs, and keep it by NTP")
+        }
+    };
+    let effect = if here > 0.0 { "as from the future" } else { "as old, and expire early" };
+    finding
+        .seen(one.told())
+        .seen_all(told)
+        .seen_all(all.iter().filter(|other| other.seen.name != name).map(Measured::told))
+        .seen(format!("its tokens are seen {effect}"))
+        .step("A larger leeway is no way out: it makes every expired token valid for that much longer")
+}
+
+/// A difference that a good clock may have for a while, and a leeway that is smaller.
+fn narrow(one: &Measured<'_>) -> Finding {
+    let (name, leeway) = (one.seen.name, lasting(one.leeway_s));
+    let ClockFacts { ahead_s: ahead, uncertainty_s, .. } = one.larger();
+    let cause = format!(
+        "the clock of {name} is {} {} ours (give or take {}), and the leeway is {leeway}",
+        lasting(ahead),
+        side(ahead),
+        lasting(uncertainty_s)
+    );
+    let enough = ((ahead.abs() + uncertainty_s.abs()) / 10.0).ceil() * 10.0;
+    Finding::new(Code::LeewayTooSmall, cause)
+        .of(name)
+        .seen(one.told())
+        .step(format!(
+            "Set leeway = \"{enough:.0}s\" or more of the [[issuer]], or have both clocks kept by NTP"
+        ))
+        .run("See whether ours is", ["timedatectl", "timesync-status"])
+}
+
+fn side(ahead_s: f64) -> &'static str {
+    if ahead_s < 0.0 { "behind" } else { "ahead of" }
+}

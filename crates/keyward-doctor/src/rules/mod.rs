@@ -13,6 +13,7 @@ mod fold;
 mod found;
 mod gateway;
 mod handed_in;
+mod held;
 mod introspection;
 mod key_set;
 mod reach;

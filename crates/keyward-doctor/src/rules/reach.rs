@@ -105,6 +105,10 @@ impl Way<'_> {
     /// Whether some address answers as it should.
     fn look(&self, found: &mut Found) -> bool {
         let reach = self.reach;
+        if let Some(label) = &reach.refused {
+            found.add(self.refused(label));
+            return false;
+        }
         match &reach.lookup {
             Lookup::Failed(_) | Lookup::TimedOut => {
                 found.add(self.unresolved());
@@ -314,7 +318,7 @@ impl Way<'_> {
                 .step("Reach the provider by a name of its certificate, or have the certificate made for this one"),
             Code::TlsUntrusted => finding
                 .run_s_client("See the chain: an intermediate may be missing, or a private authority be above it", url)
-                .step("Have the provider send its intermediates; or declare its authority as [[issuer]] tls_anchors"),
+                .step("Have the provider send its intermediates; or declare its authority: ca_file of this [[issuer]]"),
             Code::TlsFails => finding.run_s_client("See how far the handshake comes", url),
             Code::ProviderFails | Code::AnswersTooSlowly | Code::AnswerBreaksOff => {
                 finding.run_curl(again, url).step("Tell whoever runs the provider: its own log says why")
@@ -323,6 +327,22 @@ impl Way<'_> {
                 .run_curl("See what is there", url)
                 .step("Compare with jwks_uri of the provider's discovery document"),
             _ => finding.run_curl("See what it answers", url),
+        }
+    }
+
+    /// The gateway asks nobody at such an address.
+    fn refused(&self, label: &str) -> Finding {
+        let (url, host, what) = (&self.reach.url, way::host(&self.reach.url), self.what);
+        match label {
+            "insecure_address" => self
+                .finding(Code::AddressInsecure, format!("the {what} is at {url}, without TLS: whoever is between chooses our keys"))
+                .certain()
+                .step("Have the provider name its https address (its external URL, or X-Forwarded-Proto of the proxy before it)"),
+            _ => self
+                .finding(Code::HostForeign, format!("the {what} is on another host than the issuer, {host}, and that is not followed"))
+                .certain()
+                .step(format!("If that host is the provider's, allow it: allow_hosts = [{host:?}] of this [[issuer]]"))
+                .step("If it is not, somebody may have changed the document: ask whoever runs the provider first"),
         }
     }
 

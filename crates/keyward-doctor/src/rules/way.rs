@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 use crate::diagnosis::Finding;
-use crate::facts::{Attempt, BodyKind, Ended, Lookup, Reach, TlsFacts, TlsTrouble, Waited};
+use crate::facts::{Attempt, BodyKind, Configured, Ended, Lookup, Reach, TlsFacts, TlsTrouble, Waited};
 
 use super::command::Command;
 use super::words::{listed, moment, several};
@@ -147,6 +147,27 @@ impl Finding {
             ["dig", "+noall", "+answer", "+comments", "-q", &host],
         )
         .run("and as the system does it, by its own files and search list", ["getent", "ahosts", &host])
+    }
+
+    /// How a person looks at every key of an issuer, and why it is not used.
+    pub(super) fn run_keys_check(self, configured: &Configured) -> Self {
+        const WHAT: &str = "Look at every key, and why it is not used";
+        match configured.key_source.as_deref() {
+            Some(place) => self.run(WHAT, ["keyward", "keys", "check", "--", place]),
+            None => {
+                let words = ["keyward", "keys", "check", "--issuer", &configured.issuer].map(str::to_owned);
+                let allowed = configured.allowed_hosts.iter().map(|host| format!("--allow-host={host}"));
+                self.run(WHAT, Command::new(words.into_iter().chain(allowed)))
+            }
+        }
+    }
+
+    /// The same, of an issuer of which only the name is known.
+    pub(super) fn run_keys_check_of(self, issuer: &str) -> Self {
+        self.run(
+            "Look at every key, and why it is not used",
+            ["keyward", "keys", "check", "--issuer", issuer],
+        )
     }
 
     /// How a person looks at the certificates that the address sends.
