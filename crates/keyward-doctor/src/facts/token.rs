@@ -12,11 +12,14 @@ pub struct TokenFacts {
     pub octets: usize,
     /// Why it is no token that could be verified, in words; none where its form is sound.
     pub malformed: Option<String>,
+    /// The label of the reason that its form alone is refused for; none where its form is sound.
+    #[serde(default)]
+    pub refused_for: Option<String>,
     /// What it was handed in with and should not be: quotes, `Bearer `, spaces, a comma.
     pub wrapped_in: Option<String>,
-    /// `alg` of its header.
+    /// `alg` of its header; `none` for that, and `another` for one that Keyward does not know.
     pub algorithm: Option<String>,
-    /// `typ` of its header.
+    /// `typ` of its header, where it is a usual one or one that is configured; `another` where it is not.
     pub token_type: Option<String>,
     /// What it seems to be.
     pub kind: TokenKind,
@@ -94,10 +97,14 @@ pub enum KidMatch {
     /// It has none.
     #[default]
     Absent,
-    /// It is published in another spelling: other case, padding, hexadecimal for base64url, and the like.
+    /// There is no key set to look in.
+    NotTried,
+    /// It is published in another spelling.
     Otherwise {
         /// How it is published.
         published: String,
+        /// What the difference is, in words: `case`, `hexadecimal for base64url`, `thumbprint` and the like.
+        differs_in: String,
     },
     /// It is published.
     Published(String),
@@ -169,8 +176,8 @@ pub enum AudiencePlace {
 pub struct WouldBe {
     /// Which: `route 1 (/api)`, or the issuer's name.
     pub of: String,
-    /// `accept`, `reject` or `undecided`.
+    /// `accept`, `reject`, `undecided`, or `introspected` where the issuer's endpoint has the word, which was not asked.
     pub verdict: String,
-    /// The reason's label; none where it is accepted.
+    /// The reason's label; none where it is accepted or introspected.
     pub reason: Option<String>,
 }

@@ -1,7 +1,0 @@
-//! What clients send, as the gateway counts it.
-
-use crate::facts::Facts;
-
-use super::found::Found;
-
-pub(super) fn look(_facts: &Facts, _found: &mut Found) {}
