@@ -30,6 +30,8 @@ pub struct IssuerStatus {
     pub age_seconds: Option<u64>,
     /// How long until it verifies nothing, in seconds, unless a fetch succeeds.
     pub usable_for_seconds: Option<u64>,
+    /// How old the set may become, in seconds; none where there is no set to fetch.
+    pub stale_limit_seconds: Option<u64>,
     /// How long until the next fetch, in seconds; none while one is under way.
     pub next_refresh_seconds: Option<u64>,
     /// How many fetches have failed in a row.
@@ -136,6 +138,7 @@ impl IssuerStatus {
             fetched_at: set.map(|set| format_time(set.fetch_started().wall)),
             age_seconds: set.map(|set| now.wall.saturating_since(set.fetch_started().wall).as_secs()),
             usable_for_seconds: set.map(|set| until(set.usable_until())),
+            stale_limit_seconds: fetches.then(|| keeper.settings().key_set.stale_limit.as_secs()),
             next_refresh_seconds: next_fetch.filter(|_| fetches).map(until),
             failures,
             failing: trouble.as_ref().map(|trouble| trouble.label),

@@ -68,7 +68,7 @@ metrics! {
     JWKS_SNAPSHOT_IN_USE = Namespace Gauge "jwks_snapshot_in_use", None, [ISSUER],
         "1 where the keys came from the disk";
     CLOCK_AHEAD = Namespace Gauge "clock_ahead_seconds", SECONDS, [ISSUER],
-        "By how much the issuer's clock was ahead of ours when it last answered, negative where it was behind, by issuer";
+        "By how much the issuer's clock is certainly ahead of ours, negative where it is behind, 0 where they may agree, by issuer";
     KEY_VERDICTS = Namespace Counter "key_verdicts", None, [ISSUER, KID],
         "Tokens that a key verified and that were accepted, or refused for its certificate alone, by issuer and kid";
     EXPIRED_WRAPPER_VERDICTS = Namespace Counter "expired_wrapper_verdicts", None, [ISSUER, KID],

@@ -1,5 +1,7 @@
 //! What is shown of the issuers' key sets, as it is at the moment of the scrape.
 
+use std::sync::atomic::AtomicU64;
+
 use keyward::IssuerStatus;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -17,7 +19,7 @@ pub(super) struct IssuerMetrics {
     failures: Family<Issuer, Gauge>,
     keys: Family<IssuerState, Gauge>,
     snapshot: Family<Issuer, Gauge>,
-    clock_ahead: Family<Issuer, Gauge>,
+    clock_ahead: Family<Issuer, Gauge<f64, AtomicU64>>,
 }
 
 impl IssuerMetrics {
@@ -37,10 +39,11 @@ impl IssuerMetrics {
     /// Begins a scrape with no issuers, so that none stays that is no longer configured.
     pub(super) fn clear(&self) {
         let Self { age, usable_for, stale_limit, usable, failures, keys, snapshot, clock_ahead } = self;
-        for gauges in [age, usable_for, stale_limit, usable, failures, snapshot, clock_ahead] {
+        for gauges in [age, usable_for, stale_limit, usable, failures, snapshot] {
             gauges.clear();
         }
         keys.clear();
+        clock_ahead.clear();
     }
 
     pub(super) fn set(&self, status: &IssuerStatus) {
@@ -52,6 +55,12 @@ impl IssuerMetrics {
         // Where nothing was ever fetched it is 0, so that an alert on it fires. A secret has no such time.
         if status.state != "fixed" {
             self.usable_for.get_or_create(&label).set(signed(status.usable_for_seconds.unwrap_or(0)));
+        }
+        if let Some(limit) = status.stale_limit_seconds {
+            self.stale_limit.get_or_create(&label).set(signed(limit));
+        }
+        if let Some(ahead) = status.clock_ahead_seconds {
+            self.clock_ahead.get_or_create(&label).set(ahead);
         }
         self.usable.get_or_create(&label).set(i64::from(status.usable));
         self.failures.get_or_create(&label).set(i64::from(status.failures));
@@ -66,9 +75,10 @@ impl IssuerMetrics {
     #[cfg(test)]
     pub(super) fn show_all(&self) {
         let Self { age, usable_for, stale_limit, usable, failures, keys, snapshot, clock_ahead } = self;
-        for gauge in [age, usable_for, stale_limit, usable, failures, snapshot, clock_ahead] {
+        for gauge in [age, usable_for, stale_limit, usable, failures, snapshot] {
             drop(gauge.get_or_create(&Issuer { issuer: String::new() }));
         }
+        drop(clock_ahead.get_or_create(&Issuer { issuer: String::new() }));
         drop(keys.get_or_create(&IssuerState { issuer: String::new(), state: "usable" }));
     }
 }

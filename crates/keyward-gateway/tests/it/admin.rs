@@ -45,6 +45,8 @@ async fn a_gateway_that_has_asked_nobody_yet_is_starting() {
     assert_eq!(running.readiness().await, (503, "starting".to_owned()));
     assert_eq!(running.operator("/healthz").await.status, 200);
     // An alert on keys that run out needs a number.
+    let limit = running.metric("keyward_jwks_stale_limit_seconds{issuer=\"main\"}").await;
+    assert_eq!(limit, Some(3600.0));
     let usable_for = running.metric("keyward_jwks_usable_for_seconds{issuer=\"main\"}").await;
     assert_eq!(
         (usable_for, running.metric("keyward_jwks_age_seconds{issuer=\"main\"}").await),

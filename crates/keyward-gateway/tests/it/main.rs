@@ -32,6 +32,7 @@ mod reload;
 mod routes;
 mod shared_proofs;
 mod support;
+mod telemetry;
 mod tls;
 mod tls_config;
 mod tls_reload;
