@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::original::{Asked, Original, Unclear};
 use crate::presented::Shown;
-use crate::recorder::{Short, Source, Summary};
+use crate::recorder::{Judged, Outcome};
 use crate::refusal_log::RefusalLog;
 use crate::route::{Route, RouteId};
 use crate::tls::HandshakeError;
@@ -134,15 +134,11 @@ impl Authorizer {
         let now = self.clock.mono();
         let took = now.saturating_since(arrived);
         self.metrics().verdict(verdict.reason(), took.as_secs_f64());
-        let mut summary = Summary::new(now, took, verdict.reason());
-        summary.route = question.route_number();
+        let judged =
+            |outcome| Judged { at: now, took, route: question.id.number(&question.live.routes), outcome };
         match verdict {
             Verdict::Accept(verified) => {
-                summary.source = Some(Source::of(&verified));
-                summary.cause = verified.fallback();
-                summary.issuer = Short::of(verified.issuer_name());
-                summary.kid = verified.kid().map(Short::of).unwrap_or_default();
-                self.observers.recorder.verdict(summary);
+                self.observers.recorder.verdict(&judged(Outcome::Accepted(&verified)));
                 let mut answer = pass(question.live, question.route, Some(&verified));
                 if question.live.dpop.is_some() && question.sent_by() == Scheme::Dpop {
                     wire::add_nonce(question.live.verifier.dpop_nonce().as_deref(), answer.headers_mut());
@@ -153,13 +149,13 @@ impl Authorizer {
                 answer
             }
             Verdict::Reject(reason) | Verdict::Undecided(reason) => {
-                if let Some(left_out) = self.refusals.admit(reason, now) {
-                    // Looking it up takes a while: it is told of as many as there are lines.
-                    let kid = question.published_kid();
-                    summary.kid = kid.as_deref().map(Short::of).unwrap_or_default();
+                let line = self.refusals.admit(reason, now);
+                // Looking it up takes a while: it is told of as many as there are lines.
+                let kid = line.and_then(|_| question.published_kid());
+                if let Some(left_out) = line {
                     question.log_refusal(reason, kid.as_deref(), left_out);
                 }
-                self.observers.recorder.verdict(summary);
+                self.observers.recorder.verdict(&judged(Outcome::Refused(reason, kid.as_deref())));
                 question.refuse(reason)
             }
         }
@@ -272,11 +268,6 @@ impl<'a> Question<'a> {
         wire::add_headers_for(reason, &offer, headers);
         identity::add(live.routes.told_headers(), &[], None, headers);
         answer
-    }
-
-    /// The route's number for the recorder; 0 where none matched.
-    fn route_number(&self) -> u32 {
-        self.id.number(&self.live.routes).and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
     }
 
     fn published_kid(&self) -> Option<String> {

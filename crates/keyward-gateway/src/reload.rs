@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::authorize::Authorizer;
-use crate::config::{Config, Limits, LogFormat, LogLevel};
+use crate::config::{Config, Limits, LogFormat, LogLevel, RecorderSettings};
 use crate::live::Live;
 use crate::observers::Observers;
 use crate::server::RunError;
@@ -38,6 +38,7 @@ pub(crate) struct Lasting {
     log_format: LogFormat,
     log_level: LogLevel,
     metrics_namespace: String,
+    recorder: RecorderSettings,
 }
 
 /// By what a file's change shows.
@@ -123,7 +124,7 @@ impl Reloader {
         if Lasting::of(&config) != self.lasting {
             tracing::warn!(
                 event = "config_needs_restart",
-                "addresses, limits, the log and the metrics' namespace change with a restart only"
+                "addresses, limits, the log, the recorder and the metrics' namespace change with a restart only"
             );
         }
         let live = Live::start(config, &self.authorizer.observers, Some(&self.authorizer.live.load()))?;
@@ -156,6 +157,7 @@ impl Lasting {
             log_format: config.log_format,
             log_level: config.log_level,
             metrics_namespace: config.metrics_namespace.clone(),
+            recorder: config.recorder.clone(),
         }
     }
 }

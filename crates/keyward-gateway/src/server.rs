@@ -30,7 +30,7 @@ use crate::live::Live;
 use crate::logs;
 use crate::metrics::Metrics;
 use crate::observers::Observers;
-use crate::recorder::{self, Recorder};
+use crate::recorder::{self, Dumps, Recorder};
 use crate::reload::{Lasting, Reloader};
 use crate::tls::{self, ListenerTls};
 
@@ -83,6 +83,7 @@ pub struct Gateway {
     admin_listener: TcpListener,
     authorizer: Arc<Authorizer>,
     admin: Arc<Admin>,
+    dumps: Arc<Dumps>,
     limits: Limits,
     lasting: Lasting,
     files: Vec<PathBuf>,
@@ -97,7 +98,10 @@ pub async fn run(path: &Path) -> Result<(), RunError> {
     logs::set_up(config.log_format, config.log_level);
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    // Before its listeners: who does not know this signal ends by it.
+    let dump = signal(SignalKind::user_defined1()).map_err(RunError::Signals)?;
     let gateway = Gateway::bind(config).await?;
+    let dumping = tokio::spawn(recorder::keep_at(dump, Arc::clone(&gateway.dumps)));
     let reloading = tokio::spawn(gateway.reloader(path).run());
     let addresses = gateway.addresses();
     tracing::info!(
@@ -116,6 +120,7 @@ pub async fn run(path: &Path) -> Result<(), RunError> {
         })
         .await;
     reloading.abort();
+    dumping.abort();
     tracing::info!(event = "gateway_stopped", "keyward gateway stopped");
     Ok(())
 }
@@ -132,12 +137,13 @@ impl Gateway {
         let lasting = Lasting::of(&config);
         let files = config.files.clone();
         let metrics = Metrics::new(&config.metrics_namespace);
-        let recorder = Recorder::new(Arc::new(SystemClock::new()), recorder::DEFAULT_CAPACITY);
+        let recorder = Recorder::new(Arc::new(SystemClock::new()), config.recorder.capacity);
         let observers = Arc::new(Observers { metrics, recorder });
+        let dumps = Arc::new(Dumps::new(Arc::clone(&observers), config.recorder.folder.clone()));
         let live = Live::start(config, &observers, None)?;
         let authorizer = Arc::new(Authorizer::new(live, observers));
         let admin = Arc::new(Admin::new(Arc::clone(&authorizer)));
-        Ok(Self { listener, admin_listener, authorizer, admin, limits, lasting, files })
+        Ok(Self { listener, admin_listener, authorizer, admin, dumps, limits, lasting, files })
     }
 
     /// Where it listens; none where the system does not say.
@@ -159,11 +165,11 @@ impl Gateway {
     /// Serves until `shutdown`, then says so on `/readyz`, takes no new connections once the grace is over, and
     /// lets open requests end within the drain timeout.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, admin_listener, authorizer, admin, limits, .. } = self;
+        let Self { listener, admin_listener, authorizer, admin, dumps, limits, .. } = self;
         let serving_operators =
             serve_admin(admin_listener, Arc::clone(&admin), Arc::clone(&authorizer), limits);
         let answering_operators = tokio::spawn(serving_operators);
-        let recording = tokio::spawn(recorder::watch(Arc::clone(&authorizer.observers)));
+        let recording = tokio::spawn(recorder::watch(Arc::clone(&authorizer.observers), dumps));
         let graceful = GracefulShutdown::new();
         // It ends the handshakes when it is dropped: nobody has asked anything there.
         let (shaking_hands, ending) = watch::channel(());

@@ -66,6 +66,8 @@ pub struct Config {
     pub verdict_cache_octets: u64,
     /// Where the last good keys are kept.
     pub snapshot_folder: Option<PathBuf>,
+    /// What is recorded.
+    pub recorder: RecorderSettings,
     /// The issuers, in their order.
     pub issuers: Vec<IssuerSettings>,
     /// The routes, in their order.
@@ -90,6 +92,15 @@ pub struct Limits {
     pub drain_grace: Duration,
     /// How long open requests may go on after that.
     pub drain_timeout: Duration,
+}
+
+/// What the flight recorder keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecorderSettings {
+    /// Verdicts, in memory.
+    pub capacity: usize,
+    /// Where it is written to when somebody asks for it, or verdicts multiply; none for a line in the log.
+    pub folder: Option<PathBuf>,
 }
 
 impl Config {
@@ -151,6 +162,10 @@ impl Config {
             log_level: raw.log.level.unwrap_or_default(),
             verdict_cache_octets: raw.verdict_cache.octets.unwrap_or(32 * 1024 * 1024),
             snapshot_folder: raw.snapshot.folder.map(|snapshots| source.folder.join(snapshots)),
+            recorder: RecorderSettings {
+                capacity: source.number(raw.recorder.capacity, 2048, 0..=65_536)?,
+                folder: raw.recorder.folder.map(|recordings| source.folder.join(recordings)),
+            },
             issuers,
             routes,
             files: Vec::new(),

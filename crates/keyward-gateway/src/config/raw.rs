@@ -24,6 +24,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) snapshot: RawSnapshot,
     #[serde(default)]
+    pub(super) recorder: RawRecorder,
+    #[serde(default)]
     pub(super) issuer: Vec<Spanned<RawIssuer>>,
     #[serde(default)]
     pub(super) route: Vec<RawRoute>,
@@ -69,6 +71,13 @@ pub(super) struct RawVerdictCache {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSnapshot {
+    pub(super) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecorder {
+    pub(super) capacity: Option<Spanned<usize>>,
     pub(super) folder: Option<PathBuf>,
 }
 

@@ -2,7 +2,9 @@
 //! memory. No token is in it, and no claim.
 
 mod counts;
+mod dump;
 mod report;
+mod spike;
 mod summary;
 mod transition;
 mod watch;
@@ -15,15 +17,14 @@ use keyward::event::{Event, Observer};
 use keyward::{FallbackCause, Now};
 
 use counts::{Seconds, Tally};
+pub(crate) use dump::Dumps;
 use report::Recorded;
 pub(crate) use report::{Asked, PATH, Recording};
+use spike::{Spike, Spikes};
 use summary::Summaries;
-pub(crate) use summary::{Short, Source, Summary};
+pub(crate) use summary::{Judged, Outcome};
 use transition::{Transitions, What};
-pub(crate) use watch::watch;
-
-/// How many verdicts are kept.
-pub(crate) const DEFAULT_CAPACITY: usize = 2048;
+pub(crate) use watch::{keep_at, watch};
 
 /// Records what a gateway does. Recording a verdict allocates nothing and waits for nobody.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(crate) struct Recorder {
     started: Now,
     tally: Tally,
     seconds: Mutex<Seconds>,
+    spikes: Mutex<Spikes>,
     summaries: Summaries,
     transitions: Mutex<Transitions>,
 }
@@ -44,6 +46,7 @@ impl Recorder {
             started,
             tally: Tally::new(),
             seconds: Mutex::new(Seconds::new(started.mono)),
+            spikes: Mutex::new(Spikes::new(started.mono)),
             summaries: Summaries::new(capacity),
             transitions: Mutex::default(),
         }
@@ -61,9 +64,12 @@ impl Recorder {
 
     /// A verdict.
     #[inline]
-    pub(crate) fn verdict(&self, summary: Summary) {
-        self.tally.verdict(summary.reason);
-        self.summaries.push(summary);
+    pub(crate) fn verdict(&self, judged: &Judged<'_>) {
+        self.tally.verdict(match judged.outcome {
+            Outcome::Accepted(_) => None,
+            Outcome::Refused(reason, _) => Some(reason),
+        });
+        self.summaries.push(judged);
     }
 
     /// That a verdict was reached by the second way.
@@ -83,10 +89,11 @@ impl Recorder {
         self.push(What::of_gateway(event));
     }
 
-    /// Closes the second that is over, if one is.
-    pub(crate) fn tick(&self) {
+    /// Closes the second that is over, if one is, and says whether verdicts multiplied in it.
+    pub(crate) fn tick(&self) -> Option<Spike> {
         let now = self.clock.mono();
-        self.seconds().close(now, self.tally.read());
+        let families = self.seconds().close(now, self.tally.read())?;
+        self.spikes.lock().unwrap_or_else(PoisonError::into_inner).look(now, families)
     }
 
     /// What is recorded of the last `since`, with this many of the last verdicts.

@@ -92,7 +92,7 @@ struct RecordedVerdict {
     issuer: Option<String>,
     kid: Option<String>,
     /// The route's number in the configuration, from 1; none where none matched.
-    route: Option<u32>,
+    route: Option<usize>,
     source: Option<&'static str>,
     cause: Option<&'static str>,
     took_us: u64,
@@ -115,6 +115,15 @@ impl Asked {
         }
         Ok(asked)
     }
+}
+
+/// How much there was of everything.
+pub(super) struct Sums {
+    pub(super) since_s: u64,
+    pub(super) accepted: u64,
+    pub(super) rejected: u64,
+    pub(super) undecided: u64,
+    pub(super) fallbacks: u64,
 }
 
 /// What a recording is made from.
@@ -153,6 +162,25 @@ impl Recording {
         };
         counted.into_iter().for_each(|counted| recording.count(counted));
         recording
+    }
+
+    pub(super) fn at(&self) -> &str {
+        &self.at
+    }
+
+    /// How much there was of everything.
+    pub(super) fn sums(&self) -> Sums {
+        let sum = |verdict| {
+            let of_it = self.verdicts.iter().filter(|count| count.verdict == verdict);
+            of_it.map(|count| count.count).sum()
+        };
+        Sums {
+            since_s: self.since_seconds,
+            accepted: sum("accept"),
+            rejected: sum("reject"),
+            undecided: sum("undecided"),
+            fallbacks: self.fallbacks.iter().map(|count| count.count).sum(),
+        }
     }
 
     fn count(&mut self, counted: Counted) {
@@ -202,10 +230,10 @@ impl RecordedVerdict {
             reason: reason.map(Reason::label),
             issuer: issuer.text(),
             kid: kid.text(),
-            route: (*route > 0).then_some(*route),
+            route: *route,
             source: source.map(Source::label),
             cause: cause.map(FallbackCause::label),
-            took_us: took / 1000,
+            took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -11,20 +11,37 @@ use keyward::{FallbackCause, MonoTime, Reason, Verified, VerifiedBy};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
     pub(crate) at: MonoTime,
-    /// From the request's arrival, in nanoseconds.
-    pub(crate) took: u64,
+    /// From the request's arrival on.
+    pub(crate) took: Duration,
     /// None where it was accepted.
     pub(crate) reason: Option<Reason>,
     /// By what it was accepted.
     pub(crate) source: Option<Source>,
     /// Why the first way could not tell, where it was the second.
     pub(crate) cause: Option<FallbackCause>,
-    /// The route's number in the configuration, from 1; 0 where none matched.
-    pub(crate) route: u32,
+    /// The route's number in the configuration, from 1; none where no route matched.
+    pub(crate) route: Option<usize>,
     /// Our name for the issuer, where it is known.
     pub(crate) issuer: Short<30>,
     /// The id of a published key.
     pub(crate) kid: Short<54>,
+}
+
+/// What a summary is made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judged<'a> {
+    pub(crate) at: MonoTime,
+    pub(crate) took: Duration,
+    pub(crate) route: Option<usize>,
+    pub(crate) outcome: Outcome<'a>,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome<'a> {
+    Accepted(&'a Verified),
+    /// The key's id only where it is published.
+    Refused(Reason, Option<&'a str>),
 }
 
 /// By what a token was accepted.
@@ -49,23 +66,40 @@ pub(crate) struct Short<const OCTETS: usize> {
 /// missed, and that is counted.
 #[derive(Debug)]
 pub(super) struct Summaries {
-    places: Box<[Mutex<Option<Summary>>]>,
+    places: Box<[Mutex<Summary>]>,
     next: AtomicUsize,
     missed: AtomicU64,
 }
 
 impl Summary {
-    /// One of which nothing is known but this.
-    pub(crate) fn new(at: MonoTime, took: Duration, reason: Option<Reason>) -> Self {
-        Self {
-            at,
-            took: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
-            reason,
-            source: None,
-            cause: None,
-            route: 0,
-            issuer: Short::default(),
-            kid: Short::default(),
+    const EMPTY: Self = Self {
+        at: MonoTime(0),
+        took: Duration::ZERO,
+        reason: None,
+        source: None,
+        cause: None,
+        route: None,
+        issuer: Short::EMPTY,
+        kid: Short::EMPTY,
+    };
+
+    /// Takes the place of the one that was here. It is written where it stays: a copy on the way would cost as much again.
+    #[inline]
+    fn replace(&mut self, judged: &Judged<'_>) {
+        (self.at, self.took, self.route) = (judged.at, judged.took, judged.route);
+        match judged.outcome {
+            Outcome::Accepted(verified) => {
+                self.reason = None;
+                self.cause = verified.fallback();
+                self.source = Some(Source::of(verified));
+                self.issuer.write(verified.issuer_name());
+                self.kid.write(verified.kid().unwrap_or_default());
+            }
+            Outcome::Refused(reason, kid) => {
+                (self.reason, self.cause, self.source) = (Some(reason), None, None);
+                self.issuer.write("");
+                self.kid.write(kid.unwrap_or_default());
+            }
         }
     }
 }
@@ -73,18 +107,18 @@ impl Summary {
 impl Summaries {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            places: (0..capacity).map(|_| Mutex::new(None)).collect(),
+            places: (0..capacity).map(|_| Mutex::new(Summary::EMPTY)).collect(),
             next: AtomicUsize::new(0),
             missed: AtomicU64::new(0),
         }
     }
 
     #[inline]
-    pub(super) fn push(&self, summary: Summary) {
+    pub(super) fn push(&self, judged: &Judged<'_>) {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let place = next.checked_rem(self.places.len()).and_then(|place| self.places.get(place));
         match place.map(Mutex::try_lock) {
-            Some(Ok(mut place)) => *place = Some(summary),
+            Some(Ok(mut place)) => place.replace(judged),
             Some(Err(_)) => self.miss(),
             // A recorder without summaries.
             None => {}
@@ -103,8 +137,10 @@ impl Summaries {
 
     /// The last `count` of them, the last one first.
     pub(super) fn last(&self, count: usize) -> Vec<Summary> {
-        let kept = |place: &Mutex<Option<Summary>>| *place.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut summaries: Vec<_> = self.places.iter().filter_map(kept).collect();
+        let read = |place: &Mutex<Summary>| *place.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing was decided at the clock's origin.
+        let is_kept = |summary: &Summary| summary.at != Summary::EMPTY.at;
+        let mut summaries: Vec<_> = self.places.iter().map(read).filter(is_kept).collect();
         summaries.sort_by_key(|summary| Reverse(summary.at));
         summaries.truncate(count);
         summaries
@@ -132,18 +168,16 @@ impl Source {
 }
 
 impl<const OCTETS: usize> Short<OCTETS> {
+    const EMPTY: Self = Self { octets: [0; OCTETS], kept: 0, is_cut: false };
+
     #[inline]
-    pub(crate) fn of(text: &str) -> Self {
-        let mut octets = [0; OCTETS];
-        let is_cut = text.len() > OCTETS;
-        let mut kept = text.len().min(OCTETS);
-        while !text.is_char_boundary(kept) {
-            kept -= 1;
+    fn write(&mut self, text: &str) {
+        let (text, is_cut) = if text.len() > OCTETS { (cut(text, OCTETS), true) } else { (text, false) };
+        (self.kept, self.is_cut) = (0, is_cut);
+        if let (Some(octets), Ok(kept)) = (self.octets.get_mut(..text.len()), u8::try_from(text.len())) {
+            octets.copy_from_slice(text.as_bytes());
+            self.kept = kept;
         }
-        for (octet, of_text) in octets.iter_mut().zip(text.as_bytes().iter().take(kept)) {
-            *octet = *of_text;
-        }
-        Self { octets, kept: u8::try_from(kept).unwrap_or(0), is_cut }
     }
 
     /// The text; none where it is empty. One that was cut ends with an ellipsis.
@@ -155,10 +189,10 @@ impl<const OCTETS: usize> Short<OCTETS> {
     }
 }
 
-impl<const OCTETS: usize> Default for Short<OCTETS> {
-    fn default() -> Self {
-        Self { octets: [0; OCTETS], kept: 0, is_cut: false }
-    }
+/// As much of a text as there is room for.
+#[cold]
+fn cut(text: &str, octets: usize) -> &str {
+    text.get(..text.floor_char_boundary(octets)).unwrap_or_default()
 }
 
 impl<const OCTETS: usize> std::fmt::Debug for Short<OCTETS> {
@@ -171,15 +205,16 @@ impl<const OCTETS: usize> std::fmt::Debug for Short<OCTETS> {
 mod tests {
     use super::*;
 
-    fn at(nanos: u64) -> Summary {
-        Summary::new(MonoTime(nanos), Duration::ZERO, None)
+    fn at(nanos: u64) -> Judged<'static> {
+        let outcome = Outcome::Refused(Reason::Expired, Some("kid"));
+        Judged { at: MonoTime(nanos), took: Duration::ZERO, route: None, outcome }
     }
 
     #[test]
     fn the_last_ones_are_kept_the_last_first() {
         let summaries = Summaries::new(3);
         assert!(summaries.last(9).is_empty());
-        (1..=5).for_each(|nanos| summaries.push(at(nanos)));
+        (1..=5).for_each(|nanos| summaries.push(&at(nanos)));
         let times = |count| summaries.last(count).iter().map(|summary| summary.at.0).collect::<Vec<_>>();
         assert_eq!((times(9), times(2), times(0)), (vec![5, 4, 3], vec![5, 4], vec![]));
         assert_eq!(summaries.missed(), 0);
@@ -189,25 +224,31 @@ mod tests {
     fn a_place_that_somebody_looks_at_is_missed_and_not_waited_for() {
         let summaries = Summaries::new(2);
         let looking = summaries.places[0].lock().unwrap();
-        (1..=4).for_each(|nanos| summaries.push(at(nanos)));
+        (1..=4).for_each(|nanos| summaries.push(&at(nanos)));
         drop(looking);
         assert_eq!(summaries.missed(), 2);
-        assert_eq!(summaries.last(9).len(), 1);
+        assert_eq!(summaries.last(9).iter().map(|summary| summary.at.0).collect::<Vec<_>>(), [4]);
     }
 
     #[test]
     fn none_are_kept_where_there_is_no_room() {
         let summaries = Summaries::new(0);
-        summaries.push(at(1));
+        summaries.push(&at(1));
         assert_eq!((summaries.last(9).len(), summaries.missed()), (0, 0));
     }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        assert_eq!(Short::<4>::of("").text(), None);
-        assert_eq!(Short::<4>::of("abcd").text().as_deref(), Some("abcd"));
-        assert_eq!(Short::<4>::of("abcde").text().as_deref(), Some("abcd…"));
-        assert_eq!(Short::<4>::of("abcé").text().as_deref(), Some("abc…"));
-        assert_eq!(Short::<1>::of("é").text().as_deref(), Some("…"));
+        fn kept<const OCTETS: usize>(text: &str) -> Option<String> {
+            let mut short = Short::<OCTETS>::EMPTY;
+            short.write("before");
+            short.write(text);
+            short.text()
+        }
+        assert_eq!(kept::<4>(""), None);
+        assert_eq!(kept::<4>("abcd").as_deref(), Some("abcd"));
+        assert_eq!(kept::<4>("abcde").as_deref(), Some("abcd…"));
+        assert_eq!(kept::<4>("abcé").as_deref(), Some("abc…"));
+        assert_eq!(kept::<1>("é").as_deref(), Some("…"));
     }
 }

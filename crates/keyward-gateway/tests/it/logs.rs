@@ -236,6 +236,7 @@ async fn a_refused_configuration_is_loud_and_names_its_place() {
         config("[log]\nlevel = \"debug\""),
         config("").replace("[gateway.limits]", "[gateway.limits]\nconnections = 5"),
         config("").replace("[gateway]", "[gateway]\nmetrics_namespace = \"other\""),
+        config("[recorder]\ncapacity = 5"),
     ] {
         let before = lines.of("config_needs_restart").len();
         folder.write("keyward.toml", &lasting);
@@ -244,6 +245,6 @@ async fn a_refused_configuration_is_loud_and_names_its_place() {
     }
     folder.write("keyward.toml", &config("[[route]]"));
     running.reloader.as_mut().unwrap().reload().unwrap();
-    assert_eq!(lines.of("config_needs_restart").len(), 4);
-    assert_eq!(lines.of("config_reloaded").len(), 5);
+    assert_eq!(lines.of("config_needs_restart").len(), 5);
+    assert_eq!(lines.of("config_reloaded").len(), 6);
 }

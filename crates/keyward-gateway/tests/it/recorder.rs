@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::logs::Lines;
 use crate::provider::{Mood, Provider};
 use crate::support::{
-    Folder, STRANGERS_KEY, bearer, claims, config, expired_token, good_token, other_issuer, sign, with,
+    Folder, STRANGERS_KEY, bearer, claims, config, expired_token, good_token, other_issuer, sign, until, with,
 };
 
 /// What a recording counts of one verdict.
@@ -152,4 +153,85 @@ async fn a_query_that_is_not_understood_is_refused() {
             .status(),
         405
     );
+}
+
+/// Sends SIGUSR1 to this very process, in which only gateways that are run listen for it.
+fn ask_by_signal() {
+    let process = std::process::id().to_string();
+    assert!(std::process::Command::new("kill").args(["-USR1", &process]).status().unwrap().success());
+}
+
+/// Runs a gateway as the command line does, and asks for its recording.
+async fn run_and_ask(folder: &Folder, text: &str, is_kept: impl Fn(&Lines) -> bool) -> Lines {
+    let lines = Lines::capture();
+    folder.write("keyward.toml", text);
+    let path = folder.path("keyward.toml");
+    let running = tokio::spawn(async move { keyward_gateway::run(&path).await });
+    until(async || !lines.of("gateway_started").is_empty()).await;
+    ask_by_signal();
+    until(async || is_kept(&lines)).await;
+    running.abort();
+    lines
+}
+
+#[tokio::test]
+async fn a_signal_keeps_what_is_recorded_in_a_file() {
+    let folder = Folder::new();
+    let recordings = folder.path("recordings");
+    let files = || {
+        std::fs::read_dir(&recordings).map(|files| files.flatten().collect::<Vec<_>>()).unwrap_or_default()
+    };
+    let is_kept = |_: &Lines| {
+        files().iter().any(|file| file.file_name().to_str().unwrap().starts_with("keyward-recorder-"))
+    };
+    run_and_ask(&folder, &config("[recorder]\nfolder = \"recordings\""), is_kept).await;
+    let text = std::fs::read_to_string(files()[0].path()).unwrap();
+    let content: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&content["dumped_for"], &content["version"]),
+        (&json!("signal"), &json!(env!("CARGO_PKG_VERSION")))
+    );
+    assert!(content["transitions"].is_array() && content["recent"].is_array());
+}
+
+#[tokio::test]
+async fn a_signal_tells_the_counts_where_there_is_no_folder() {
+    let folder = Folder::new();
+    let is_told = |lines: &Lines| !lines.of("recorder_dumped").is_empty();
+    let told = run_and_ask(&folder, &config("[recorder]\ncapacity = 0"), is_told).await.of("recorder_dumped");
+    for (field, value) in [
+        ("level", json!("INFO")),
+        ("cause", json!("signal")),
+        ("accepted", json!(0)),
+        ("fallbacks", json!(0)),
+    ] {
+        assert_eq!(told[0][field], value, "{told:?}");
+    }
+    assert!(told[0].get("path").is_none());
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_to_is_told() {
+    let folder = Folder::new();
+    folder.write("recordings", "no folder");
+    let is_told = |lines: &Lines| !lines.of("recorder_dump_failed").is_empty();
+    let text = config("[recorder]\nfolder = \"recordings\"");
+    let told = run_and_ask(&folder, &text, is_told).await.of("recorder_dump_failed");
+    assert!(told[0]["path"].as_str().unwrap().ends_with("/recordings"), "{told:?}");
+}
+
+#[tokio::test]
+async fn as_many_verdicts_are_kept_as_there_is_room_for() {
+    let folder = Folder::new();
+    for capacity in [0, 3] {
+        let running = folder.start(&config(&format!("[recorder]\ncapacity = {capacity}"))).await;
+        for _ in 0..5 {
+            running.ask_with(&good_token()).await;
+        }
+        let recording = running.operator("/debug/recorder").await.json();
+        assert_eq!(recording["recent"].as_array().unwrap().len(), capacity);
+        assert_eq!(counted(&recording, "accept", None), Some(5));
+    }
+    let error = folder.parse(&config("[recorder]\ncapacity = 65537")).unwrap_err();
+    assert!(error.to_string().contains("at most 65536 is possible here"), "{error}");
 }
