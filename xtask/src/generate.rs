@@ -5,7 +5,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{Failure, command};
+use crate::{Failure, Selection, command, runbook};
+
+/// What the pages of the runbook are called together.
+const RUNBOOK: &str = "runbook";
 
 /// The pages, by their names in `keyward reference PAGE`.
 const PAGES: [(&str, &str); 5] = [
@@ -16,31 +19,55 @@ const PAGES: [(&str, &str); 5] = [
     ("reasons", "docs/reference/reasons/README.md"),
 ];
 
-/// Writes all pages.
-pub(crate) fn write() -> Result<(), Failure> {
-    for (path, text) in pages()? {
+/// Writes the pages that are named, all where none is.
+pub(crate) fn write(selection: &Selection) -> Result<(), Failure> {
+    if selection.wants(RUNBOOK) {
+        for page in runbook::pages()? {
+            if let Some(folder) = page.path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::write(page.path, page.text)?;
+        }
+    }
+    for (path, text) in pages(selection)? {
         fs::write(path, text)?;
     }
     Ok(())
 }
 
-/// Whether each page is what the code says.
-pub(crate) fn check() -> Result<bool, Failure> {
+/// Whether each page that is named is what the code says, and none of the runbook is a head without prose.
+pub(crate) fn check(selection: &Selection) -> Result<bool, Failure> {
     let mut current = true;
-    for (path, text) in pages()? {
-        if fs::read_to_string(&path).unwrap_or_default() != text {
+    let mut is_current = |path: &PathBuf, text: &str| -> io::Result<()> {
+        if fs::read_to_string(path).unwrap_or_default() != text {
             writeln!(io::stderr(), "{} is out of date: run `cargo xtask generate`", path.display())?;
             current = false;
         }
+        Ok(())
+    };
+    let runbook = if selection.wants(RUNBOOK) { runbook::pages()? } else { Vec::new() };
+    for page in &runbook {
+        is_current(&page.path, &page.text)?;
+    }
+    for (path, text) in pages(selection)? {
+        is_current(&path, &text)?;
+    }
+    for page in runbook.iter().filter(|page| !page.has_prose) {
+        writeln!(io::stderr(), "{} has nothing below its head: write it", page.path.display())?;
+        current = false;
     }
     Ok(current)
 }
 
-fn pages() -> Result<Vec<(PathBuf, String)>, Failure> {
+fn pages(selection: &Selection) -> Result<Vec<(PathBuf, String)>, Failure> {
+    let wanted: Vec<_> = PAGES.iter().filter(|(page, _)| selection.wants(page)).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
     command::build_release(&["keyward-cli"])?;
     let keyward = command::release_binary("keyward");
-    PAGES
-        .iter()
+    wanted
+        .into_iter()
         .map(|(page, path)| {
             let text = command::output(Command::new(&keyward).args(["reference", page]))?;
             Ok((command::workspace().join(path), text))

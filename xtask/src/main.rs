@@ -11,6 +11,7 @@ mod generate;
 mod instructions;
 mod interop;
 mod report;
+mod runbook;
 mod test;
 
 use std::fmt;
@@ -42,10 +43,20 @@ enum Task {
     Bench(Selection),
     /// The instructions of the hot paths, by callgrind, against those in the repository.
     Instructions(instructions::Options),
-    /// Writes the reference pages that are made from the code.
-    Generate,
+    /// Writes the pages that are made from the code, and the heads of the runbook's.
+    Generate(Generate),
     /// Looks for inputs that break a parser.
     Fuzz(fuzz::Options),
+}
+
+/// Which pages to write.
+#[derive(Debug, clap::Args)]
+struct Generate {
+    /// Only pages whose name begins with one of these: commands, runbook and so on.
+    names: Vec<String>,
+    /// Write nothing, and say what is out of date.
+    #[arg(long)]
+    check: bool,
 }
 
 /// Which rows to run, and how to print them.
@@ -99,7 +110,10 @@ fn main() -> ExitCode {
         Task::Interop(options) => run_interop(&options),
         Task::Bench(selection) => bench::run(&selection),
         Task::Instructions(options) => instructions::run(&options),
-        Task::Generate => generate::write().map(|()| true),
+        Task::Generate(Generate { names, check }) => {
+            let selection = Selection { names, ..Selection::default() };
+            if check { generate::check(&selection) } else { generate::write(&selection).map(|()| true) }
+        }
         Task::Fuzz(options) => fuzz::run(&options),
     };
     match result {

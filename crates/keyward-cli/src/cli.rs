@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::chain::ChainCommand;
 use crate::config::ConfigCommand;
+use crate::doctor::DoctorArgs;
 use crate::drill::DrillCommand;
 use crate::exit::{Exit, Failure};
 use crate::gateway::GatewayArgs;
@@ -16,7 +17,7 @@ use crate::output::tell;
 use crate::reference::ReferenceArgs;
 use crate::token::TokenCommand;
 use crate::up::UpArgs;
-use crate::{chain, config, drill, gateway, keys, manual, reference, token, up};
+use crate::{chain, config, doctor, drill, gateway, keys, manual, reference, token, up};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -24,6 +25,7 @@ Examples:
   keyward gateway --config keyward.toml           answer nginx, Traefik or Caddy
   keyward token verify --jwks keys.json < tokens  a verdict for each token
   keyward token inspect < token                   what a token says
+  keyward doctor --config keyward.toml            what is wrong, and what mends it
   keyward keys check https://idp.example/jwks     which keys can be used
   keyward chain show bundle.pem                   which certificates are anchors
   keyward drill run --all                         what an outage would do
@@ -63,6 +65,8 @@ enum Command {
     /// Check a configuration, or print the default one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Find out what is wrong with an issuer, a gateway or a token, and what mends it
+    Doctor(Box<DoctorArgs>),
     /// Replay incidents: against this gateway, against another, or in virtual time
     #[command(subcommand)]
     Drill(DrillCommand),
@@ -107,6 +111,7 @@ impl Command {
             Self::Chain(command) => chain::run(command),
             Self::Completions(args) => manual::completions(&args),
             Self::Config(command) => config::run(command),
+            Self::Doctor(args) => doctor::run(*args),
             Self::Drill(command) => drill::run(command),
             Self::Gateway(args) => gateway::run(&args),
             Self::Keys(command) => keys::run(command),

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use keyward::SettingsError;
 use keyward::fetch::FetchError;
+use keyward_doctor::bundle::BundleError;
 use keyward_drill::error::DrillError;
 use keyward_gateway::{ConfigError, RunError};
 use keyward_lab::LabError;
 use keyward_lab::control::ControlError;
 use keyward_lab::record::RecordError;
 
+use crate::output::Printable;
 use crate::token::request::RequestError;
 
 /// What a command came to. The numbers are part of the command line's promise.
@@ -50,6 +52,9 @@ pub(crate) enum Failure {
     Crl { path: String, cause: keyward_x509::CrlError },
     #[error("{0}")]
     Drill(#[from] DrillError),
+    // A bundle's text may be in the error.
+    #[error("{path}: {}", Printable(&.cause.to_string()))]
+    Facts { path: String, cause: BundleError },
     #[error("{0}")]
     Fetch(#[from] FetchError),
     #[error("{path}: {cause}")]
@@ -90,6 +95,8 @@ pub(crate) enum Failure {
     Signals(io::Error),
     #[error("there is no token on standard input")]
     TokenMissing,
+    #[error("what is on standard input is over {limit} octets, which no token is")]
+    TokenTooLarge { limit: u64 },
     #[error("there is more than one line on standard input; `keyward token verify` takes many tokens")]
     TokensSeveral,
     #[error("{0}")]

@@ -6,6 +6,7 @@
 mod chain;
 mod cli;
 mod config;
+mod doctor;
 mod drill;
 mod exit;
 mod gateway;

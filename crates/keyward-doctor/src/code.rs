@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::diagnosis::Who;
 
+/// A new code has no page, and is not built without: `cargo xtask generate runbook` makes one.
 macro_rules! codes {
     ($($number:literal $name:ident $who:ident $title:literal)*) => {
         /// A kind of finding, in the order of the numbers: 1xxx keys and the way to them, 2xxx introspection and our credentials,
@@ -25,6 +26,13 @@ macro_rules! codes {
             pub const fn title(self) -> &'static str {
                 match self {
                     $(Self::$name => $title,)*
+                }
+            }
+
+            /// Its page among the runbook's, in Markdown.
+            pub const fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$name => include_str!(concat!("../../../docs/how-to/runbook/KW", $number, ".md")),)*
                 }
             }
 
@@ -171,7 +179,7 @@ codes! {
 }
 
 impl Code {
-    /// Its page among the runbook's.
+    /// Where its page is in the repository.
     pub fn page(self) -> String {
         format!("docs/how-to/runbook/{self}.md")
     }

@@ -4,10 +4,12 @@
 //! [`Diagnosis`](diagnosis::Diagnosis), and know nothing of how the facts were gathered: on this machine a moment ago, or on
 //! another one and carried here as a bundle.
 
+pub mod bundle;
 pub mod code;
 pub mod diagnosis;
 pub mod facts;
 pub mod probe;
+pub mod report;
 pub mod rules;
 
 mod said;

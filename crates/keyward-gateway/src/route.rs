@@ -1,5 +1,7 @@
 //! Which rules a request is held to: the first route that matches it.
 
+use std::fmt;
+
 use http::{HeaderName, Method};
 use keyward::{RequirementId, RequirementSettings, VerifierBuilder};
 
@@ -139,6 +141,15 @@ impl RouteTable {
         self.routes.get(id.0).unwrap_or(&self.unmatched)
     }
 
+    /// What is demanded on each route on which tokens are looked at, and last where none matches; each with what a person
+    /// knows it by: `route 2 (/api/)`.
+    pub fn demands(&self) -> impl Iterator<Item = (String, &RequirementSettings)> {
+        let looked_at = (1..).zip(&self.routes).filter(|(_, route)| route.access != Access::Public);
+        let named =
+            looked_at.map(|(number, route)| (format!("route {number}{}", route.matched()), &route.demanded));
+        named.chain([("no route".to_owned(), &self.unmatched.demanded)])
+    }
+
     /// Adds each route's requirement to a verifier, in order.
     pub(crate) fn add_requirements(&self, builder: &mut VerifierBuilder) -> Vec<RequirementId> {
         self.routes
@@ -174,6 +185,15 @@ impl Route {
         }
     }
 
+    /// Its methods, hosts and paths, for a person.
+    pub(crate) fn matched(&self) -> String {
+        let methods = self.methods.iter().map(ToString::to_string);
+        let hosts = self.hosts.iter().map(ToString::to_string);
+        let paths = self.paths.iter().map(ToString::to_string);
+        let all: Vec<String> = methods.chain(hosts).chain(paths).collect();
+        if all.is_empty() { String::new() } else { format!(" ({})", all.join(" ")) }
+    }
+
     fn matches(&self, original: &Original<'_>, path: &str) -> bool {
         (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(original.host)))
             && (self.paths.is_empty() || self.paths.iter().any(|pattern| pattern.matches(path)))
@@ -207,6 +227,22 @@ impl HostPattern {
                 .is_some_and(|end| end.eq_ignore_ascii_case(suffix)),
             Self::Exact(name) => host.eq_ignore_ascii_case(name),
         }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Below(suffix) => write!(f, "*{suffix}"),
+            Self::Exact(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Below(path) | Self::Exact(path)) = self;
+        f.write_str(path)
     }
 }
 

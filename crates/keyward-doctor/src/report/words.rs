@@ -1,0 +1,82 @@
+//! What every form of the report says alike.
+
+use std::time::{Duration, SystemTime};
+
+use crate::diagnosis::{Certainty, Finding, Who};
+use crate::facts::Facts;
+
+impl Certainty {
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+        }
+    }
+}
+
+impl Who {
+    /// Who that is.
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Client => "the clients",
+            Self::Provider => "the provider",
+            Self::Us => "us",
+        }
+    }
+}
+
+/// The issuer and the cause.
+pub(super) fn headline(finding: &Finding) -> String {
+    match &finding.issuer {
+        Some(issuer) => format!("{issuer}: {}", finding.cause),
+        None => finding.cause.clone(),
+    }
+}
+
+/// What follows from a finding, and from that, in their order.
+pub(super) fn consequences(finding: &Finding) -> Vec<&Finding> {
+    let mut all = Vec::new();
+    let mut next: Vec<&Finding> = finding.consequences.iter().rev().collect();
+    while let Some(finding) = next.pop() {
+        all.push(finding);
+        next.extend(finding.consequences.iter().rev());
+    }
+    all
+}
+
+/// What was looked at, when, and how long that took.
+pub(super) fn looked_at(facts: &Facts) -> String {
+    let mut matters: Vec<String> =
+        facts.issuers.iter().map(|issuer| issuer.configured.name.clone()).collect();
+    if let Some(gateway) = &facts.gateway {
+        matters.push(format!("the gateway at {}", origin(&gateway.reach.url)));
+    }
+    if facts.token.is_some() {
+        matters.push("a token".to_owned());
+    }
+    if facts.provider_log.is_some() {
+        matters.push("a log of the provider".to_owned());
+    }
+    let matters = if matters.is_empty() { "nothing".to_owned() } else { matters.join(", ") };
+    let took = Duration::from_millis(facts.took_ms).as_secs_f64();
+    format!("Looked at {matters} on {}, in {took:.1} s.", rfc3339(facts.gathered_at))
+}
+
+/// Scheme, host and port.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |slash| host + slash);
+    url.get(..end).unwrap_or(url)
+}
+
+fn rfc3339(seconds: i64) -> String {
+    match u64::try_from(seconds) {
+        Ok(seconds) if seconds < 253_402_300_800 => {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            humantime::format_rfc3339_seconds(time).to_string()
+        }
+        _ => format!("{seconds} s since 1970"),
+    }
+}
