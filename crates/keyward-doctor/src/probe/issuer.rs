@@ -1,6 +1,8 @@
 //! One issuer: its documents, its keys and our credential there.
 
 use keyward::KeySource;
+use keyward::address::is_acceptable;
+use url::Url;
 
 use super::configured::configured;
 use super::context::Context;
@@ -48,8 +50,11 @@ pub(super) async fn issuer(
     (facts, text.flatten().map(|text| FetchedKeySet { issuer: name(), text }))
 }
 
-/// Whether there is a reason to ask it about itself: keys in a file, or a secret, are good without the issuer being there.
+/// Whether there is a reason to ask it about itself: keys in a file, or a secret, are good without the issuer being there, and
+/// where nothing is to be found by discovery its name need be no address that may be asked.
 fn says_of_itself(issuer: &IssuerTarget) -> bool {
-    let is_there = matches!(issuer.settings.source, Some(KeySource::Discovery | KeySource::JwksUri(_)));
-    is_there || issuer.settings.introspection.is_some()
+    let settings = &issuer.settings;
+    let is_found = settings.source == Some(KeySource::Discovery);
+    let is_there = matches!(settings.source, Some(KeySource::JwksUri(_))) || settings.introspection.is_some();
+    is_found || is_there && Url::parse(&settings.policy.issuer).is_ok_and(|url| is_acceptable(&url))
 }

@@ -236,7 +236,8 @@ fn of_certificate(error: &CertificateError) -> TlsTrouble {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             TlsTrouble::NameMismatch
         }
-        CertificateError::UnknownIssuer => TlsTrouble::Untrusted,
+        // The second is what an anchor comes to whose name is right and whose key is another.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsTrouble::Untrusted,
         _ => TlsTrouble::Other(plain(&error.to_string())),
     }
 }
