@@ -24,6 +24,7 @@ pub use context::Means;
 pub use progress::{Probe, Progress, Silent};
 pub use reach::{Resolver, Resolving, SystemResolver};
 pub use target::{IssuerTarget, Limits, RouteTarget, Target};
+pub use token::kid_spelling;
 
 use crate::facts::{Facts, GatewayFacts, VERSION};
 use all::all;

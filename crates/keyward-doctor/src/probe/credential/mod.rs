@@ -34,7 +34,7 @@ pub(super) async fn introspection(
     let settings = issuer.settings.introspection.as_ref()?;
     let probe = Probe::Credential(issuer.name().to_owned());
     let look = async {
-        let places = Places::new(&issuer.settings, settings, discovery);
+        let places = Places::new(&issuer.settings, settings, discovery, network);
         let credential = settings.credential.clone();
         // A disk that hangs must not hold up the other probes.
         let reading = tokio::task::spawn_blocking(move || Held::read(&credential));

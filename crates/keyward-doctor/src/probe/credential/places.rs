@@ -8,6 +8,7 @@ use keyward::fetch::shown;
 use url::Url;
 
 use crate::facts::DiscoveryFacts;
+use crate::probe::reach::Network;
 
 /// One endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,7 @@ impl Places {
         issuer: &IssuerSettings,
         settings: &IntrospectionSettings,
         discovery: Option<&DiscoveryFacts>,
+        network: &Network,
     ) -> Self {
         let discovered = |url: Option<&String>| {
             let discovery = discovery?;
@@ -56,7 +58,7 @@ impl Places {
             if discovery.issuer.as_deref() != Some(&issuer.policy.issuer) {
                 return None;
             }
-            Some(Place { named: discovery.reach.url.parse().ok()?, url: url?.parse().ok()? })
+            Some(Place { named: network.untold(&discovery.reach.url)?, url: network.untold(url?)? })
         };
         let named = discovered(discovery.and_then(|discovery| discovery.introspection_endpoint.as_ref()));
         let named_token = discovered(discovery.and_then(|discovery| discovery.token_endpoint.as_ref()));

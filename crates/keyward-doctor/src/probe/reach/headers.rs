@@ -10,8 +10,11 @@ use url::Url;
 /// The most characters of one header.
 const LONGEST: usize = 120;
 
+/// What is told of a header, where it says something that can be.
+type Read = fn(&str) -> Option<String>;
+
 /// The headers that are told, and how each is read.
-const TOLD: [(&str, fn(&str) -> Option<String>); 9] = [
+const TOLD: [(&str, Read); 9] = [
     ("age", number),
     ("cache-control", directives),
     ("content-type", media_type),
@@ -26,7 +29,7 @@ const TOLD: [(&str, fn(&str) -> Option<String>); 9] = [
 /// What is told of `headers`, which `url` answered.
 pub(super) fn told(url: &Url, headers: &HeaderMap) -> BTreeMap<String, String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let read = |(name, read): (&str, fn(&str) -> Option<String>)| Some((name.to_owned(), read(text(name)?)?));
+    let read = |(name, read): (&str, Read)| Some((name.to_owned(), read(text(name)?)?));
     let mut told: BTreeMap<_, _> = TOLD.into_iter().filter_map(read).collect();
     if let Some(target) = text(LOCATION.as_str()).and_then(|location| url.join(location).ok()) {
         told.insert("location".to_owned(), shown(&target).as_str().chars().take(2 * LONGEST).collect());
