@@ -9,6 +9,8 @@ mod command;
 mod configuration;
 mod counts;
 mod credential;
+#[cfg(test)]
+mod fixture;
 mod fold;
 mod found;
 mod gateway;
@@ -17,6 +19,8 @@ mod held;
 mod introspection;
 mod key_set;
 mod reach;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod way;
 mod words;
