@@ -50,7 +50,7 @@ pub(super) fn matched(kid: Option<&str>, set: &JwkSet, held: Option<&GatewayIssu
 }
 
 /// How two spellings of one key id differ; none where they are not one.
-fn spelling(kid: &str, published: &str) -> Option<&'static str> {
+pub fn spelling(kid: &str, published: &str) -> Option<&'static str> {
     if kid.trim() == published.trim() {
         return Some("white space");
     }

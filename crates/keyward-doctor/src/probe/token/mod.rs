@@ -9,6 +9,8 @@ mod shape;
 mod signature;
 mod verdict;
 
+pub use kid::spelling as kid_spelling;
+
 use keyward::{Claims, Now};
 use keyward_jose::{DecodeBuffer, JwkSet, JwkSetLimits, Jws};
 
