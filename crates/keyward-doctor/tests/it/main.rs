@@ -8,5 +8,6 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod credentials;
 mod probe;
 mod report;

@@ -165,6 +165,13 @@ impl Proof {
         Ok(Self { authorization: Some(authorization), fields: Vec::new(), secrets })
     }
 
+    /// The same, where what a provider says is shown without what `earlier` carried either: it may remember.
+    #[must_use]
+    pub fn hiding(mut self, earlier: &Self) -> Self {
+        self.secrets.extend(earlier.secrets.iter().cloned());
+        self
+    }
+
     /// A POST of `fields` that carries it.
     pub fn post_form(&self, url: &Url, fields: &[(&str, &str)]) -> OutgoingRequest {
         let ours = self.fields.iter().map(|(name, value)| (*name, value.as_str()));

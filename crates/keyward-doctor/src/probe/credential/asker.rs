@@ -35,6 +35,8 @@ pub(super) struct Asker<'a> {
     /// What endpoints are asked about: no token of anybody's.
     token: String,
     calls: Vec<Call>,
+    /// All that was shown.
+    shown: Proof,
     /// How the endpoint was reached, where a call brought no answer.
     reach: Option<Reach>,
     is_over: bool,
@@ -75,6 +77,7 @@ impl<'a> Asker<'a> {
             time: settings.timeout.min(limit),
             token: format!("keyward-doctor-{:032x}", entropy::nonce()),
             calls: Vec::new(),
+            shown: Proof::nothing(),
             reach: None,
             is_over: false,
         }
@@ -167,7 +170,7 @@ impl<'a> Asker<'a> {
 
     /// What a request shows; none where our key cannot sign.
     async fn proof(
-        &self,
+        &mut self,
         ask: &Ask<'_>,
         client: Option<&ClientAuthentication>,
         is_grant: bool,
@@ -176,13 +179,16 @@ impl<'a> Asker<'a> {
         let now = UnixTime(now.saturating_add(ask.ahead_s));
         let endpoint = &ask.place.url;
         let occasion = Occasion { issuer: self.issuer, endpoint, now, nonce: entropy::nonce() };
-        match client {
+        let proof = match client {
             Some(ClientAuthentication::PrivateKeyJwt { client_id, key, audience }) if is_grant => {
-                Proof::grant(key, client_id, audience, &occasion).await.ok()
+                Proof::grant(key, client_id, audience, &occasion).await.ok()?
             }
-            Some(client) => client.prove(&occasion).await.ok(),
-            None => Some(Proof::nothing()),
-        }
+            Some(client) => client.prove(&occasion).await.ok()?,
+            None => Proof::nothing(),
+        };
+        let proof = proof.hiding(&self.shown);
+        self.shown = Proof::nothing().hiding(&proof);
+        Some(proof)
     }
 
     /// The answer; where there is none, that is written down.

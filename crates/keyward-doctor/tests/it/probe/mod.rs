@@ -6,7 +6,7 @@ mod gateway;
 mod manners;
 mod names;
 mod secrets;
-mod server;
+pub(crate) mod server;
 mod tls;
 mod way;
 
