@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Reach;
+use super::{Ended, Reach};
 
 /// An issuer's key set.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -17,6 +17,9 @@ pub struct KeySetFacts {
     /// Each answer that is a JWK Set, one for each address; and a second one of the first address, a moment later.
     #[serde(default)]
     pub answers: Vec<AnsweredKeySet>,
+    /// How the second question to the first address ended; none where it was not asked a second time.
+    #[serde(default)]
+    pub again: Option<Ended>,
     /// Why it is no JWK Set, or the file cannot be read; none where it is one.
     pub trouble: Option<String>,
     /// Other places where a key set of this issuer might be, where this one is none.

@@ -7,7 +7,7 @@ use keyward::fetch::redirected;
 use url::Url;
 
 use super::reach::{Answered, Exchange, Network, Request};
-use crate::facts::Reach;
+use crate::facts::{Ended, Reach};
 
 /// The most redirects that are followed, as the gateway's fetches do.
 const REDIRECTS: usize = 3;
@@ -43,7 +43,7 @@ pub(super) async fn again(
     named: &Url,
     url: &Url,
     address: SocketAddr,
-) -> Option<Answered> {
+) -> (Ended, Option<Answered>) {
     network.ask_again(&Request::get(named, url, network.time()), address).await
 }
 

@@ -53,6 +53,7 @@ async fn of_file(context: &Context, issuer: &IssuerTarget, place: String) -> Key
             place: place.clone(),
             reach: None,
             answers: Vec::new(),
+            again: None,
             trouble,
             elsewhere: Vec::new(),
         };
@@ -67,7 +68,8 @@ async fn of_file(context: &Context, issuer: &IssuerTarget, place: String) -> Key
         Ok(Ok(found)) => {
             let answers = vec![reader.answered(&found.fetched.set, None)];
             let reach = None;
-            let facts = KeySetFacts { place, reach, answers, trouble: None, elsewhere: Vec::new() };
+            let (again, trouble) = (None, None);
+            let facts = KeySetFacts { place, reach, answers, again, trouble, elsewhere: Vec::new() };
             Keys { facts, text: Some(found.text) }
         }
         Ok(Err(error)) => nothing(error.to_string()),
@@ -77,9 +79,12 @@ async fn of_file(context: &Context, issuer: &IssuerTarget, place: String) -> Key
 
 async fn of_network(network: &Network, issuer: &IssuerTarget, named: &Url, url: &Url) -> Keys {
     let Followed { url: last, reach, mut answers } = follow(network, named, url).await;
+    let mut second = None;
     if let Some(first) = answers.first().map(|answer| answer.address) {
         // A moment later the same address may say something else, where several servers share it.
-        answers.extend(again(network, named, &last, first).await);
+        let (ended, answer) = again(network, named, &last, first).await;
+        second = Some(ended);
+        answers.extend(answer);
     }
     let reader = Reader::new(network.context(), issuer);
     let (mut sets, mut trouble, mut text) = (Vec::new(), None, None);
@@ -99,19 +104,18 @@ async fn of_network(network: &Network, issuer: &IssuerTarget, named: &Url, url: 
         place: network.told(url),
         reach: Some(reach),
         answers: sets,
+        again: second,
         trouble,
         elsewhere: Vec::new(),
     };
     Keys { facts, text }
 }
 
-/// The set that an answer is, or why it is none; none where it is no answer that could be one.
+/// The set that an answer is, or why it is none; none where it is no answer that could be one, or was not read to its end,
+/// which its way says.
 fn parse(answer: &Answered) -> Option<Result<JwkSet, String>> {
-    if answer.status != StatusCode::OK {
+    if answer.status != StatusCode::OK || !answer.is_whole {
         return None;
-    }
-    if !answer.is_whole {
-        return Some(Err(format!("it is longer than {} octets", answer.body.len())));
     }
     Some(JwkSet::parse(&answer.body, JwkSetLimits::default()).map_err(|error| error.to_string()))
 }

@@ -88,6 +88,7 @@ pub(super) fn key_set() -> KeySetFacts {
         place: KEYS.to_owned(),
         reach: Some(reach(KEYS)),
         answers: vec![answer_of(Some(v4)), answer_of(Some(v6)), answer_of(Some(v4))],
+        again: None,
         trouble: None,
         elsewhere: Vec::new(),
     }

@@ -205,9 +205,14 @@ impl Network {
     }
 
     /// Asks this address alone, which was found for the same request before.
-    pub(super) async fn ask_again(&self, request: &Request<'_>, address: SocketAddr) -> Option<Answered> {
+    pub(super) async fn ask_again(
+        &self,
+        request: &Request<'_>,
+        address: SocketAddr,
+    ) -> (Ended, Option<Answered>) {
         let timer = Timer::new(&self.context, request.time);
-        self.attempt(request, (address, None), &timer).await.1
+        let (attempt, answered) = self.attempt(request, (address, None), &timer).await;
+        (attempt.ended, answered)
     }
 
     /// Where the request leads, as far as that is known without connecting to anybody.

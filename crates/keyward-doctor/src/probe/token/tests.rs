@@ -109,6 +109,7 @@ impl World {
             place: "https://idp.example.com/jwks".to_owned(),
             reach: None,
             answers: vec![answer],
+            again: None,
             trouble: None,
             elsewhere: Vec::new(),
         };

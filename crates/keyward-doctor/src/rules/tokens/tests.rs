@@ -199,6 +199,7 @@ fn a_denied_key_and_a_new_algorithm_are_told_from_what_clients_do() {
             age_s: None,
             max_age_s: None,
         }],
+        again: None,
         trouble: None,
         elsewhere: Vec::new(),
     };

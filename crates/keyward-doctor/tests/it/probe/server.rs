@@ -22,6 +22,8 @@ pub(crate) enum Reply {
     Octets(Vec<u8>),
     /// These octets, and nothing more, for ever.
     Hangs(Vec<u8>),
+    /// Each of these in turn, and the last one from then on.
+    InTurn(Vec<Reply>),
 }
 
 impl Reply {
@@ -179,7 +181,11 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let head = String::from_utf8(head).unwrap();
     let path = head.split(' ').nth(1).unwrap().to_owned();
-    let reply = replies.lock().unwrap().get(path.split('?').next().unwrap()).cloned();
+    let nth = asked.lock().unwrap().iter().filter(|asked: &&Asked| asked.path == path).count();
+    let mut reply = replies.lock().unwrap().get(path.split('?').next().unwrap()).cloned();
+    if let Some(Reply::InTurn(turns)) = &reply {
+        reply = turns.get(nth).or(turns.last()).cloned();
+    }
     asked.lock().unwrap().push(Asked { path, head });
     match reply.unwrap_or_else(|| Reply::of("404 Not Found", "", "nothing is here\n")) {
         Reply::Octets(octets) => {
@@ -190,6 +196,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
             let _ = stream.write_all(&octets).await;
             std::future::pending::<()>().await;
         }
+        Reply::InTurn(_) => panic!("a turn of turns"),
     }
 }
 

@@ -101,8 +101,7 @@ async fn no_more_of_an_answer_is_read_than_the_limit() {
     let facts = look(&target, &means(Names::default())).await.issuers.remove(0);
     let body = &answer(attempt(&facts)).body;
     assert_eq!((body.octets, body.over_limit, body.kind), (1000, true, BodyKind::JsonObject));
-    assert_eq!(key_set(&facts).answers, []);
-    assert!(key_set(&facts).trouble.as_deref().unwrap().contains("1000 octets"));
+    assert_eq!((&key_set(&facts).answers[..], &key_set(&facts).trouble), (&[][..], &None));
 
     let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(200_000));
     server.set(JWKS, Reply::raw(&endless));
@@ -150,6 +149,27 @@ async fn addresses_that_answer_otherwise_are_told_apart() {
         key_set(&facts).answers.iter().map(|one| (one.address.unwrap(), one.keys.len())).collect();
     assert_eq!(keys, [(first.address, 1), (second.address, 0), (first.address, 1)]);
     assert_eq!((first.hits(JWKS), second.hits(JWKS)), (2, 1));
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_now_and_then_is_seen_to() {
+    let server = Server::start().await;
+    let fails = Reply::of("503 Service Unavailable", "", "");
+    let well = Reply::json(&jwk_set());
+    for (replies, first, second) in
+        [(vec![well.clone(), fails.clone()], 200, 503), (vec![fails.clone(), well.clone()], 503, 200)]
+    {
+        let server = Server::start().await;
+        server.set(JWKS, Reply::InTurn(replies));
+        let facts = seen(at(&server.text(JWKS))).await;
+        assert_eq!((answer(attempt(&facts)).status, key_set(&facts).answers.len()), (first, 1));
+        let again = key_set(&facts).again.clone().unwrap();
+        assert!(matches!(again, Ended::Answered(answer) if answer.status == second));
+    }
+    // Who gave no answer is not asked again.
+    server.set(JWKS, Reply::raw(""));
+    assert_eq!(key_set(&seen(at(&server.text(JWKS))).await).again, None);
+    assert_eq!(server.hits(JWKS), 1);
 }
 
 #[tokio::test]
