@@ -8,10 +8,12 @@ pub mod config;
 
 mod admin;
 mod authorize;
+mod chosen_route;
 mod client_certificate;
 mod connection;
 mod correlation;
 mod dpop;
+mod events;
 mod forget;
 mod identity;
 mod live;
@@ -29,7 +31,10 @@ mod shared_proofs;
 mod tls;
 mod token;
 
+pub use chosen_route::ChosenRoute;
 pub use config::{Config, ConfigError};
+pub use events::event_names;
 pub use metrics::{Kind, Label, METRICS, Metric, Prefix, Values};
+pub use original::Unclear;
 pub use reload::Reloader;
 pub use server::{Addresses, Gateway, RunError, run};

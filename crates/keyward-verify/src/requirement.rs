@@ -63,7 +63,8 @@ impl Requirement {
 }
 
 impl ClaimRule {
-    fn holds(&self, claims: &Claims) -> bool {
+    /// Whether the claims say so.
+    pub fn holds(&self, claims: &Claims) -> bool {
         match (claims.pointer(&self.pointer), &self.test) {
             (None | Some(Value::Null), _) => false,
             (Some(_), ClaimTest::Present) => true,

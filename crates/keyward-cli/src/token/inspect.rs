@@ -3,8 +3,9 @@
 use std::io;
 
 use clap::Args;
-use keyward::Verdict;
+use keyward::binding::Demanded;
 use keyward::clock::{Clock, SystemClock};
+use keyward::{Claims, Reason, Strategy, Verdict};
 use keyward_jose::{DecodeBuffer, Jws};
 use keyward_verify::{Check, Outcome};
 use serde::Serialize;
@@ -14,6 +15,8 @@ use super::explanation::Explanation;
 use super::judge::Judge;
 use super::lines::{Line, Lines};
 use super::policy::PolicyArgs;
+use super::route::{RouteArgs, RouteReport};
+use super::signer::Signer;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Printable};
 
@@ -23,15 +26,19 @@ Examples:
   echo \"$TOKEN\" | keyward token inspect
   echo \"$TOKEN\" | keyward token inspect --jwks https://idp.example/jwks --audience api
   echo \"$TOKEN\" | keyward token inspect --config keyward.toml --json
+  echo \"$TOKEN\" | keyward token inspect --config keyward.toml --route /api/orders --method POST
 
 Without --jwks or --config nothing is verified: it shows what the token claims. With them it says what each
-check finds. The signature is never printed.
+check finds and why, and which key would verify the token. With --route it is held against the route that a
+request for this path comes to. An introspection endpoint is never asked. The signature is never printed.
 
 Exit code 0: it can be read, and was accepted where keys were given. 1: it cannot be read, or was rejected.
 2: it could not be decided.")]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    route: RouteArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -41,10 +48,16 @@ pub(crate) struct InspectArgs {
 struct Report {
     #[serde(flatten)]
     explanation: Explanation,
+    /// None where none was asked for.
+    route: Option<RouteReport>,
+    /// None where no key was tried.
+    key: Option<Signer>,
     /// None where no keys were given.
     verdict: Option<&'static str>,
     reason: Option<&'static str>,
     checks: Vec<CheckReport>,
+    /// What else a request has to show, or somebody else has to say.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -52,25 +65,34 @@ struct CheckReport {
     check: &'static str,
     outcome: &'static str,
     reason: Option<&'static str>,
+    /// What stands in the token, and what is accepted.
+    why: Option<String>,
     #[serde(skip)]
     description: Option<&'static str>,
 }
 
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Failure> {
-    let policy = args.policy.resolve()?;
+    let token = read_token(READ)?;
+    let policy = args.policy.resolve_for(said_issuer(&token).as_deref(), Some(&args.route))?;
     if policy.is_none() && args.policy.has_demands() {
         return Err(Failure::Usage(
             "nothing is checked without keys: give --jwks or --config, too".to_owned(),
         ));
     }
     let mut judge = policy.map(Judge::new).transpose()?;
-    let token = read_token(judge.as_ref().map_or(Jws::DEFAULT_SIZE_LIMIT, Judge::size_limit))?;
     let now = match &judge {
         Some(judge) => judge.now().wall,
         None => args.policy.at().unwrap_or_else(|| SystemClock::new().now().wall),
     };
-    let explanation = Explanation::of(&token, now);
-    let mut report = Report { explanation, verdict: None, reason: None, checks: Vec::new() };
+    let mut report = Report {
+        explanation: Explanation::of(&token, now),
+        route: None,
+        key: None,
+        verdict: None,
+        reason: None,
+        checks: Vec::new(),
+        notes: Vec::new(),
+    };
     let exit = match &mut judge {
         Some(judge) => report.judge(judge, &token)?,
         None if report.explanation.malformed.is_some() => Exit::No,
@@ -84,6 +106,17 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Failure> {
     }
     output.flush()?;
     Ok(exit)
+}
+
+/// More octets than any limit of a configuration: a longer token is cut here, and too large for each of them.
+const READ: usize = 1024 * 1024;
+
+/// Whose it says it is.
+fn said_issuer(token: &[u8]) -> Option<String> {
+    let mut buffer = DecodeBuffer::new();
+    let jws = Jws::parse(token, READ, &mut buffer).ok()?;
+    let claims = Claims::parse(jws.dangerous_unverified_payload()).ok()?;
+    claims.issuer().map(str::to_owned)
 }
 
 fn read_token(size_limit: usize) -> Result<Vec<u8>, Failure> {
@@ -103,14 +136,67 @@ impl Report {
     fn judge(&mut self, judge: &mut Judge, token: &[u8]) -> Result<Exit, Failure> {
         let moment = judge.moment()?;
         let verdict = judge.decide(moment, token, &mut DecodeBuffer::new());
-        self.verdict = Some(verdict.label());
-        self.reason = verdict.reason().map(keyward::Reason::label);
-        self.checks = judge.explain(moment, token).into_iter().map(CheckReport::new).collect();
-        Ok(match verdict {
-            Verdict::Accept(_) => Exit::Yes,
-            Verdict::Reject(_) => Exit::No,
-            Verdict::Undecided(_) => Exit::Undecided,
+        let explained = judge.explain(moment, token);
+        self.checks = explained.checks.into_iter().map(CheckReport::new).collect();
+        self.key = explained.signer;
+        let demands = judge.demands();
+        self.route = demands.route.clone();
+        if demands.strategy != Strategy::KeySet {
+            let (name, strategy) = (judge.issuer_name(), demands.strategy.label());
+            let note = format!(
+                "tokens of {name} are decided by {strategy}: its introspection endpoint was not asked here"
+            );
+            self.notes.push(note);
+        }
+        if demands.is_public {
+            self.notes
+                .push("the route is public: every request passes, and its token is not looked at".to_owned());
+            self.verdict = Some("accept");
+            return Ok(Exit::Yes);
+        }
+        let reason = verdict.reason().or_else(|| self.binding(&verdict, demands.requirement.binding));
+        self.verdict =
+            Some(if verdict.reason().is_none() && reason.is_some() { "reject" } else { verdict.label() });
+        self.reason = reason.map(Reason::label);
+        Ok(match (verdict, reason) {
+            (Verdict::Accept(_), None) => Exit::Yes,
+            (Verdict::Undecided(_), _) => Exit::Undecided,
+            (Verdict::Accept(_) | Verdict::Reject(_), _) => Exit::No,
         })
+    }
+
+    /// What a bound token needs beside it, and the reason where it is not bound as it has to be. What a request proves is not
+    /// known here.
+    fn binding(&mut self, verdict: &Verdict, demanded: Option<Demanded>) -> Option<Reason> {
+        let Verdict::Accept(verified) = verdict else {
+            return None;
+        };
+        let bound = verified.claims().confirmation();
+        let (to_key, to_certificate) =
+            bound.map_or((false, false), |bound| (bound.has_key(), bound.has_certificate()));
+        if to_key {
+            self.notes.push(
+                "it is bound to a key: each request has to prove it by DPoP, which is not looked at here"
+                    .to_owned(),
+            );
+        }
+        if to_certificate {
+            self.notes.push(
+                "it is bound to a certificate: the client has to show that, which is not looked at here"
+                    .to_owned(),
+            );
+        }
+        let is_as_demanded = match demanded? {
+            Demanded::Any => to_key || to_certificate,
+            Demanded::Certificate => to_certificate,
+            Demanded::Dpop => to_key,
+        };
+        if is_as_demanded {
+            return None;
+        }
+        self.notes
+            .push("the route takes bound tokens only, and this one is not bound as it has to be".to_owned());
+        Some(Reason::BindingMissing)
     }
 
     fn print(&self, output: &mut Output) -> Result<(), Failure> {
@@ -129,9 +215,18 @@ impl Report {
                 "verdict: none. NOTHING OF THIS IS VERIFIED: anybody can write it. Give --jwks or --config.",
             );
         };
+        if let Some(route) = &self.route {
+            output.line(format_args!("{}:", route.name))?;
+            for (title, text) in route.lines() {
+                output.line(format_args!("  {title:9}  {text}"))?;
+            }
+        }
         output.line("checks:")?;
         for check in &self.checks {
             output.line(check)?;
+        }
+        for note in &self.notes {
+            output.line(format_args!("note: {note}"))?;
         }
         match self.reason {
             Some(reason) => output.line(format_args!("verdict: {verdict}, {reason}")),
@@ -163,7 +258,7 @@ fn print_object(
 }
 
 impl CheckReport {
-    fn new((check, outcome): (Check, Outcome)) -> Self {
+    fn new((check, outcome, why): (Check, Outcome, Option<String>)) -> Self {
         let (outcome, reason) = match outcome {
             Outcome::No(reason) => ("no", Some(reason)),
             Outcome::NotAsked => ("not_asked", None),
@@ -173,6 +268,7 @@ impl CheckReport {
             check: check.label(),
             outcome,
             reason: reason.map(keyward::Reason::label),
+            why,
             description: reason.map(keyward::Reason::description),
         }
     }
@@ -182,9 +278,14 @@ impl std::fmt::Display for CheckReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let outcome = self.outcome.replace('_', " ");
         write!(f, "  {:9}  {outcome}", self.check)?;
-        match (self.reason, self.description) {
-            (Some(reason), Some(description)) => write!(f, ": {reason}: {description}"),
-            _ => Ok(()),
+        if let (Some(reason), Some(description)) = (self.reason, self.description) {
+            write!(f, ": {reason}: {description}")?;
+        }
+        match (&self.why, self.reason) {
+            (Some(why), None) => write!(f, ": {why}"),
+            // Below what it explains, where a line would become too long.
+            (Some(why), Some(_)) => write!(f, "\n{:13}{why}", ""),
+            (None, _) => Ok(()),
         }
     }
 }

@@ -10,12 +10,15 @@ use keyward_jose::DecodeBuffer;
 use keyward_jose::json::{JsonError, check_unique_names};
 use keyward_verify::key_set::{Answer, KeySetMachine, LiveKey, PublishedKeys, Refresh, Step};
 use keyward_verify::{
-    Check, Decision, Issuer, MonoTime, Now, Outcome, Reason, Requirement, Signed, Stop, Verdict, WantedKey,
+    Check, Decision, Issuer, MonoTime, Now, Outcome, Reason, Signed, Stop, Verdict, WantedKey,
     dangerous_decide_for_any_issuer, dangerous_verify_signature_only, decide, explain,
 };
 use tokio::runtime::Runtime;
 
 use super::policy::{Naming, Policy};
+use super::route::Demands;
+use super::signer::Signer;
+use super::why::Why;
 use crate::exit::Failure;
 use crate::output::tell;
 use crate::runtime;
@@ -27,7 +30,7 @@ const WHOLE_RUN: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub(crate) struct Judge {
     issuer: Issuer,
     naming: Naming,
-    requirement: Requirement,
+    demands: Demands,
     keys: Keys,
     clock: SystemClock,
     at: Option<UnixTime>,
@@ -43,7 +46,7 @@ pub(crate) struct Moment {
 impl Judge {
     /// Reads or fetches the keys.
     pub(crate) fn new(policy: Policy) -> Result<Self, Failure> {
-        let Policy { mut settings, naming, at } = policy;
+        let Policy { mut settings, naming, demands, at } = policy;
         let clock = SystemClock::new();
         let now = clock.now();
         let from_file = matches!(settings.source, Some(KeySource::Certificates { .. } | KeySource::File(_)));
@@ -60,7 +63,7 @@ impl Judge {
         let mut keys = Keys { machine, source, from_file, runtime: runtime::single()? };
         keys.refresh(&clock)?;
         let issuer = Issuer { policy: Arc::new(settings.policy), keys: published };
-        Ok(Self { issuer, naming, requirement: Requirement::default(), keys, clock, at })
+        Ok(Self { issuer, naming, demands, keys, clock, at })
     }
 
     /// The longest token that is looked at, in octets.
@@ -92,13 +95,13 @@ impl Judge {
                     now,
                     moment.arrived,
                     &self.issuer,
-                    &self.requirement,
+                    &self.demands.requirement,
                     token,
                     buffer,
                 ),
                 Naming::Issuer => {
                     let issuers = std::slice::from_ref(&self.issuer);
-                    decide(now, moment.arrived, issuers, &self.requirement, token, buffer)
+                    decide(now, moment.arrived, issuers, &self.demands.requirement, token, buffer)
                 }
             };
             match decision {
@@ -140,20 +143,43 @@ impl Judge {
         }
     }
 
-    /// What each check says of a token.
-    pub(crate) fn explain(&self, moment: Moment, token: &[u8]) -> Vec<(Check, Outcome)> {
+    /// What each check says of a token, and why.
+    pub(crate) fn explain(&self, moment: Moment, token: &[u8]) -> Explained {
+        let requirement = &self.demands.requirement;
         let mut buffer = DecodeBuffer::new();
-        let mut outcomes =
-            explain(moment.now, moment.arrived, &self.issuer, &self.requirement, token, &mut buffer);
-        if self.naming == Naming::AnyIssuer {
-            for (check, outcome) in &mut outcomes {
-                if *check == Check::Issuer {
-                    *outcome = Outcome::NotAsked;
+        let mut outcomes = explain(moment.now, moment.arrived, &self.issuer, requirement, token, &mut buffer);
+        let is_taken = requirement.issuers.is_empty();
+        for (check, outcome) in &mut outcomes {
+            match (&self.naming, &outcome) {
+                (Naming::AnyIssuer, _) if *check == Check::Issuer => *outcome = Outcome::NotAsked,
+                (Naming::Issuer, Outcome::Yes) if *check == Check::Issuer && !is_taken => {
+                    *outcome = Outcome::No(Reason::WrongIssuer);
                 }
+                _ => {}
             }
         }
-        outcomes
+        let signer = Signer::of(&self.issuer, token);
+        let why =
+            Why { issuer: &self.issuer, requirement, token, now: moment.now.wall, signer: signer.as_ref() };
+        let checks = outcomes.into_iter().map(|(check, outcome)| (check, outcome, why.of(check, outcome)));
+        Explained { checks: checks.collect(), signer }
     }
+
+    /// What the route demands, or the issuer where none is asked.
+    pub(crate) fn demands(&self) -> &Demands {
+        &self.demands
+    }
+
+    /// Our name for the issuer.
+    pub(crate) fn issuer_name(&self) -> &str {
+        &self.issuer.policy.name
+    }
+}
+
+/// What each check says of a token, and which key signed it.
+pub(crate) struct Explained {
+    pub(crate) checks: Vec<(Check, Outcome, Option<String>)>,
+    pub(crate) signer: Option<Signer>,
 }
 
 /// One that repeats a name is an object still: what it claims is not for us to guess.

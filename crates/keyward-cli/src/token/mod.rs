@@ -6,7 +6,10 @@ mod judge;
 mod lines;
 mod policy;
 pub(crate) mod request;
+mod route;
+mod signer;
 mod verify;
+mod why;
 
 use clap::Subcommand;
 
@@ -16,7 +19,7 @@ use crate::exit::{Exit, Failure};
 pub(crate) enum TokenCommand {
     /// A verdict for each token on standard input
     Verify(verify::VerifyArgs),
-    /// What a token says, for a person
+    /// What a token says, which key signed it, and what a route would say of it, for a person
     Inspect(inspect::InspectArgs),
     /// Fetch an access token with client credentials
     Request(request::RequestArgs),

@@ -7,6 +7,7 @@ use clap::Args;
 use keyward::{Algorithm, IssuerSettings, UnixTime};
 use keyward_gateway::Config;
 
+use super::route::{Demands, RouteArgs};
 use crate::exit::Failure;
 use crate::place::{self, Place};
 use crate::time::parse_rfc3339;
@@ -50,6 +51,7 @@ pub(crate) struct PolicyArgs {
 pub(crate) struct Policy {
     pub(crate) settings: IssuerSettings,
     pub(crate) naming: Naming,
+    pub(crate) demands: Demands,
     pub(crate) at: Option<UnixTime>,
 }
 
@@ -65,10 +67,32 @@ pub(crate) enum Naming {
 impl PolicyArgs {
     /// The policy, with keys from `--jwks` or `--config`; none where neither is given.
     pub(crate) fn resolve(&self) -> Result<Option<Policy>, Failure> {
-        let (mut settings, naming) = match (&self.jwks, &self.config) {
-            (Some(jwks), _) => self.of_jwks(jwks),
+        self.resolve_for(None, None)
+    }
+
+    /// The same for one token that says it is of `issuer`, on the route that is asked.
+    pub(crate) fn resolve_for(
+        &self,
+        issuer: Option<&str>,
+        route: Option<&RouteArgs>,
+    ) -> Result<Option<Policy>, Failure> {
+        let (mut settings, naming, demands) = match (&self.jwks, &self.config) {
+            (Some(jwks), _) => {
+                let (settings, naming) = self.of_jwks(jwks);
+                let demands = Demands::of_issuer(&settings);
+                (settings, naming, demands)
+            }
             (None, Some(config)) => {
-                (choose(Config::load(config)?.issuers, self.issuer_name.as_deref())?, Naming::Issuer)
+                let config = Config::load(config)?;
+                let route = route.map(|route| route.choose(&config)).transpose()?.flatten();
+                let place = choose(&config.issuers, self.issuer_name.as_deref(), issuer)?;
+                let settings = config.issuers.get(place).cloned();
+                let settings = settings.ok_or_else(|| not_named(&config.issuers))?;
+                let demands = match route {
+                    Some(route) => Demands::of_route(route, &config.issuers, place),
+                    None => Demands::of_issuer(&settings),
+                };
+                (settings, Naming::Issuer, demands)
             }
             (None, None) => return Ok(None),
         };
@@ -87,7 +111,7 @@ impl PolicyArgs {
             policy.algorithms = self.algorithms.iter().copied().collect();
         }
         settings.check()?;
-        Ok(Some(Policy { settings, naming, at: self.at }))
+        Ok(Some(Policy { settings, naming, demands, at: self.at }))
     }
 
     /// As [`PolicyArgs::resolve`], where keys are needed.
@@ -117,17 +141,23 @@ impl PolicyArgs {
     }
 }
 
-fn choose(issuers: Vec<IssuerSettings>, wanted: Option<&str>) -> Result<IssuerSettings, Failure> {
-    let known = issuers.iter().map(|issuer| &*issuer.policy.name).collect::<Vec<_>>().join(", ");
-    let several = issuers.len() > 1;
-    let is_wanted = |issuer: &IssuerSettings| wanted.is_none_or(|wanted| *issuer.policy.name == *wanted);
-    match (issuers.into_iter().find(is_wanted), wanted) {
-        (Some(_), None) if several => Err(Failure::IssuerNotNamed { known }),
-        (Some(issuer), _) => Ok(issuer),
-        (None, wanted) => {
-            Err(Failure::IssuerNotConfigured { wanted: wanted.unwrap_or_default().to_owned(), known })
-        }
+/// The place of the issuer that is wanted by name, of the one that the token says it is of, or of the only one.
+fn choose(issuers: &[IssuerSettings], wanted: Option<&str>, said: Option<&str>) -> Result<usize, Failure> {
+    let place = |is: &dyn Fn(&IssuerSettings) -> bool| issuers.iter().position(is);
+    match (wanted, issuers) {
+        (Some(wanted), _) => place(&|issuer| *issuer.policy.name == *wanted)
+            .ok_or_else(|| Failure::IssuerNotConfigured { wanted: wanted.to_owned(), known: names(issuers) }),
+        (None, [_]) => Ok(0),
+        (None, _) => place(&|issuer| said == Some(&*issuer.policy.issuer)).ok_or_else(|| not_named(issuers)),
     }
+}
+
+fn not_named(issuers: &[IssuerSettings]) -> Failure {
+    Failure::IssuerNotNamed { known: names(issuers) }
+}
+
+fn names(issuers: &[IssuerSettings]) -> String {
+    issuers.iter().map(|issuer| &*issuer.policy.name).collect::<Vec<_>>().join(", ")
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
