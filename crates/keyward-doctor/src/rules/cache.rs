@@ -294,3 +294,150 @@ fn told_by(label: &str, error: &str) -> Option<(Code, String)> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::fixture::{changed, first, found, with};
+
+    #[test]
+    fn a_gateway_that_fails_while_the_provider_answers_here_says_so() {
+        let facts = with(|facts| facts.gateway_fails("tls", "stale"));
+        let finding = first(&facts);
+        assert_eq!(finding.code, Code::KeysStale);
+        for fact in [
+            "gateway: 12 fetches in a row failed, cause tls",
+            "from here the provider answers; the gateway tries again in 2 min",
+        ] {
+            assert!(
+                finding.evidence.iter().any(|seen| seen == fact),
+                "{fact:?} is not in {:?}",
+                finding.evidence
+            );
+        }
+    }
+
+    #[test]
+    fn the_states_of_a_cache_are_told_apart() {
+        let state = |state: &str, source: Option<&str>, failures: u32| {
+            with(|facts| {
+                let held = facts.held();
+                held.state = state.to_owned();
+                held.source = source.map(str::to_owned);
+                held.failures = failures;
+            })
+        };
+        for (state, expected) in [
+            (state("fresh", Some("fetched"), 0), ""),
+            (state("fresh", Some("fetched"), 2), ""),
+            (state("fresh", Some("fetched"), 3), "KW1301"),
+            (state("stale", Some("fetched"), 0), ""),
+            (state("stale", Some("fetched"), 1), "KW1301"),
+            (state("stale", Some("snapshot"), 0), ""),
+            (state("stale", Some("snapshot"), 1), "KW1304"),
+            (state("expired", Some("fetched"), 9), "KW1302"),
+            (state("empty", None, 0), ""),
+            (state("empty", None, 1), "KW1303"),
+            (state("fixed", None, 0), ""),
+        ] {
+            assert_eq!(found(&state), expected, "{:?}", state.gateway);
+        }
+    }
+
+    #[test]
+    fn a_gateway_alone_tells_why_its_fetches_fail() {
+        for (label, error, code) in [
+            ("dns", "cannot resolve the host of https://idp.example/", "KW1101"),
+            (
+                "connect",
+                "the connection to https://idp.example/ failed: Connection refused (os error 111)",
+                "KW1102",
+            ),
+            (
+                "connect",
+                "the connection to https://idp.example/ failed: connection closed before message completed",
+                "KW1118",
+            ),
+            ("timeout", "https://idp.example/ did not answer within the time", "KW1114"),
+            (
+                "tls",
+                "no TLS connection to https://idp.example/: invalid peer certificate: certificate expired",
+                "KW1106",
+            ),
+            (
+                "tls",
+                "no TLS connection to https://idp.example/: invalid peer certificate: UnknownIssuer",
+                "KW1108",
+            ),
+            (
+                "tls",
+                "no TLS connection to https://idp.example/: invalid peer certificate: certificate not valid for name",
+                "KW1107",
+            ),
+            ("status", "https://idp.example/ answers 503 Service Unavailable", "KW1110"),
+            ("status", "https://idp.example/ answers 404 Not Found", "KW1111"),
+            ("status", "https://idp.example/ answers 429 Too Many Requests", "KW1112"),
+            ("malformed", "the answer of https://idp.example/ is no JWK Set", "KW1115"),
+            ("no_usable_key", "no usable key", "KW1202"),
+            ("issuer_mismatch", "answers for issuer", "KW4102"),
+            ("foreign_host", "is refused", "KW4105"),
+        ] {
+            let facts = with(|facts| {
+                facts.issuers.clear();
+                facts.gateway_fails(label, "stale");
+                facts.held().last_error = Some(error.to_owned());
+            });
+            assert_eq!(found(&facts), format!("{code}(KW1301)"), "{label}: {error}");
+        }
+        let unknown = with(|facts| {
+            facts.issuers.clear();
+            facts.gateway_fails("of_a_newer_gateway", "stale");
+        });
+        assert_eq!(found(&unknown), "KW1301");
+    }
+
+    #[test]
+    fn what_only_the_gateway_refuses_is_told_though_the_provider_answers_here() {
+        assert_eq!(found(&with(|facts| facts.gateway_fails("forbidden_address", "stale"))), "KW4104(KW1301)");
+    }
+
+    #[test]
+    fn failures_and_successes_by_turns_are_told_from_one_outage() {
+        let failed = |ago| changed("jwks_refresh_failed", Some("status"), ago);
+        let refreshed = |ago| changed("jwks_refreshed", None, ago);
+        let transitions = |transitions: Vec<_>| with(|facts| facts.recorder().transitions = transitions);
+        let flapping = transitions(vec![refreshed(1), failed(3), refreshed(10), failed(12), refreshed(20)]);
+        assert_eq!(found(&flapping), "KW1122");
+        assert_eq!(found(&transitions(vec![refreshed(1), failed(3), failed(5), refreshed(10)])), "");
+        assert_eq!(found(&transitions(vec![refreshed(1), failed(3), refreshed(10), failed(301)])), "");
+    }
+
+    #[test]
+    fn a_refused_snapshot_matters_until_keys_are_fetched() {
+        let refused = |state: &str, source: Option<&str>| {
+            with(|facts| {
+                facts.recorder().transitions = vec![changed("snapshot_refused", None, 900)];
+                let held = facts.held();
+                (held.state, held.source) = (state.to_owned(), source.map(str::to_owned));
+                held.failures = u32::from(state == "empty");
+            })
+        };
+        assert_eq!(found(&refused("fresh", Some("fetched"))), "");
+        assert_eq!(found(&refused("empty", None)), "KW1305(KW1303)");
+    }
+
+    #[test]
+    fn what_happened_of_late_is_told_and_what_happened_long_ago_is_not() {
+        for (event, code) in [("snapshot_write_failed", "KW1306"), ("jwks_refresh_crashed", "KW1308")] {
+            let at = |ago| with(|facts| facts.recorder().transitions = vec![changed(event, None, ago)]);
+            assert_eq!(found(&at(20)), code);
+            assert_eq!(found(&at(1_000)), "");
+            let again = with(|facts| {
+                let mut transition = changed(event, None, 1_000);
+                transition.last_seconds_ago = Some(20);
+                facts.recorder().transitions = vec![transition];
+            });
+            assert_eq!(found(&again), code);
+        }
+    }
+}

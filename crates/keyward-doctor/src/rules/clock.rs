@@ -188,3 +188,92 @@ fn narrow(one: &Measured<'_>) -> Finding {
 fn side(ahead_s: f64) -> &'static str {
     if ahead_s < 0.0 { "behind" } else { "ahead of" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::fixture::{first, found, issuer, with};
+
+    fn clock(ahead_s: f64) -> Option<ClockFacts> {
+        Some(ClockFacts { ahead_s, uncertainty_s: 0.5, answers: 4 })
+    }
+
+    /// What we measured, and what the gateway did; with this leeway.
+    fn clocks(here: f64, by_gateway: Option<f64>, leeway_s: u64) -> Facts {
+        with(|facts| {
+            facts.only().clock = clock(here);
+            facts.only().configured.leeway_s = leeway_s;
+            facts.held().clock_ahead_seconds = by_gateway;
+        })
+    }
+
+    #[test]
+    fn a_difference_counts_against_the_leeway_with_its_uncertainty() {
+        for (ahead, leeway, expected) in [
+            (30.0, 60, ""),
+            (-30.0, 60, ""),
+            (59.4, 60, ""),
+            (59.8, 60, "KW4109"),
+            (120.0, 60, "KW6102"),
+            (-120.0, 60, "KW6102"),
+            (120.0, 300, ""),
+            (8.0, 5, "KW4109"),
+            (0.2, 0, "KW4109"),
+        ] {
+            assert_eq!(found(&clocks(ahead, None, leeway)), expected, "{ahead} s, leeway {leeway} s");
+        }
+        let finding = first(&clocks(8.0, None, 5));
+        assert_eq!(
+            finding.cause,
+            "the clock of main is 8 s ahead of ours (give or take 0.5 s), and the leeway is 5 s"
+        );
+        assert_eq!(finding.certainty, crate::diagnosis::Certainty::Certain);
+        assert_eq!(first(&clocks(59.8, None, 60)).certainty, crate::diagnosis::Certainty::Possible);
+    }
+
+    #[test]
+    fn whose_clock_is_wrong_is_told_by_who_else_agrees() {
+        let finding = first(&clocks(0.1, Some(-200.0), 60));
+        assert_eq!((finding.code, finding.issuer), (Code::OurClockWrong, None));
+        assert!(
+            finding.cause.starts_with("the clock of the gateway's machine is wrong by 3 min"),
+            "{}",
+            finding.cause
+        );
+        let finding = first(&clocks(200.0, Some(0.0), 60));
+        assert!(
+            finding.cause.starts_with("the clock of the machine that looked is wrong"),
+            "{}",
+            finding.cause
+        );
+        assert_eq!(found(&clocks(200.0, Some(200.0), 60)), "KW6102");
+
+        let two = |other: f64| {
+            with(|facts| {
+                facts.only().clock = clock(200.0);
+                facts.held().clock_ahead_seconds = None;
+                facts.only().configured.from_file = false;
+                let mut second = issuer();
+                second.configured.name = "other".to_owned();
+                second.configured.issuer = "https://other.example".to_owned();
+                second.configured.from_file = false;
+                (second.discovery, second.introspection, second.clock) = (None, None, clock(other));
+                facts.issuers.push(second);
+            })
+        };
+        assert_eq!(found(&two(201.0)), "KW6101");
+        assert_eq!(found(&two(0.0)), "KW6102");
+        assert_eq!(first(&two(0.0)).certainty, crate::diagnosis::Certainty::Certain);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_measured_is_unseen() {
+        let facts = with(|facts| {
+            facts.only().clock = None;
+            facts.held().clock_ahead_seconds = None;
+        });
+        let diagnosis = crate::rules::diagnose(&facts);
+        assert_eq!(diagnosis.findings, []);
+        assert_eq!(diagnosis.unseen, ["the clock of main: no answer had a Date"]);
+    }
+}

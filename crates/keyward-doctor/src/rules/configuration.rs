@@ -306,3 +306,139 @@ fn differing(configured: &Configured, held: &[GatewayIssuer]) -> Vec<String> {
     }
     differs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::Certainty;
+    use crate::facts::{Elsewhere, Ended};
+    use crate::rules::fixture::{answer, changed, counted, first, found, with};
+
+    #[test]
+    fn a_key_set_that_is_elsewhere_is_named_with_the_address_where_it_is() {
+        let facts = with(|facts| {
+            facts.all_end(&Ended::Answered(answer(404)));
+            facts.only().configured.discovers = false;
+            facts.only().configured.key_source =
+                Some("https://idp.example/rest/v1/.well-known/jwks.json".to_owned());
+            facts.keys().place = "https://idp.example/rest/v1/.well-known/jwks.json".to_owned();
+            let url = "https://idp.example/auth/v1/.well-known/jwks.json".to_owned();
+            facts.keys().elsewhere = vec![Elsewhere { url, status: Some(200), usable_keys: Some(2) }];
+            facts.gateway_fails("status", "stale");
+        });
+        assert_eq!(found(&facts), "KW4101(KW1111 KW1301)");
+        let finding = first(&facts);
+        assert_eq!(finding.certainty, Certainty::Certain);
+        assert_eq!(
+            finding.cause,
+            "the key set is not at https://idp.example/rest/v1/.well-known/jwks.json but at https://idp.example/auth/v1/.well-known/jwks.json"
+        );
+    }
+
+    #[test]
+    fn discovery_tells_a_better_address_where_the_configured_one_is_none() {
+        let facts = with(|facts| {
+            facts.all_end(&Ended::Answered(answer(404)));
+            facts.only().configured.discovers = false;
+            facts.only().configured.key_source = Some("https://idp.example/old".to_owned());
+            facts.keys().place = "https://idp.example/old".to_owned();
+        });
+        let finding = first(&facts);
+        assert_eq!((finding.code, finding.certainty), (Code::KeySetAddressWrong, Certainty::Likely));
+        assert_eq!(found(&with(|facts| facts.all_end(&Ended::Answered(answer(404))))), "KW1111");
+    }
+
+    #[test]
+    fn an_issuer_is_held_against_what_the_provider_says_to_the_letter() {
+        for (said, differs) in [
+            ("https://idp.example/realms/main/", "trailing slash"),
+            ("http://idp.example/realms/main", "scheme"),
+            ("https://idp.internal/realms/main", "host"),
+            ("https://idp.example:8443/realms/main", "port"),
+            ("https://idp.example/realms/Main", "case"),
+            ("https://idp.example/realms/staging", "path"),
+            ("http://keycloak:8080/realms/main", "scheme, host, port"),
+            ("idp.example", "spelling"),
+        ] {
+            let facts = with(|facts| {
+                facts.only().discovery.as_mut().expect("discovery").issuer = Some(said.to_owned())
+            });
+            let finding = first(&facts);
+            assert_eq!(
+                (finding.code, finding.certainty),
+                (Code::IssuerMismatch, Certainty::Certain),
+                "{said}"
+            );
+            assert!(finding.cause.ends_with(&format!("another {differs}")), "{}", finding.cause);
+        }
+    }
+
+    #[test]
+    fn another_name_is_no_trouble_where_discovery_is_not_used_and_tokens_pass() {
+        let named = |accepted: u64, said: &str| {
+            with(|facts| {
+                facts.only().configured.discovers = false;
+                facts.only().discovery.as_mut().expect("discovery").issuer = Some(said.to_owned());
+                facts.recorder().verdicts = vec![counted("accept", None, accepted)];
+            })
+        };
+        assert_eq!(found(&named(100, "https://idp.internal")), "");
+        assert_eq!(found(&named(0, "https://idp.internal")), "KW4102");
+        assert_eq!(found(&named(0, "https://login.example/{tenantid}/v2.0")), "");
+    }
+
+    #[test]
+    fn keys_on_another_host_or_without_tls_are_told_unless_that_is_allowed() {
+        let named = |uri: &str, allowed: &[&str]| {
+            with(|facts| {
+                facts.only().discovery.as_mut().expect("discovery").jwks_uri = Some(uri.to_owned());
+                facts.only().configured.allowed_hosts =
+                    allowed.iter().map(|host| (*host).to_owned()).collect();
+            })
+        };
+        assert_eq!(found(&named("https://keys.example/jwks", &[])), "KW4105");
+        assert_eq!(found(&named("https://keys.example/jwks", &["keys.example"])), "");
+        assert_eq!(found(&named("https://keys.example:8443/jwks", &["keys.example:443"])), "KW4105");
+        assert_eq!(found(&named("http://idp.example/keys", &[])), "KW4106");
+        assert_eq!(found(&named("https://idp.example:8443/keys", &[])), "");
+    }
+
+    #[test]
+    fn the_last_word_on_a_configuration_counts() {
+        let of_gateway = |events: &[&str]| {
+            with(|facts| {
+                let transitions = events.iter().map(|event| crate::facts::RecordedTransition {
+                    issuer: None,
+                    ..changed(event, None, 5_000)
+                });
+                facts.recorder().transitions = transitions.collect();
+            })
+        };
+        assert_eq!(found(&of_gateway(&["config_refused", "config_reloaded"])), "KW4107");
+        assert_eq!(found(&of_gateway(&["config_reloaded", "config_refused"])), "");
+    }
+
+    #[test]
+    fn a_gateway_is_held_against_a_file_and_not_against_a_command_line() {
+        let denied = |from_file: bool| {
+            with(|facts| {
+                facts.only().configured.from_file = from_file;
+                facts.only().configured.denied_kids = vec!["leaked".to_owned()];
+            })
+        };
+        assert_eq!(found(&denied(true)), "KW4108");
+        assert_eq!(found(&denied(false)), "");
+        let other = with(|facts| facts.held().name = "elsewhere".to_owned());
+        let finding = first(&other);
+        assert_eq!(finding.code, Code::ConfigurationOutdated);
+        assert!(finding.cause.contains("the file has issuer main"), "{}", finding.cause);
+    }
+
+    #[test]
+    fn warnings_are_one_finding() {
+        assert_eq!(first(&with(|facts| facts.warnings = vec!["one".to_owned()])).cause, "one");
+        let two = with(|facts| facts.warnings = vec!["one".to_owned(), "two".to_owned()]);
+        assert_eq!(first(&two).cause, "the configuration has 2 warnings; the first: one");
+        assert_eq!(first(&two).evidence, ["one", "two"]);
+    }
+}

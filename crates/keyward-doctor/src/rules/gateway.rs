@@ -217,3 +217,101 @@ fn shared_memory(facts: &Facts, found: &mut Found) {
 fn beside(url: &str, path: &str) -> String {
     url::Url::parse(url).ok().and_then(|url| url.join(path).ok()).map_or_else(|| url.to_owned(), String::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::TlsFacts;
+    use crate::rules::diagnose;
+    use crate::rules::fixture::{NOW, answer, changed, counted, first, found, tls, with};
+
+    fn gateway(change: impl FnOnce(&mut GatewayFacts)) -> Facts {
+        with(|facts| change(facts.gateway.as_mut().expect("a gateway")))
+    }
+
+    #[test]
+    fn a_gateway_that_does_not_answer_is_told_from_something_else_that_does() {
+        let silent = |ended: Ended| {
+            gateway(|gateway| {
+                (gateway.readiness, gateway.issuers, gateway.recorder) = (None, None, None);
+                gateway.reach.attempts[0].ended = ended;
+            })
+        };
+        let finding = first(&silent(Ended::ConnectRefused));
+        assert_eq!(
+            (finding.code, finding.certainty),
+            (Code::GatewayUnreachable, crate::diagnosis::Certainty::Certain)
+        );
+        assert!(finding.cause.ends_with("does not answer"), "{}", finding.cause);
+        let finding = first(&silent(Ended::Answered(answer(404))));
+        assert!(finding.cause.ends_with("is not a gateway's admin listener"), "{}", finding.cause);
+        let diagnosis = diagnose(&with(|facts| facts.gateway = None));
+        assert_eq!(diagnosis.findings, []);
+        assert!(diagnosis.unseen.iter().any(|what| what.contains("--admin")), "{:?}", diagnosis.unseen);
+    }
+
+    #[test]
+    fn a_gateway_that_is_not_ready_says_why_and_a_degraded_one_is_somebody_elses_finding() {
+        for (readiness, expected) in [
+            ("ready", ""),
+            ("degraded", ""),
+            ("starting", "KW7102"),
+            ("draining", "KW7102"),
+            ("no_keys", "KW7102"),
+            ("no_introspection", "KW7102"),
+        ] {
+            let facts = gateway(|gateway| gateway.readiness = Some(readiness.to_owned()));
+            assert_eq!(found(&facts), expected, "{readiness}");
+        }
+    }
+
+    #[test]
+    fn undecided_requests_are_told_while_they_go_on_and_not_after() {
+        let undecided = |readiness: &str| {
+            with(|facts| {
+                facts.gateway.as_mut().expect("a gateway").readiness = Some(readiness.to_owned());
+                facts.recorder().verdicts =
+                    vec![counted("accept", None, 50), counted("undecided", Some("keys_stale_limit"), 50)];
+            })
+        };
+        assert_eq!(found(&undecided("degraded")), "KW7103");
+        assert_eq!(
+            first(&undecided("degraded")).cause,
+            "the gateway cannot decide 50 % of the requests: keys_stale_limit"
+        );
+        assert_eq!(found(&undecided("ready")), "");
+    }
+
+    #[test]
+    fn a_gateway_with_more_to_ask_than_it_may_is_told() {
+        let facts = with(|facts| {
+            facts.recorder().verdicts =
+                vec![counted("accept", None, 90), counted("undecided", Some("overloaded"), 10)];
+        });
+        assert_eq!(found(&facts), "KW7104");
+        assert_eq!(first(&facts).evidence, ["overloaded: 10 of 100 requests (10.0 %) in the last 300 s"]);
+    }
+
+    #[test]
+    fn the_shared_memory_is_down_until_it_is_back() {
+        let memory = |events: &[&str]| {
+            with(|facts| {
+                facts.recorder().transitions =
+                    events.iter().map(|event| changed(event, Some("timeout"), 4)).collect();
+            })
+        };
+        assert_eq!(found(&memory(&["proof_memory_failed", "proof_memory_recovered"])), "KW7105");
+        assert_eq!(found(&memory(&["proof_memory_recovered", "proof_memory_failed"])), "");
+    }
+
+    #[test]
+    fn the_certificate_of_its_own_listener_is_told_before_and_after_its_end() {
+        for (left, expected) in [(40 * 86_400, ""), (5 * 86_400, "KW5107"), (-60, "KW5107")] {
+            let facts = gateway(|gateway| {
+                let (not_before, not_after) = (Some(NOW - 60 * 86_400), Some(NOW + left));
+                gateway.reach.attempts[0].tls = Some(TlsFacts { not_before, not_after, ..tls() });
+            });
+            assert_eq!(found(&facts), expected, "{left}");
+        }
+    }
+}

@@ -321,3 +321,184 @@ fn reasons(skipped: &[SkippedKey]) -> String {
 fn name(key: &PublishedKey) -> String {
     key.kid.clone().or_else(|| key.thumbprint.clone()).unwrap_or_else(|| "a key without a name".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::Certainty;
+    use crate::facts::UnknownKids;
+    use crate::rules::diagnose;
+    use crate::rules::fixture::{counted, first, found, published, with};
+
+    fn skipped(reason: &str) -> SkippedKey {
+        SkippedKey {
+            index: 2,
+            kid: Some("odd".to_owned()),
+            reason: reason.to_owned(),
+            description: "in words".to_owned(),
+        }
+    }
+
+    fn each_answer(change: impl Fn(&mut AnsweredKeySet)) -> Facts {
+        with(|facts| facts.keys().answers.iter_mut().for_each(change))
+    }
+
+    /// A third of the requests name a key that the gateway does not have.
+    fn tokens_of_unknown_keys(facts: &mut Facts, different: u64) {
+        facts.recorder().verdicts =
+            vec![counted("accept", None, 200), counted("undecided", Some("key_refresh_limited"), 100)];
+        facts.recorder().unknown_kids = Some(UnknownKids { verdicts: 100, different, of_withdrawn_keys: 0 });
+    }
+
+    #[test]
+    fn an_empty_set_is_told_from_one_of_which_nothing_can_be_used() {
+        assert_eq!(found(&each_answer(|answer| answer.keys.clear())), "KW1201");
+        let useless = each_answer(|answer| {
+            answer.keys.clear();
+            answer.skipped = vec![skipped("modulus_size")];
+        });
+        assert_eq!(found(&useless), "KW1202");
+        assert_eq!(
+            first(&useless).fix.last().and_then(|step| step.command.as_deref()),
+            Some("keyward keys check --issuer https://idp.example/realms/main")
+        );
+    }
+
+    #[test]
+    fn a_key_for_another_purpose_is_left_aside_and_a_broken_one_is_told() {
+        for (reason, expected) in [
+            ("not_for_verification", ""),
+            ("type_unsupported", ""),
+            ("malformed", "KW1203"),
+            ("point_invalid", "KW1203"),
+        ] {
+            let facts = each_answer(|answer| answer.skipped = vec![skipped(reason)]);
+            assert_eq!(found(&facts), expected, "{reason}");
+        }
+        let healthy =
+            diagnose(&each_answer(|answer| answer.skipped = vec![skipped("type_unsupported")])).healthy;
+        assert!(
+            healthy.iter().any(|healthy| healthy.what.contains("1 key left aside: type_unsupported")),
+            "{healthy:?}"
+        );
+    }
+
+    #[test]
+    fn a_key_of_a_newer_kind_matters_once_tokens_name_it() {
+        let facts = with(|facts| {
+            facts
+                .keys()
+                .answers
+                .iter_mut()
+                .for_each(|answer| answer.skipped = vec![skipped("type_unsupported")]);
+            facts.recorder().verdicts =
+                vec![counted("accept", None, 90), counted("undecided", Some("keys_unavailable"), 10)];
+        });
+        assert_eq!(first(&facts).code, Code::SomeKeysUnusable);
+    }
+
+    #[test]
+    fn keys_of_one_name_and_keys_without_one_are_told() {
+        let twice = each_answer(|answer| {
+            answer.keys[1].kid = answer.keys[0].kid.clone();
+        });
+        assert_eq!(found(&twice), "KW1204");
+        let same_key_for_two_algorithms = each_answer(|answer| answer.keys.push(answer.keys[0].clone()));
+        assert_eq!(found(&same_key_for_two_algorithms), "");
+        assert_eq!(
+            found(&each_answer(|answer| answer.keys.iter_mut().for_each(|key| key.kid = None))),
+            "KW1205"
+        );
+        assert_eq!(found(&each_answer(|answer| answer.keys[0].kid = None)), "");
+    }
+
+    #[test]
+    fn answers_that_differ_are_a_node_or_where_they_have_an_age_a_cache() {
+        let by_address = with(|facts| facts.keys().answers[1].keys.truncate(1));
+        assert_eq!(found(&by_address), "KW1206");
+        assert!(first(&by_address).cause.ends_with("answers another key set at each address"));
+        let by_request = with(|facts| {
+            let answers = &mut facts.keys().answers;
+            answers.remove(1);
+            answers[1].keys.truncate(1);
+        });
+        assert!(first(&by_request).cause.ends_with("answers another key set at each request"));
+        let cached = with(|facts| {
+            facts.keys().answers[1].keys.truncate(1);
+            facts.keys().answers[1].age_s = Some(400);
+        });
+        assert_eq!(found(&cached), "KW1207");
+    }
+
+    #[test]
+    fn an_old_answer_is_a_trouble_only_where_somebody_misses_a_key() {
+        let old =
+            |facts: &mut Facts| facts.keys().answers.iter_mut().for_each(|answer| answer.age_s = Some(600));
+        assert_eq!(found(&with(old)), "");
+        let missed = with(|facts| {
+            old(facts);
+            tokens_of_unknown_keys(facts, 1);
+        });
+        let finding = first(&missed);
+        assert_eq!((finding.code, finding.certainty), (Code::CacheServesOldSet, Certainty::Likely));
+        assert!(
+            finding.evidence.iter().any(|fact| fact == "Age: 600, max-age=300"),
+            "{:?}",
+            finding.evidence
+        );
+        let gateway_is_ahead = with(|facts| {
+            old(facts);
+            facts.held().keys.push(crate::rules::fixture::held_key("key-3", 5));
+        });
+        assert_eq!(first(&gateway_is_ahead).code, Code::CacheServesOldSet);
+        let junk = with(|facts| {
+            old(facts);
+            tokens_of_unknown_keys(facts, 64);
+        });
+        assert_eq!(first(&junk).code, Code::JunkKids);
+    }
+
+    #[test]
+    fn a_rotation_that_the_gateway_has_not_picked_up_is_one_only_where_tokens_name_the_key() {
+        let rotated = |facts: &mut Facts| {
+            facts.keys().answers.iter_mut().for_each(|answer| answer.keys.push(published("key-3")))
+        };
+        assert_eq!(found(&with(rotated)), "");
+        let missed = with(|facts| {
+            rotated(facts);
+            tokens_of_unknown_keys(facts, 1);
+        });
+        let finding = first(&missed);
+        assert_eq!(finding.code, Code::RotationNotPickedUp);
+        assert!(finding.cause.contains("publishes key-3"), "{}", finding.cause);
+    }
+
+    #[test]
+    fn keys_for_algorithms_that_nobody_accepts_mean_that_the_provider_changed_it() {
+        let facts = each_answer(|answer| {
+            answer.keys.iter_mut().for_each(|key| key.algorithms = vec!["EdDSA".to_owned()])
+        });
+        let finding = first(&facts);
+        assert_eq!((finding.code, finding.certainty), (Code::AlgorithmChanged, Certainty::Certain));
+        assert!(
+            finding.cause.contains("EdDSA") && finding.cause.contains("RS256, ES256"),
+            "{}",
+            finding.cause
+        );
+        assert_eq!(found(&each_answer(|answer| answer.keys[0].algorithms = vec!["EdDSA".to_owned()])), "");
+    }
+
+    #[test]
+    fn a_gateway_alone_tells_which_keys_it_cannot_use() {
+        let facts = with(|facts| {
+            facts.issuers.clear();
+            let key = crate::facts::GatewaySkippedKey {
+                kid: None,
+                reason: "malformed".to_owned(),
+                description: String::new(),
+            };
+            facts.held().skipped = vec![key];
+        });
+        assert_eq!(found(&facts), "KW1203");
+    }
+}

@@ -35,9 +35,10 @@ pub(super) fn moment(seconds: i64) -> String {
     }
 }
 
-/// `1 key`, `2 keys`.
+/// `1 key`, `2 keys`, `2 addresses`.
 pub(super) fn several(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    let ending = if noun.ends_with('s') { "es" } else { "s" };
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}{ending}") }
 }
 
 /// Names as a list: the first few of them, and how many more there are.

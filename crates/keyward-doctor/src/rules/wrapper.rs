@@ -230,3 +230,69 @@ fn certificate(subject: Option<&str>, serial: Option<&str>) -> String {
 fn name(kid: Option<&String>, thumbprint: Option<&String>) -> String {
     kid.or(thumbprint).cloned().unwrap_or_else(|| "a key without a name".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::fixture::{first, found, with};
+
+    /// The first key's certificate stands so, under this policy.
+    fn wrapped(policy: &str, state: &str, expires_in_s: Option<i64>) -> Facts {
+        with(|facts| {
+            facts.only().configured.wrapper_policy = policy.to_owned();
+            let held = facts.held();
+            held.wrapper_policy = policy.to_owned();
+            let key = &mut held.keys[1];
+            key.expired_wrapper_verdicts = u64::from(state == "expired") * 120;
+            let wrapper = key.wrapper.as_mut().expect("a wrapper");
+            (wrapper.state, wrapper.expires_in_seconds) = (state.to_owned(), expires_in_s);
+        })
+    }
+
+    #[test]
+    fn an_expired_wrapper_is_told_with_its_share_of_the_traffic_and_what_that_means() {
+        let finding = first(&wrapped("enforce", "expired", Some(-28_500)));
+        assert_eq!(
+            finding.cause,
+            "the certificate around key-2 expired 8 h ago, and its tokens are refused; 34 % of the verified tokens are signed \
+             with it (3400 of 10000, 120 of them since it was over)"
+        );
+        assert!(finding.evidence.iter().any(|fact| fact.contains("CN=signer, serial 01, until 2027-06-06")));
+        let finding = first(&wrapped("warn", "expired", Some(-28_500)));
+        assert!(finding.cause.contains("its tokens are still accepted (warn)"), "{}", finding.cause);
+    }
+
+    #[test]
+    fn each_state_of_a_wrapper_is_a_finding_of_its_own_unless_nobody_looks_at_wrappers() {
+        const DAY: i64 = 86_400;
+        for (state, left, expected) in [
+            ("valid", Some(31 * DAY), ""),
+            ("valid", Some(29 * DAY), "KW5102"),
+            ("expired", Some(-1), "KW5101"),
+            ("key_mismatch", None, "KW5103"),
+            ("malformed", None, "KW5103"),
+            ("untrusted", None, "KW5104"),
+            ("not_yet_valid", Some(90 * DAY), "KW5105"),
+            ("absent", None, "KW5106"),
+            ("of_a_newer_gateway", None, ""),
+        ] {
+            assert_eq!(found(&wrapped("warn", state, left)), expected, "{state}");
+            assert_eq!(found(&wrapped("ignore", state, left)), "", "{state}");
+        }
+    }
+
+    #[test]
+    fn without_a_gateway_the_published_certificates_tell() {
+        let facts = with(|facts| {
+            facts.gateway = None;
+            for answer in &mut facts.keys().answers {
+                answer.keys[0].wrapper_state = Some("expired".to_owned());
+                answer.keys[0].wrapper_not_after = Some(crate::rules::fixture::NOW - 60);
+            }
+        });
+        assert_eq!(
+            first(&facts).cause,
+            "the certificate around key-1 expired 60 s ago, and its tokens are still accepted (warn)"
+        );
+    }
+}

@@ -1,5 +1,7 @@
 //! The way to the key set: name, connection, TLS, answer.
 
+mod said;
+
 use crate::code::Code;
 use crate::diagnosis::Finding;
 use crate::facts::{
@@ -8,7 +10,7 @@ use crate::facts::{
 
 use super::found::Found;
 use super::way;
-use super::words::{lasting, listed, moment, several};
+use super::words::lasting;
 
 /// A certificate that has less of its life left than this share, and less than [`SOON_S`], was not renewed in time.
 const RENEWED_WITH: i64 = 5;
@@ -151,9 +153,10 @@ impl Way<'_> {
         let is_key_set = self.what == "key set";
         Some(match &attempt.ended {
             Ended::Answered(answer) => return self.answered(answer),
+            // Another address said so, and said more.
+            Ended::AskedToWait(_) if self.fails_elsewhere() => return None,
             Ended::AskedToWait(_) => Code::RateLimited,
             Ended::BrokeOff => Code::AnswerBreaksOff,
-            Ended::ConnectRefused => Code::ConnectionRefused,
             Ended::Forbidden(_) => Code::AddressForbidden,
             Ended::OutOfTime => return None,
             Ended::NotHttp if is_key_set => Code::NoKeySet,
@@ -170,6 +173,13 @@ impl Way<'_> {
                 )
                 | None => Code::TlsFails,
             },
+            // What runs on this machine listens by one family as often as by both.
+            Ended::ConnectRefused
+                if attempt.address.ip().is_loopback() && self.other_family_connects(attempt) =>
+            {
+                return None;
+            }
+            Ended::ConnectRefused => Code::ConnectionRefused,
             // A machine without IPv6 says so of each such address, and needs none of them.
             Ended::Unreachable(_) if self.other_family_connects(attempt) => return None,
             Ended::Unreachable(_) => Code::ConnectionTimedOut,
@@ -196,16 +206,12 @@ impl Way<'_> {
     fn said(&self, code: Code, attempts: &[&Attempt], well: usize) -> Option<Finding> {
         let (url, total) = (&self.reach.url, self.reach.attempts.len());
         let is_dead = matches!(code, Code::ConnectionRefused | Code::ConnectionTimedOut);
-        let connecting = self.reach.attempts.iter().filter(|attempt| attempt.connect_ms.is_some()).count();
-        if is_dead && connecting > 0 {
+        let connects = self.reach.attempts.iter().any(|attempt| attempt.connect_ms.is_some());
+        if is_dead && connects {
             let is_whole_family = self.blocked_family().is_some();
             return (!is_whole_family).then(|| {
-                let cause = format!(
-                    "{} of {} addresses of {} do not answer",
-                    total - connecting,
-                    total,
-                    way::host(url)
-                );
+                let dead = self.reach.attempts.iter().filter(|attempt| is_dead_end(attempt)).count();
+                let cause = format!("{dead} of {total} addresses of {} do not answer", way::host(url));
                 self.finding(Code::SomeAddressesDead, cause)
                     .certain()
                     .step("Take the dead addresses out of DNS, or bring what is behind them back")
@@ -219,154 +225,14 @@ impl Way<'_> {
         Some(self.fix(code, finding))
     }
 
-    fn cause(&self, code: Code, attempts: &[&Attempt]) -> String {
-        let (url, host, what) = (&self.reach.url, way::host(&self.reach.url), self.what);
-        let first = attempts.first().copied();
-        let status = first.and_then(answer).map_or(0, |answer| answer.status);
-        let not_after = first.and_then(|attempt| attempt.tls.as_ref()?.not_after);
-        let names =
-            first.and_then(|attempt| attempt.tls.as_ref()).map(|tls| listed(&tls.names)).unwrap_or_default();
-        match code {
-            Code::AccessDenied => format!("{url} answers {status}: a key set that one needs credentials for"),
-            Code::AddressForbidden => match first.map(|attempt| (&attempt.ended, attempt.address)) {
-                Some((Ended::Forbidden(class), address)) => {
-                    format!("{host} is {}, {class}, and no keys are fetched from there", address.ip())
-                }
-                _ => format!("{host} is an address that no keys are fetched from"),
-            },
-            Code::AnswerBreaksOff => format!("the connection to {host} breaks while the {what} is awaited"),
-            Code::AnswersTooSlowly => format!("{host} takes the connection and does not answer in time"),
-            Code::ConnectionRefused => format!("nothing listens at {host}: every connection is refused"),
-            Code::ConnectionTimedOut => {
-                format!("no connection to {host} comes about: no address of it answers")
-            }
-            Code::KeySetTooLarge => format!("what {url} answers is larger than a key set may be"),
-            Code::NotFound => format!("{url} answers {status}: no key set is there"),
-            Code::ProviderFails => format!("{url} answers {status}"),
-            Code::RateLimited => format!("{host} asks to be asked less often"),
-            Code::Redirected => {
-                let answer = first.and_then(answer);
-                let to = answer
-                    .and_then(|answer| answer.headers.get("location"))
-                    .map_or("nowhere", String::as_str);
-                format!("{url} redirects to {to}, and that is not followed")
-            }
-            Code::TlsCertificateExpired => match not_after {
-                Some(end) if end < self.now => format!(
-                    "the TLS certificate of {host} expired {} ago, at {}",
-                    lasting(self.now.saturating_sub(end) as f64),
-                    moment(end)
-                ),
-                _ => format!("the TLS certificate of {host} has expired"),
-            },
-            Code::TlsNameMismatch if names.is_empty() => {
-                format!("the TLS certificate of {host} is for another name")
-            }
-            Code::TlsNameMismatch => format!("the TLS certificate of {host} is for {names}"),
-            Code::TlsUntrusted => {
-                let by =
-                    first.and_then(|attempt| attempt.tls.as_ref()?.issuer.as_deref()).unwrap_or("somebody");
-                format!("the TLS certificate of {host} is by {by}, which leads to no authority that we trust")
-            }
-            Code::TlsFails => {
-                let why = match first.and_then(|attempt| attempt.tls.as_ref()?.trouble.as_ref()) {
-                    Some(TlsTrouble::ClientCertificateWanted) => "it wants a certificate of ours",
-                    Some(TlsTrouble::NotYetValid) => "its certificate is not valid yet",
-                    Some(TlsTrouble::Other(why)) => why,
-                    _ => "it does not end",
-                };
-                format!("the TLS handshake with {host} fails: {why}")
-            }
-            // Those that are left say of an answer that it is of no use.
-            _ if status == 200 => format!("what {url} answers is no {what}"),
-            _ if status == 0 => format!("what {host} answers is no HTTP"),
-            _ => format!("{url} answers {status}, and no {what}"),
-        }
-    }
-
-    fn fix(&self, code: Code, finding: Finding) -> Finding {
-        let url = &self.reach.url;
-        let again = "Ask for it yourself, where the gateway runs";
-        match code {
-            Code::AccessDenied => finding
-                .step("Have whoever runs the provider publish its key set without credentials: it holds public keys only")
-                .run_curl(again, url),
-            Code::AddressForbidden => finding
-                .run_dig(url)
-                .step(format!(
-                    "If the provider is really there, allow it: allow_hosts = [{:?}] under this [[issuer]]",
-                    way::host(url)
-                )),
-            Code::ConnectionRefused => {
-                finding.step("Start the provider, or the load balancer before it").run_curl(again, url)
-            }
-            Code::ConnectionTimedOut => finding
-                .step("Look at firewalls and network policies between the gateway and the provider")
-                .run_curl_by("by IPv4", "-4", url)
-                .run_curl_by("and by IPv6", "-6", url),
-            Code::RateLimited => finding
-                .step("Count who asks: each gateway asks about once a TTL. A larger key_set.ttl asks less often")
-                .run_curl(again, url),
-            Code::Redirected => {
-                finding.run_curl("See where to", url).step("Configure the address that it redirects to, or take the redirect away")
-            }
-            Code::TlsCertificateExpired => finding
-                .run_s_client("See the certificate", url)
-                .step("Renew it at the provider, or at the proxy before it. It is not skipped here: whoever answers then chooses our keys"),
-            Code::TlsNameMismatch => finding
-                .run_s_client("See the certificate", url)
-                .step("Reach the provider by a name of its certificate, or have the certificate made for this one"),
-            Code::TlsUntrusted => finding
-                .run_s_client("See the chain: an intermediate may be missing, or a private authority be above it", url)
-                .step("Have the provider send its intermediates; or declare its authority: ca_file of this [[issuer]]"),
-            Code::TlsFails => finding.run_s_client("See how far the handshake comes", url),
-            Code::ProviderFails | Code::AnswersTooSlowly | Code::AnswerBreaksOff => {
-                finding.run_curl(again, url).step("Tell whoever runs the provider: its own log says why")
-            }
-            Code::NotFound => finding
-                .run_curl("See what is there", url)
-                .step("Compare with jwks_uri of the provider's discovery document"),
-            _ => finding.run_curl("See what it answers", url),
-        }
-    }
-
-    /// The gateway asks nobody at such an address.
-    fn refused(&self, label: &str) -> Finding {
-        let (url, host, what) = (&self.reach.url, way::host(&self.reach.url), self.what);
-        match label {
-            "insecure_address" => self
-                .finding(Code::AddressInsecure, format!("the {what} is at {url}, without TLS: whoever is between chooses our keys"))
-                .certain()
-                .step("Have the provider name its https address (its external URL, or X-Forwarded-Proto of the proxy before it)"),
-            _ => self
-                .finding(Code::HostForeign, format!("the {what} is on another host than the issuer, {host}, and that is not followed"))
-                .certain()
-                .step(format!("If that host is the provider's, allow it: allow_hosts = [{host:?}] of this [[issuer]]"))
-                .step("If it is not, somebody may have changed the document: ask whoever runs the provider first"),
-        }
-    }
-
-    fn unresolved(&self) -> Finding {
-        self.finding(
-            Code::NameNotResolved,
-            format!("the name {} does not resolve", way::host(&self.reach.url)),
-        )
-        .certain()
-        .run_dig(&self.reach.url)
-        .step("If other names resolve, the record is gone or misspelt; if none do, it is the resolver")
-    }
-
     /// The family of which no address is reached while the other is: `IPv4` or `IPv6`.
     fn blocked_family(&self) -> Option<&'static str> {
-        let is_dead = |attempt: &&Attempt| {
-            attempt.connect_ms.is_none()
-                && matches!(attempt.ended, Ended::TimedOut(Waited::Connection) | Ended::ConnectRefused)
-        };
+        let is_silent = |attempt: &Attempt| is_dead_end(attempt) && self.trouble(attempt).is_some();
         let (v4, v6): (Vec<&Attempt>, Vec<&Attempt>) =
             self.reach.attempts.iter().partition(|attempt| attempt.address.is_ipv4());
         let connects = |attempts: &[&Attempt]| attempts.iter().any(|attempt| attempt.connect_ms.is_some());
         let all_dead =
-            |attempts: &[&Attempt]| !attempts.is_empty() && attempts.iter().all(|attempt| is_dead(attempt));
+            |attempts: &[&Attempt]| !attempts.is_empty() && attempts.iter().all(|attempt| is_silent(attempt));
         match (all_dead(&v4), all_dead(&v6)) {
             (true, false) if connects(&v6) => Some("IPv4"),
             (false, true) if connects(&v4) => Some("IPv6"),
@@ -374,19 +240,14 @@ impl Way<'_> {
         }
     }
 
+    /// Whether some address answers what is neither good nor a request to wait.
+    fn fails_elsewhere(&self) -> bool {
+        self.reach.attempts.iter().filter_map(answer).any(|answer| !matches!(answer.status, 200 | 429))
+    }
+
     fn other_family_connects(&self, attempt: &Attempt) -> bool {
         let is_v4 = attempt.address.is_ipv4();
         self.reach.attempts.iter().any(|other| other.address.is_ipv4() != is_v4 && other.connect_ms.is_some())
-    }
-
-    fn one_family(&self, family: &str) -> Finding {
-        let host = way::host(&self.reach.url);
-        let other = if family == "IPv4" { "IPv6" } else { "IPv4" };
-        self.finding(Code::OneFamilyBlocked, format!("{host} answers by {other}, and by {family} nothing does"))
-            .certain()
-            .run_curl_by("By IPv4", "-4", &self.reach.url)
-            .run_curl_by("and by IPv6", "-6", &self.reach.url)
-            .step(format!("Let {family} through (a network policy that names one family only?), or take its records out of DNS"))
     }
 
     /// Certificates that are accepted, and not for long.
@@ -410,31 +271,6 @@ impl Way<'_> {
                     .step("Have it renewed; if it renews by itself, that has stopped"),
             );
         }
-    }
-
-    fn told_well(&self, well: usize) -> String {
-        let soonest = self.reach.attempts.iter().filter_map(|attempt| attempt.tls.as_ref()?.not_after).min();
-        let tls = soonest.map_or(String::new(), |end| format!(", TLS until {}", moment(end)));
-        let slowest = self.reach.attempts.iter().filter_map(answer).map(|answer| answer.took_ms).max();
-        let slowest = slowest.map_or(String::new(), |ms| format!(" within {ms} ms"));
-        format!(
-            "the {} at {} is answered by {}{slowest}{tls}",
-            self.what,
-            self.reach.url,
-            several(well, "address")
-        )
-    }
-
-    fn finding(&self, code: Code, cause: String) -> Finding {
-        let certificates = self
-            .reach
-            .attempts
-            .iter()
-            .filter(|attempt| attempt.tls.as_ref().is_some_and(|tls| tls.trouble.is_some()));
-        Finding::new(code, cause)
-            .of(self.name)
-            .seen_all(way::told(self.reach))
-            .seen_all(certificates.filter_map(way::certificate_told))
     }
 }
 
@@ -466,3 +302,14 @@ fn answer(attempt: &Attempt) -> Option<&Answer> {
 fn is_well(attempt: &Attempt) -> bool {
     answer(attempt).is_some_and(|answer| answer.status == 200)
 }
+
+/// Whether no connection came about, for a reason of the network.
+fn is_dead_end(attempt: &Attempt) -> bool {
+    matches!(
+        attempt.ended,
+        Ended::TimedOut(Waited::Connection) | Ended::ConnectRefused | Ended::Unreachable(_)
+    )
+}
+
+#[cfg(test)]
+mod tests;
