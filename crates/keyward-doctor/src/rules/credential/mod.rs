@@ -3,6 +3,9 @@
 mod case;
 mod cause;
 mod fix;
+mod grounds;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use crate::code::Code;
