@@ -69,6 +69,14 @@ async fn a_provider_that_hangs_costs_only_its_own_probes() {
 }
 
 #[tokio::test]
+async fn a_look_may_be_made_beside_other_work() {
+    let server = Server::provider(&jwk_set()).await;
+    let target = target(IssuerSettings::discover(&server.issuer()));
+    let looking = tokio::spawn(async move { look(&target, &means(Names::default())).await });
+    assert_eq!(key_set(&looking.await.unwrap().issuers[0]).answers.len(), 2);
+}
+
+#[tokio::test]
 async fn a_look_ends_in_its_time_and_tells_what_it_saw() {
     let (mute, _holding) = silent().await;
     let server = Server::start().await;
