@@ -84,9 +84,14 @@ const EXPLAINS: &[(&[Code], &[Code])] = &[
         &[
             Code::ConnectionRefused,
             Code::ConnectionTimedOut,
+            Code::SomeAddressesDead,
+            Code::TlsFails,
             Code::ProviderFails,
+            Code::NotFound,
             Code::RateLimited,
             Code::AnswersTooSlowly,
+            Code::NoKeySet,
+            Code::AccessDenied,
             Code::AnswerBreaksOff,
         ],
     ),
@@ -94,7 +99,7 @@ const EXPLAINS: &[(&[Code], &[Code])] = &[
     (&[Code::DiscoveryBroken], &[Code::NotFound, Code::IntrospectionWrongAddress]),
     // Whatever keeps the gateway from fetching keys makes them old.
     (KEEPS_KEYS_AWAY, CACHE_SYMPTOMS),
-    (&[Code::ProviderFlaps, Code::SomeAddressesDead], &[Code::KeysStale, Code::SnapshotInUse]),
+    (&[Code::ProviderFlaps, Code::SomeAddressesDead], CACHE_SYMPTOMS),
     (KEEPS_KEYS_AWAY, KEY_NOT_KNOWN),
     (CACHE_CAUSES, KEY_NOT_KNOWN),
     (&[Code::RefreshCrashed, Code::SnapshotRefused], &[Code::KeysTooOld, Code::NoKeysYet]),

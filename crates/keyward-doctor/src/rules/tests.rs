@@ -1,12 +1,15 @@
 //! All rules together: what is well, what is arbitrary, and each incident that the doctor exists for.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::diagnose;
 use super::fixture::{self, counted, first_code, found, healthy, with};
+use crate::code::Code;
 use crate::diagnosis::{Diagnosis, Finding};
 use crate::facts::{Ended, Facts, Lookup, TlsTrouble, Waited};
 
@@ -39,13 +42,12 @@ fn where_nothing_was_seen_nothing_is_found_and_nothing_is_healthy() {
 #[test]
 fn a_name_that_does_not_resolve_explains_all_that_its_gateway_shows() {
     let facts = with(|facts| {
-        for reach in [&mut facts.only().discovery.as_mut().expect("discovery").reach] {
-            reach.lookup = Lookup::Failed("no such host".to_owned());
-            reach.attempts.clear();
-        }
+        let discovery = facts.only().discovery.as_mut().expect("discovery");
+        discovery.reach.lookup = Lookup::Failed("no such host".to_owned());
+        discovery.reach.attempts.clear();
+        discovery.issuer = None;
         facts.only().key_set = None;
         facts.only().introspection = None;
-        facts.only().discovery.as_mut().expect("discovery").issuer = None;
         facts.gateway_fails("dns", "expired");
     });
     assert_eq!(found(&facts), "KW1101(KW1302 KW7102 KW7103)");
@@ -122,6 +124,30 @@ fn the_same_code_with_the_same_steps_is_not_told_twice() {
     });
     assert_eq!(found(&facts), "KW1110");
     assert_eq!(first_code(&facts).map(|code| code.to_string()).as_deref(), Some("KW1110"));
+}
+
+#[test]
+fn every_code_is_said_by_some_rule() {
+    fn read(folder: &Path, into: &mut String) {
+        for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match name.as_str() {
+                "fixture.rs" | "fold.rs" | "tests.rs" => {}
+                _ if entry.is_dir() => read(&entry, into),
+                _ => into.push_str(&fs::read_to_string(&entry).expect("a file")),
+            }
+        }
+    }
+    let mut rules = String::new();
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules"), &mut rules);
+    let said: BTreeSet<&str> = rules
+        .split("Code::")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next())
+        .collect();
+    let unsaid: Vec<_> =
+        Code::ALL.iter().filter(|code| !said.contains(format!("{code:?}").as_str())).collect();
+    assert_eq!(unsaid, Vec::<&Code>::new());
 }
 
 /// Every finding, whatever it stands under.

@@ -64,6 +64,9 @@ fn published(name: &str, key_set: &KeySetFacts, now: i64, found: &mut Found) {
         return;
     };
     let way = Way { name, what: "key set", reach, now };
+    if let Some(finding) = way.flaps(key_set.again.as_ref()) {
+        found.add(finding);
+    }
     if way.look(found)
         && let Some(trouble) = &key_set.trouble
         && key_set.answers.is_empty()
@@ -250,6 +253,21 @@ impl Way<'_> {
         self.reach.attempts.iter().any(|other| other.address.is_ipv4() != is_v4 && other.connect_ms.is_some())
     }
 
+    /// Whether the second question to an address, a moment after the first, ended otherwise than that.
+    fn flaps(&self, again: Option<&Ended>) -> Option<Finding> {
+        let again = again.filter(|again| !is_put_off(again))?;
+        let first = self.reach.attempts.iter().find(|attempt| answer(attempt).is_some())?;
+        if is_good(&first.ended) == is_good(again) || is_put_off(&first.ended) {
+            return None;
+        }
+        let second = Attempt { ended: again.clone(), ..first.clone() };
+        let cause =
+            format!("{} answers now and then: one of two questions was answered", way::host(&self.reach.url));
+        let finding = self.finding(Code::ProviderFlaps, cause).likely();
+        let told = way::attempt_told(self.reach, &second);
+        Some(self.fix(Code::ProviderFlaps, finding.seen(format!("{told}, a moment later"))))
+    }
+
     /// Certificates that are accepted, and not for long.
     fn certificates(&self, found: &mut Found) {
         let ending = self.reach.attempts.iter().find_map(|attempt| {
@@ -300,7 +318,20 @@ fn answer(attempt: &Attempt) -> Option<&Answer> {
 }
 
 fn is_well(attempt: &Attempt) -> bool {
-    answer(attempt).is_some_and(|answer| answer.status == 200)
+    is_good(&attempt.ended)
+}
+
+fn is_good(ended: &Ended) -> bool {
+    matches!(ended, Ended::Answered(answer) if answer.status == 200)
+}
+
+/// Whether that says nothing of how a provider fares: it was not asked, or it was asked too often.
+fn is_put_off(ended: &Ended) -> bool {
+    match ended {
+        Ended::Answered(answer) => answer.status == 429,
+        Ended::AskedToWait(_) | Ended::OutOfTime => true,
+        _ => false,
+    }
 }
 
 /// Whether no connection came about, for a reason of the network.

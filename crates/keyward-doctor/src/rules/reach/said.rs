@@ -110,6 +110,9 @@ impl Way<'_> {
                 .run_s_client("See the chain: an intermediate may be missing, or a private authority be above it", url)
                 .step("Have the provider send its intermediates; or declare its authority: ca_file of this [[issuer]]"),
             Code::TlsFails => finding.run_s_client("See how far the handshake comes", url),
+            Code::ProviderFlaps => finding
+                .step("Look for one bad node behind the provider's load balancer")
+                .run_curl("Ask a few times, and look at which headers tell the bad answers from the good", url),
             Code::ProviderFails | Code::AnswersTooSlowly | Code::AnswerBreaksOff => {
                 finding.run_curl(again, url).step("Tell whoever runs the provider: its own log says why")
             }

@@ -74,6 +74,25 @@ fn what_some_addresses_answer_is_likely_and_says_how_many_they_are() {
 }
 
 #[test]
+fn two_questions_that_end_otherwise_are_a_provider_that_answers_now_and_then() {
+    let asked_twice = |first: Ended, second: Ended| {
+        with(|facts| {
+            facts.attempts().truncate(1);
+            facts.attempts()[0].ended = first;
+            facts.keys().again = Some(second);
+        })
+    };
+    let (good, bad) = (Ended::Answered(answer(200)), Ended::Answered(answer(503)));
+    assert_eq!(found(&asked_twice(good.clone(), bad.clone())), "KW1122");
+    assert_eq!(found(&asked_twice(bad.clone(), good.clone())), "KW1122(KW1110)");
+    assert_eq!(found(&asked_twice(good.clone(), Ended::BrokeOff)), "KW1122");
+    assert_eq!(found(&asked_twice(good.clone(), Ended::Answered(answer(429)))), "");
+    assert_eq!(found(&asked_twice(good.clone(), Ended::OutOfTime)), "");
+    assert_eq!(found(&asked_twice(good.clone(), good)), "");
+    assert_eq!(found(&asked_twice(bad.clone(), bad)), "KW1110");
+}
+
+#[test]
 fn whoever_asks_to_be_left_alone_after_a_failure_fails() {
     let facts = with(|facts| {
         facts.all_end(&Ended::AskedToWait(30));
@@ -100,8 +119,7 @@ fn what_is_answered_in_place_of_a_key_set_is_told() {
         (BodyKind::Html, false, 502, Code::ProviderFails),
     ] {
         let body = BodyShape { octets: 10, kind, over_limit };
-        let facts =
-            with(|facts| facts.all_end(&Ended::Answered(crate::facts::Answer { body, ..answer(status) })));
+        let facts = with(|facts| facts.all_end(&Ended::Answered(Answer { body, ..answer(status) })));
         assert_eq!(found(&facts), code.to_string(), "{status} {kind:?}");
     }
     let facts = with(|facts| {
