@@ -45,8 +45,9 @@ pub(super) fn ahead(dated: &[Dated], readings: &[Now]) -> Option<ClockFacts> {
     let (theirs, ours) = (Span::agreed(theirs)?, Span::agreed(ours)?);
     let between = Span { from: theirs.from - ours.to, to: theirs.to - ours.from };
     Some(ClockFacts {
-        ahead_s: between.middle(),
-        uncertainty_s: between.half(),
+        ahead_s: between.middle_ms() / 1000.0,
+        // What rounding may have moved is uncertain as well.
+        uncertainty_s: (between.half_ms() + 1.0) / 1000.0,
         answers: u32::try_from(dated.len()).unwrap_or(u32::MAX),
     })
 }
@@ -67,12 +68,12 @@ impl Span {
         if all.from <= all.to { Some(all) } else { spans.reduce(widened) }
     }
 
-    fn middle(self) -> f64 {
-        f64::midpoint(self.from, self.to)
+    fn middle_ms(self) -> f64 {
+        (f64::midpoint(self.from, self.to) * 1000.0).round()
     }
 
-    fn half(self) -> f64 {
-        (self.to - self.from) / 2.0
+    fn half_ms(self) -> f64 {
+        ((self.to - self.from) * 500.0).ceil()
     }
 }
 
