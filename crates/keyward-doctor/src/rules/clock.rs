@@ -6,7 +6,7 @@ use crate::facts::{ClockFacts, Facts, GatewayIssuer};
 
 use super::found::Found;
 use super::held::{self, Seen};
-use super::words::lasting;
+use super::words::{lasting, several};
 
 /// Clocks that are kept by NTP do not differ by this much: one that does is wrong, whatever the leeway forgives.
 const WRONG_S: f64 = 30.0;
@@ -86,7 +86,8 @@ impl<'a> Measured<'a> {
             format!("is {} {} {of}, give or take {uncertainty}", lasting(ahead_s), side(ahead_s))
         };
         format!(
-            "the clock of {name} {difference}, by the Date of {answers} answers; the leeway is {}",
+            "the clock of {name} {difference}, by the Date of {}; the leeway is {}",
+            several(answers as usize, "answer"),
             lasting(self.leeway_s)
         )
     }

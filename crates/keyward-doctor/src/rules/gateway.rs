@@ -154,7 +154,7 @@ fn undecided(gateway: &GatewayFacts, counts: Counts<'_>, found: &mut Found) {
         .filter(|(_, count)| *count > 0)
         .collect();
     let total = reasons.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
-    if counts.total() > 0 && counts.undecided() == 0 {
+    if counts.total() > counts.accepted() && counts.undecided() == 0 {
         found.healthy(
             None,
             format!(

@@ -159,12 +159,14 @@ fn finding(seen: Seen<'_>, state: State, wrappers: &[&Wrapper], policy: &str) ->
         ("enforce", _) => ", and its tokens are refused",
         _ => ", and its tokens are still accepted (warn)",
     };
-    let cause =
-        format!("{what}{means}{}", share.as_ref().map_or(String::new(), |share| format!("; {share}")));
+    let cause = format!(
+        "{what}{means}{}",
+        share.as_ref().map_or(String::new(), |Share { told, .. }| format!("; {told}"))
+    );
     let finding = Finding::new(state.code(), cause)
         .of(seen.name)
         .seen_all(wrappers.iter().map(|wrapper| told(wrapper)))
-        .seen_all(share)
+        .seen_all(share.map(|share| share.counts))
         .seen(format!("policy: {policy}"))
         .certain();
     fixed(finding, seen, state, wrappers)
@@ -196,8 +198,14 @@ fn fixed(finding: Finding, seen: Seen<'_>, state: State, wrappers: &[&Wrapper]) 
     }
 }
 
-/// The share of what was verified that these keys verified.
-fn share(seen: Seen<'_>, wrappers: &[&Wrapper]) -> Option<String> {
+/// The share of what was verified that some keys verified.
+struct Share {
+    told: String,
+    counts: String,
+}
+
+/// None where no gateway counts, or nothing was verified yet.
+fn share(seen: Seen<'_>, wrappers: &[&Wrapper]) -> Option<Share> {
     let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0_u64, u64::saturating_add);
     let all = sum(&mut seen.held?.keys.iter().map(|key| key.verdicts));
     let theirs = sum(&mut wrappers.iter().filter_map(|wrapper| Some(wrapper.verdicts?.0)));
@@ -207,7 +215,11 @@ fn share(seen: Seen<'_>, wrappers: &[&Wrapper]) -> Option<String> {
     }
     let percent = theirs as f64 / all as f64 * 100.0;
     let since = if over > 0 { format!(", {over} of them since it was over") } else { String::new() };
-    Some(format!("{percent:.0} % of the verified tokens are signed with it ({theirs} of {all}{since})"))
+    let whose = if wrappers.len() == 1 { "that key" } else { "those keys" };
+    Some(Share {
+        told: format!("{percent:.0} % of the verified tokens are signed with {whose}"),
+        counts: format!("gateway: {theirs} of {all} verified tokens are signed with {whose}{since}"),
+    })
 }
 
 fn told(wrapper: &Wrapper) -> String {
@@ -255,8 +267,11 @@ mod tests {
         assert_eq!(
             finding.cause,
             "the certificate around key-2 expired 8 h ago, and its tokens are refused; 34 % of the verified tokens are signed \
-             with it (3400 of 10000, 120 of them since it was over)"
+             with that key"
         );
+        let counts =
+            "gateway: 3400 of 10000 verified tokens are signed with that key, 120 of them since it was over";
+        assert!(finding.evidence.iter().any(|fact| fact == counts), "{:?}", finding.evidence);
         assert!(finding.evidence.iter().any(|fact| fact.contains("CN=signer, serial 01, until 2027-06-06")));
         let finding = first(&wrapped("warn", "expired", Some(-28_500)));
         assert!(finding.cause.contains("its tokens are still accepted (warn)"), "{}", finding.cause);

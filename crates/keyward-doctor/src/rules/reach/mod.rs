@@ -92,9 +92,7 @@ fn document(issuer: &IssuerFacts, found: &mut Found) {
         _ if !answered => return,
         (None, _) => "is no JSON object with an issuer",
         (_, None) => "names no jwks_uri",
-        (Some(_), Some(_)) => {
-            return found.healthy(name, format!("the discovery document at {url} can be read"));
-        }
+        (Some(_), Some(_)) => return,
     };
     found.add(
         Finding::new(Code::DiscoveryBroken, format!("the discovery document at {url} {missing}"))

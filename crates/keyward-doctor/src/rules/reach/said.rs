@@ -6,7 +6,7 @@ use crate::facts::{Attempt, Ended, TlsTrouble};
 
 use super::{Way, answer};
 use crate::rules::way;
-use crate::rules::words::{lasting, listed, moment, several};
+use crate::rules::words::{lasting, listed, moment};
 
 impl Way<'_> {
     pub(super) fn cause(&self, code: Code, attempts: &[&Attempt]) -> String {
@@ -164,12 +164,9 @@ impl Way<'_> {
         let tls = soonest.map_or(String::new(), |end| format!(", TLS until {}", moment(end)));
         let slowest = self.reach.attempts.iter().filter_map(answer).map(|answer| answer.took_ms).max();
         let slowest = slowest.map_or(String::new(), |ms| format!(" within {ms} ms"));
-        format!(
-            "the way to the {} at {}: {} answer{slowest}{tls}",
-            self.what,
-            self.reach.url,
-            several(well, "address")
-        )
+        let answering =
+            if well == 1 { "1 address answers".to_owned() } else { format!("{well} addresses answer") };
+        format!("the way to the {} at {}: {answering}{slowest}{tls}", self.what, self.reach.url)
     }
 
     pub(super) fn finding(&self, code: Code, cause: String) -> Finding {
