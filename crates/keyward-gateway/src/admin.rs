@@ -110,6 +110,7 @@ impl Admin {
         match Named::read(request).await {
             Ok(named) => {
                 let forgotten = named.forget(&self.authorizer.live.load().verifier);
+                self.authorizer.forgot(named.len(), forgotten);
                 json(StatusCode::OK, &Forgotten { forgotten })
             }
             Err(error) => json(error.status(), &Refused { error: error.to_string() }),

@@ -16,6 +16,7 @@ use keyward::{FallbackCause, MonoTime, Reason, RequirementId, Verdict, Verified}
 use crate::config::Access;
 use crate::connection::Connection;
 use crate::correlation::{self, CorrelationIds};
+use crate::events;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::observers::Observers;
@@ -29,9 +30,6 @@ use crate::{identity, token};
 
 /// The reason's label, for whoever looks at headers only.
 const REASON_HEADER: HeaderName = HeaderName::from_static("x-keyward-reason");
-
-/// What stands there where the request is not known well enough for a verdict.
-const UNCLEAR: &str = "request_unclear";
 
 /// Answers whether requests may pass.
 #[derive(Debug)]
@@ -149,7 +147,12 @@ impl Authorizer {
                 answer
             }
             Verdict::Reject(reason) | Verdict::Undecided(reason) => {
-                let line = self.refusals.admit(reason, now);
+                let event = if reason.is_undecided() {
+                    events::JWT_VALIDATION_UNDECIDED
+                } else {
+                    events::JWT_VALIDATION_FAILED
+                };
+                let line = self.spared(event, self.refusals.admit(reason, now));
                 // Looking it up takes a while: it is told of as many as there are lines.
                 let kid = line.and_then(|_| question.published_kid());
                 if let Some(left_out) = line {
@@ -172,7 +175,9 @@ impl Authorizer {
     ) {
         self.metrics().fallback_verdict(issuer, cause);
         self.observers.recorder.fallback(issuer, cause);
-        if let Some(left_out) = self.refusals.admit_fallback(cause, now) {
+        if let Some(left_out) =
+            self.spared(events::FALLBACK_VERDICT, self.refusals.admit_fallback(cause, now))
+        {
             question.log_fallback(issuer, cause, left_out);
         }
         if let Some(name) = question.live.routes.mark(issuer) {
@@ -186,28 +191,58 @@ impl Authorizer {
         if matches!(error, HandshakeError::Closed) {
             return;
         }
-        if let Some(left_out) = self.refusals.admit_handshake(self.clock.mono()) {
-            let event = "tls_handshake_failed";
+        let event = events::TLS_HANDSHAKE_FAILED;
+        if let Some(left_out) = self.spared(event, self.refusals.admit_handshake(self.clock.mono())) {
             tracing::info!(event, listener, peer = %peer, left_out, "no TLS connection: {error}");
         }
+    }
+
+    /// Logs that a listener could not accept a connection.
+    pub(crate) fn accept_failed(&self, listener: &'static str, error: &std::io::Error) {
+        let event = events::ACCEPT_FAILED;
+        if let Some(left_out) = self.spared(event, self.refusals.admit_accept(self.clock.mono())) {
+            tracing::warn!(event, listener, left_out, "a connection could not be accepted: {error}");
+        }
+    }
+
+    /// Logs that an operator named so many, and that so many answers were forgotten.
+    pub(crate) fn forgot(&self, named: usize, forgotten: usize) {
+        let event = events::INTROSPECTION_CACHE_FORGOTTEN;
+        if let Some(left_out) = self.spared(event, self.refusals.admit_forgotten(self.clock.mono())) {
+            tracing::info!(event, named, forgotten, left_out, "answers were forgotten");
+        }
+    }
+
+    /// The same, once a line that is not written is counted.
+    fn spared(&self, event: &'static str, line: Option<u64>) -> Option<u64> {
+        if line.is_none() {
+            self.metrics().log_lines_left_out(event, 1);
+        }
+        line
     }
 
     fn unclear(&self, live: &Live, unclear: Unclear, correlation_id: &HeaderValue) -> Answer {
         self.metrics().unclear_request();
         self.observers.recorder.unclear();
         let id = correlation_id.to_str().unwrap_or_default();
-        if let Some(left_out) = self.refusals.admit_unclear(self.clock.mono()) {
-            tracing::warn!(event = UNCLEAR, correlation_id = id, left_out, "refused with 400: {unclear}");
+        let line = self.refusals.admit_unclear(self.clock.mono());
+        if let Some(left_out) = self.spared(events::REQUEST_UNCLEAR, line) {
+            tracing::warn!(
+                event = events::REQUEST_UNCLEAR,
+                correlation_id = id,
+                left_out,
+                "refused with 400: {unclear}"
+            );
         }
         let body = serde_json::json!({
             "error": "invalid_request",
-            "reason": UNCLEAR,
+            "reason": events::REQUEST_UNCLEAR,
             "description": unclear.to_string(),
             "correlation_id": id,
         });
         let mut answer = json(StatusCode::BAD_REQUEST, body.to_string());
         let headers = answer.headers_mut();
-        headers.insert(REASON_HEADER, HeaderValue::from_static(UNCLEAR));
+        headers.insert(REASON_HEADER, HeaderValue::from_static(events::REQUEST_UNCLEAR));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         identity::add(live.routes.told_headers(), &[], None, headers);
         answer
@@ -283,10 +318,10 @@ impl<'a> Question<'a> {
         let route = self.id.number(&self.live.routes);
         let (reason, undecided) = (reason.label(), reason.is_undecided());
         if undecided {
-            let event = "jwt_validation_undecided";
+            let event = events::JWT_VALIDATION_UNDECIDED;
             tracing::warn!(event, reason, correlation_id, kid, route, left_out, "not decided");
         } else {
-            let event = "jwt_validation_failed";
+            let event = events::JWT_VALIDATION_FAILED;
             tracing::info!(event, reason, correlation_id, kid, route, left_out, "rejected");
         }
     }
@@ -294,7 +329,7 @@ impl<'a> Question<'a> {
     fn log_fallback(&self, issuer: &str, cause: FallbackCause, left_out: u64) {
         let correlation_id = self.correlation_id.to_str().unwrap_or_default();
         let route = self.id.number(&self.live.routes);
-        let (event, cause) = ("fallback_verdict", cause.label());
+        let (event, cause) = (events::FALLBACK_VERDICT, cause.label());
         tracing::warn!(event, issuer, cause, correlation_id, route, left_out, "accepted by the second way");
     }
 }

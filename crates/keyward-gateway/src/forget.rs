@@ -103,9 +103,12 @@ impl Named {
                 Member::Token => Forget::Token(value.as_bytes()),
             })
         });
-        let (named, forgotten) = (self.0.len(), forgotten.sum());
-        tracing::info!(event = "introspection_cache_forgotten", named, forgotten, "answers were forgotten");
-        forgotten
+        forgotten.sum()
+    }
+
+    /// How many are named.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 }
 

@@ -33,7 +33,7 @@ mod token;
 
 pub use chosen_route::ChosenRoute;
 pub use config::{Config, ConfigError};
-pub use events::event_names;
+pub use events::{event_table, events};
 pub use metrics::{Kind, Label, METRICS, Metric, Prefix, Values};
 pub use original::Unclear;
 pub use reload::Reloader;

@@ -7,6 +7,7 @@ use keyward::{RequirementId, SettingsError, Verifier};
 use crate::client_certificate::CertificateHeader;
 use crate::config::{Config, ConfigWarning};
 use crate::dpop::Dpop;
+use crate::events;
 use crate::observers::Observers;
 use crate::route::{Needs, RouteTable};
 use crate::tls::ListenerTls;
@@ -66,7 +67,7 @@ impl Live {
         }
         // Of credentials the library tells itself.
         for warning in config.warnings.iter().filter(|w| !matches!(w, ConfigWarning::Credential(_))) {
-            tracing::warn!(event = "config_warning", "{warning}");
+            tracing::warn!(event = events::CONFIG_WARNING, "{warning}");
         }
         let (client_certificate, dpop) = (config.client_certificate, config.dpop);
         let routes = config.routes;

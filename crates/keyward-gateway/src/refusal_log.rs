@@ -1,5 +1,5 @@
-//! Which refusals and fallbacks are logged: for each reason as many a second as somebody can read, and how many were
-//! left out.
+//! Which lines are logged of what strangers, or a machine without file descriptors, can repeat: for each reason as many a
+//! second as somebody can read, and how many were left out.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -7,6 +7,9 @@ use keyward::{Failure, FallbackCause, MonoTime, Reason};
 
 /// Lines a second, for each reason. A flood of junk says the same thing ten thousand times.
 const LINES_A_SECOND: u32 = 20;
+
+/// Of connections that could not be accepted: the next one fails for the same reason.
+const ACCEPTS_A_SECOND: u32 = 1;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -16,6 +19,8 @@ pub(crate) struct RefusalLog {
     reasons: Box<[Lines]>,
     unclear: Lines,
     handshakes: Lines,
+    accepts: Lines,
+    forgotten: Lines,
     /// Fallbacks, by what the endpoint or the keys could not do.
     by_failure: Box<[Lines]>,
     by_reason: Box<[Lines]>,
@@ -35,6 +40,8 @@ impl RefusalLog {
             reasons: of_reasons(),
             unclear: Lines::default(),
             handshakes: Lines::default(),
+            accepts: Lines::default(),
+            forgotten: Lines::default(),
             by_failure: Failure::ALL.iter().map(|_| Lines::default()).collect(),
             by_reason: of_reasons(),
         }
@@ -55,6 +62,16 @@ impl RefusalLog {
         self.handshakes.admit(now.0 / SECOND)
     }
 
+    /// The same for a connection that could not be accepted.
+    pub(crate) fn admit_accept(&self, now: MonoTime) -> Option<u64> {
+        self.accepts.admit_up_to(ACCEPTS_A_SECOND, now.0 / SECOND)
+    }
+
+    /// The same for answers that somebody had forgotten.
+    pub(crate) fn admit_forgotten(&self, now: MonoTime) -> Option<u64> {
+        self.forgotten.admit(now.0 / SECOND)
+    }
+
     /// The same for a fallback with this cause.
     pub(crate) fn admit_fallback(&self, cause: FallbackCause, now: MonoTime) -> Option<u64> {
         let lines = match cause {
@@ -66,12 +83,16 @@ impl RefusalLog {
 }
 
 impl Lines {
-    /// Two threads at the turn of a second may write a line more between them; none is lost from the count.
     fn admit(&self, second: u64) -> Option<u64> {
+        self.admit_up_to(LINES_A_SECOND, second)
+    }
+
+    /// Two threads at the turn of a second may write a line more between them; none is lost from the count.
+    fn admit_up_to(&self, limit: u32, second: u64) -> Option<u64> {
         if self.second.swap(second, Ordering::Relaxed) != second {
             self.written.store(0, Ordering::Relaxed);
         }
-        if self.written.fetch_add(1, Ordering::Relaxed) < LINES_A_SECOND {
+        if self.written.fetch_add(1, Ordering::Relaxed) < limit {
             Some(self.left_out.swap(0, Ordering::Relaxed))
         } else {
             self.left_out.fetch_add(1, Ordering::Relaxed);
@@ -96,6 +117,9 @@ mod tests {
         assert_eq!(log.admit(Reason::UnknownKid, at(8)), Some(0));
         assert_eq!(log.admit(Reason::Expired, at(30)), Some(980));
         assert_eq!((0..1000).filter(|_| log.admit_handshake(at(30)).is_some()).count(), 20);
+        assert_eq!((0..1000).filter(|_| log.admit_forgotten(at(30)).is_some()).count(), 20);
+        assert_eq!((0..1000).filter(|_| log.admit_accept(at(30)).is_some()).count(), 1);
+        assert_eq!(log.admit_accept(at(31)), Some(999));
     }
 
     #[test]

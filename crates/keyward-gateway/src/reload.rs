@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::authorize::Authorizer;
 use crate::config::{Config, Limits, LogFormat, LogLevel, RecorderSettings};
+use crate::events;
 use crate::live::Live;
 use crate::observers::Observers;
 use crate::server::RunError;
@@ -93,13 +94,16 @@ impl Reloader {
         match &result {
             Ok(()) => {
                 metrics.config_reload("reloaded");
-                recorder.changed("config_reloaded");
-                tracing::info!(event = "config_reloaded", "the new configuration decides from now on");
+                recorder.changed(events::CONFIG_RELOADED);
+                tracing::info!(event = events::CONFIG_RELOADED, "the new configuration decides from now on");
             }
             Err(error) => {
                 metrics.config_reload("refused");
-                recorder.changed("config_refused");
-                tracing::error!(event = "config_refused", "the old configuration goes on deciding: {error}");
+                recorder.changed(events::CONFIG_REFUSED);
+                tracing::error!(
+                    event = events::CONFIG_REFUSED,
+                    "the old configuration goes on deciding: {error}"
+                );
             }
         }
         result
@@ -123,7 +127,7 @@ impl Reloader {
         self.watch(&config.files);
         if Lasting::of(&config) != self.lasting {
             tracing::warn!(
-                event = "config_needs_restart",
+                event = events::CONFIG_NEEDS_RESTART,
                 "addresses, limits, the log, the recorder and the metrics' namespace change with a restart only"
             );
         }

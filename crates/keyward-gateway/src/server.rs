@@ -26,6 +26,7 @@ use crate::admin::Admin;
 use crate::authorize::{Answer, Authorizer};
 use crate::config::{Config, ConfigError, Limits};
 use crate::connection::Connection;
+use crate::events;
 use crate::live::Live;
 use crate::logs;
 use crate::metrics::Metrics;
@@ -105,7 +106,7 @@ pub async fn run(path: &Path) -> Result<(), RunError> {
     let reloading = tokio::spawn(gateway.reloader(path).run());
     let addresses = gateway.addresses();
     tracing::info!(
-        event = "gateway_started",
+        event = events::GATEWAY_STARTED,
         listen = addresses.as_ref().map(|a| a.listen.to_string()),
         admin_listen = addresses.as_ref().map(|a| a.admin_listen.to_string()),
         version = env!("CARGO_PKG_VERSION"),
@@ -121,7 +122,7 @@ pub async fn run(path: &Path) -> Result<(), RunError> {
         .await;
     reloading.abort();
     dumping.abort();
-    tracing::info!(event = "gateway_stopped", "keyward gateway stopped");
+    tracing::info!(event = events::GATEWAY_STOPPED, "keyward gateway stopped");
     Ok(())
 }
 
@@ -182,16 +183,19 @@ impl Gateway {
             admin.drain();
             if !limits.drain_grace.is_zero() {
                 tracing::info!(
-                    event = "gateway_leaving",
+                    event = events::GATEWAY_LEAVING,
                     "not ready any more; new connections are still taken"
                 );
                 let _ = tokio::time::timeout(limits.drain_grace, serving).await;
             }
         }
         drop((listener, shaking_hands));
-        tracing::info!(event = "gateway_draining", "no new connections; open requests may end");
+        tracing::info!(event = events::GATEWAY_DRAINING, "no new connections; open requests may end");
         if tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {
-            tracing::warn!(event = "gateway_drain_cut", "requests were still open after the drain timeout");
+            tracing::warn!(
+                event = events::GATEWAY_DRAIN_CUT,
+                "requests were still open after the drain timeout"
+            );
         }
         answering_operators.abort();
         recording.abort();
@@ -215,7 +219,7 @@ async fn serve_proxies(
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let Some((stream, peer)) = accept(listener).await else {
+        let Some((stream, peer)) = accept(listener, GATEWAY, authorizer).await else {
             continue;
         };
         let (watcher, mut ending) = (graceful.watcher(), ending.clone());
@@ -263,7 +267,7 @@ async fn serve_admin(listener: TcpListener, admin: Arc<Admin>, authorizer: Arc<A
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let Some((stream, peer)) = accept(&listener).await else {
+        let Some((stream, peer)) = accept(&listener, ADMIN, &authorizer).await else {
             continue;
         };
         let (admin, authorizer) = (Arc::clone(&admin), Arc::clone(&authorizer));
@@ -309,7 +313,11 @@ async fn shake_hands(
     }
 }
 
-async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+async fn accept(
+    listener: &TcpListener,
+    name: &'static str,
+    authorizer: &Authorizer,
+) -> Option<(TcpStream, SocketAddr)> {
     match listener.accept().await {
         Ok((stream, peer)) => {
             // Answers are one small packet; waiting to fill it only delays them.
@@ -317,7 +325,7 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
             Some((stream, peer))
         }
         Err(error) => {
-            tracing::warn!(event = "accept_failed", "a connection could not be accepted: {error}");
+            authorizer.accept_failed(name, &error);
             tokio::time::sleep(ACCEPT_REST).await;
             None
         }

@@ -16,7 +16,9 @@ pub(super) const KEY_STATES: &[&str] = &["skipped", "usable"];
 
 /// The log's events of which lines are left out when there are too many.
 pub(super) const SPARED_EVENTS: &[&str] = &[
+    "accept_failed",
     "fallback_verdict",
+    "introspection_cache_forgotten",
     "jwt_validation_failed",
     "jwt_validation_undecided",
     "request_unclear",
@@ -73,7 +75,7 @@ pub(super) const REASON: Label = from(
 );
 pub(super) const REFRESHED: Label = from(
     "outcome",
-    "`refreshed`, `crashed`, or a [`cause`](../how-to/metrics-and-logs.md#logs) of `jwks_refresh_failed`",
+    "`refreshed`, `crashed`, or a [`cause`](events.md) of `jwks_refresh_failed`",
     "one for each cause and these two",
 );
 pub(super) const RELOAD: Label = one_of("outcome", RELOADS);

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::counts::LONGEST;
 use super::report::{Recording, Sums};
 use super::spike::Spike;
+use crate::events;
 use crate::observers::Observers;
 
 /// How many files are kept. The oldest make room.
@@ -73,7 +74,7 @@ impl Dumps {
             (Ok((sums, Some(Ok(path)))), _) => tell(dumped_for, &sums, Some(&path)),
             (Ok((_, Some(Err(error)))), Some(folder)) => {
                 let path = folder.display();
-                tracing::error!(event = "recorder_dump_failed", %path, "the recording was not kept: {error}");
+                tracing::error!(event = events::RECORDER_DUMP_FAILED, %path, "the recording was not kept: {error}");
             }
             (Ok((sums, _)), _) => tell(dumped_for, &sums, None),
             // It panicked, which the panic hook told, or the runtime goes down.
@@ -86,7 +87,7 @@ impl Dumps {
 fn tell(dumped_for: DumpedFor, sums: &Sums, path: Option<&Path>) {
     let path = path.map(|path| path.display().to_string());
     let Sums { since_s, accepted, rejected, undecided, fallbacks } = sums;
-    let event = "recorder_dumped";
+    let event = events::RECORDER_DUMPED;
     match dumped_for {
         DumpedFor::Signal => {
             let cause = "signal";

@@ -17,6 +17,7 @@ mod config_bindings;
 mod config_introspection;
 mod dpop;
 mod drain;
+mod events;
 mod forget;
 mod hostile_paths;
 mod identity;

@@ -2,6 +2,7 @@
 //! whoever counts.
 
 mod log;
+mod logged;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -16,6 +17,7 @@ use crate::fetch::FetchError;
 use crate::shared_replay::WhenDown;
 
 pub(crate) use log::{log, log_cache};
+pub use logged::{LOGGED, LoggedEvent};
 
 /// Something that happened to an issuer's keys, to its introspection endpoint, to our credential there, or to the memory of
 /// used proofs that processes share.

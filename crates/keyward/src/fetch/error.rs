@@ -153,6 +153,27 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Every label, in order.
+    pub const LABELS: &[&str] = &[
+        "certificate",
+        "connect",
+        "discovery_malformed",
+        "dns",
+        "file",
+        "forbidden_address",
+        "foreign_host",
+        "insecure_address",
+        "issuer_mismatch",
+        "malformed",
+        "not_named",
+        "redirect_refused",
+        "status",
+        "timeout",
+        "tls",
+        "too_large",
+        "too_many_redirects",
+    ];
+
     /// The label in metrics and logs.
     pub const fn label(&self) -> &'static str {
         match self {
@@ -203,4 +224,19 @@ pub fn shown(url: &Url) -> Url {
     shown.set_query(None);
     shown.set_fragment(None);
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labels_are_those_that_are_given() {
+        let (_, given) = include_str!("error.rs").split_once("fn label(&self)").expect("the function");
+        let (given, _) = given.split_once("/// How long").expect("its end");
+        let mut given: Vec<_> =
+            given.split("=> \"").skip(1).filter_map(|arm| arm.split('"').next()).collect();
+        given.sort_unstable();
+        assert_eq!(given, FetchError::LABELS);
+    }
 }
