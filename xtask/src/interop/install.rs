@@ -9,11 +9,13 @@ use super::error::Error;
 use super::process::run;
 
 /// Upstream versions are pinned; the distribution's security fixes of them are welcome.
-const APT_PINS: [(&str, &str); 5] = [
+const APT_PINS: [(&str, &str); 7] = [
     ("glewlwyd", "2.7."),
     ("lemonldap-ng", "2.16."),
     ("libfaketime", "0.9.10-"),
     ("nginx", "1.22."),
+    ("prometheus", "2.42."),
+    ("prometheus-alertmanager", "0.25."),
     ("redis-server", "5:7.0."),
 ];
 

@@ -1,8 +1,8 @@
 //! Real identity providers and real proxies, installed, started and put through Keyward.
 //!
 //! A row is a pair: an issuer, a provider that is asked by introspection, or a proxy; and a case that each of them
-//! goes through. Beside them there are the certificates around an issuer's keys, and tokens that are bound to a key or
-//! to a certificate.
+//! goes through. Beside them there are the certificates around an issuer's keys, tokens that are bound to a key or to a
+//! certificate, and our alerts in a Prometheus.
 
 mod case;
 mod certificates;
@@ -17,6 +17,7 @@ mod issuers;
 mod mutual_tls;
 mod outcome;
 mod process;
+mod prometheus;
 mod proxies;
 mod proxy_cases;
 mod rotation;
@@ -42,6 +43,7 @@ use self::issuers::{ISSUERS, IssuerKind, Way};
 use self::mutual_tls::{FRONTS, FrontKind, MUTUAL_TLS_CASES, MutualTlsBackdrop, MutualTlsBench};
 use self::outcome::Outcome;
 pub(crate) use self::process::{Daemon, ending_with_us};
+use self::prometheus::{ALERT_CASES, FILE_CASES, PrometheusBench};
 use self::proxies::{PROXIES, ProxyKind};
 use self::proxy_cases::{Backdrop, PROXY_CASES, ProxyBench};
 use self::shared_proofs_cases::{SHARED_PROOFS_CASES, SharedProofsBench};
@@ -83,6 +85,7 @@ pub(crate) fn run(options: &Options, keyward: &Path, folder: &Path) -> Result<bo
     run_dpop(&workshop, &selection, &mut report)?;
     run_shared_proofs(&workshop, &selection, &mut report)?;
     run_mutual_tls(&workshop, &selection, &mut report)?;
+    run_prometheus(&workshop, &selection, &mut report)?;
     report.finish().map_err(Error::io("write the report"))
 }
 
@@ -143,7 +146,9 @@ fn row_names() -> Vec<String> {
     let dpop = dpop.chain(shared_proofs);
     let mutual_tls =
         FRONTS.iter().flat_map(|kind| MUTUAL_TLS_CASES.iter().map(|case| mutual_tls_row(kind, case.name)));
-    issuers.chain(introspected).chain(proxies).chain(wrappers).chain(dpop).chain(mutual_tls).collect()
+    let prometheus = FILE_CASES.iter().chain(&ALERT_CASES).map(|case| prometheus_row(case.name));
+    let proxied = proxies.chain(wrappers).chain(dpop).chain(mutual_tls);
+    issuers.chain(introspected).chain(proxied).chain(prometheus).collect()
 }
 
 fn issuer_row(kind: &IssuerKind, case: &str) -> String {
@@ -177,6 +182,10 @@ fn shared_proofs_row(case: &str) -> String {
 
 fn mutual_tls_row(kind: &FrontKind, case: &str) -> String {
     format!("mutual-tls/{}/{case}", kind.name)
+}
+
+fn prometheus_row(case: &str) -> String {
+    format!("prometheus/{case}")
 }
 
 fn run_issuer(
@@ -316,6 +325,18 @@ fn run_mutual_tls(workshop: &Workshop, selection: &Selection<'_>, report: &mut R
         });
         run_cases(report, bench.as_ref(), rows)?;
     }
+    Ok(())
+}
+
+fn run_prometheus(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
+    let mut rows = selection.rows(&FILE_CASES, prometheus_row);
+    rows.extend(selection.rows(&ALERT_CASES, prometheus_row));
+    if rows.is_empty() {
+        return Ok(());
+    }
+    progress("Prometheus and Alertmanager, with gateways on which faults run");
+    let bench = PrometheusBench::start(workshop).map_err(|error| did_not_start("Prometheus", &error));
+    run_cases(report, bench.as_ref(), rows)?;
     Ok(())
 }
 
