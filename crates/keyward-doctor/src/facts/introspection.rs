@@ -50,6 +50,8 @@ pub struct CredentialFacts {
 pub enum CredentialFileFault {
     /// Others than its owner can use it.
     Exposed(String),
+    /// Whoever looks may not read it, in words; the gateway may.
+    Forbidden(String),
     /// It cannot be read or understood, in words.
     Unusable(String),
 }

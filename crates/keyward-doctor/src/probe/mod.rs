@@ -46,6 +46,7 @@ pub async fn look(target: &Target, means: &Means) -> Facts {
     let issuers = all(looking.map(|(place, issuer)| issuer::issuer(&context, target, place, issuer)));
     let (issuers, gateway) = tokio::join!(issuers, gateway(&context, target));
     let (issuers, key_sets): (Vec<_>, Vec<_>) = issuers.into_iter().unzip();
+    let provider_log = target.provider_log.as_deref().map(|log| provider_log::provider_log(log, &issuers));
     let key_sets: Vec<_> = key_sets.into_iter().flatten().collect();
     let token = target.token.as_ref();
     let token = token.map(|token| token::token(token, target, &key_sets, gateway.as_ref(), context.now()));
@@ -56,7 +57,7 @@ pub async fn look(target: &Target, means: &Means) -> Facts {
         issuers,
         gateway,
         token,
-        provider_log: target.provider_log.as_deref().map(|log| provider_log::provider_log(log, target)),
+        provider_log,
         warnings: target.warnings.clone(),
         took_ms: context.ms_since(began.mono),
     }

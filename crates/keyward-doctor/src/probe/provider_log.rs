@@ -7,9 +7,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::credential;
-use super::target::Target;
-use crate::facts::{ProviderLogCause, ProviderLogFacts, ProviderLogLine};
+use crate::facts::{IssuerFacts, ProviderLogCause, ProviderLogFacts, ProviderLogLine};
 use crate::said::cause_in;
 
 /// So much of a log is read, from its end.
@@ -22,9 +20,13 @@ const LINE_LIMIT: usize = 16 * 1024;
 const KINDS: usize = 64;
 
 /// What is recognised in `log`, as far as it is about us or does not say about whom.
-pub(super) fn provider_log(log: &[u8], target: &Target) -> ProviderLogFacts {
-    let names: Vec<String> = target.issuers.iter().flat_map(credential::names).collect();
-    read(log, &names)
+pub(super) fn provider_log(log: &[u8], issuers: &[IssuerFacts]) -> ProviderLogFacts {
+    let credentials = issuers.iter().filter_map(|issuer| Some(&issuer.introspection.as_ref()?.credential));
+    let names = credentials.flat_map(|credential| {
+        let owner = credential.key_file.as_ref().and_then(|file| file.owner.clone());
+        [credential.client_id.clone(), credential.subject.clone(), owner]
+    });
+    read(log, &names.flatten().collect::<Vec<_>>())
 }
 
 fn read(log: &[u8], names: &[String]) -> ProviderLogFacts {

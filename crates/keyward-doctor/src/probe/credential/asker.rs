@@ -130,7 +130,7 @@ impl<'a> Asker<'a> {
         let mut request = proof.post_form(&ask.place.url, &fields);
         request.headers.insert(ACCEPT, HeaderValue::from_static(self.accept));
         let asked = self.network.context().now();
-        let Some(answered) = self.send(&ask, INTROSPECTION, request).await else { return self.meaning() };
+        let Some(answered) = self.send(&ask, INTROSPECTION, request).await else { return Meaning::Silent };
         let now = self.network.context().now();
         let read = self.reader.read(asked, now, &self.token, &answered);
         let took_ms = self.network.context().ms_since(asked.mono);
@@ -149,14 +149,14 @@ impl<'a> Asker<'a> {
         grant_type: &str,
         client: Option<&ClientAuthentication>,
         is_grant: bool,
-    ) -> Option<BearerToken> {
-        let proof = self.proof(&ask, client, is_grant).await?;
+    ) -> (Meaning, Option<BearerToken>) {
+        let Some(proof) = self.proof(&ask, client, is_grant).await else { return (Meaning::Silent, None) };
         let scope = self.scope.clone();
         let mut fields = vec![("grant_type", grant_type)];
         fields.extend(scope.as_deref().map(|scope| ("scope", scope)));
         let request = proof.post_form(&ask.place.url, &fields);
         let asked = self.network.context().mono();
-        let answered = self.send(&ask, TOKEN, request).await?;
+        let Some(answered) = self.send(&ask, TOKEN, request).await else { return (Meaning::Silent, None) };
         let took_ms = self.network.context().ms_since(asked);
         let headers = answered.headers.clone();
         let (result, token) = match proof.granted(&answer(answered)) {
@@ -164,8 +164,7 @@ impl<'a> Asker<'a> {
             Err(TokenError::Said(said)) => (CallResult::Refused(said_by(said, &headers)), None),
             Err(error) => (CallResult::Malformed(error.to_string()), None),
         };
-        self.note(&ask, TOKEN, result, took_ms);
-        token
+        (self.note(&ask, TOKEN, result, took_ms), token)
     }
 
     /// What a request shows; none where our key cannot sign.
@@ -232,7 +231,7 @@ impl<'a> Asker<'a> {
     }
 
     /// What the last call came to.
-    pub(super) fn meaning(&self) -> Meaning {
+    fn meaning(&self) -> Meaning {
         self.calls.last().map_or(Meaning::Silent, Meaning::of)
     }
 }

@@ -1,5 +1,6 @@
 //! What we hold: the credential's files, read as the gateway reads them, and what can be said of them.
 
+use std::io::ErrorKind::PermissionDenied;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -52,7 +53,11 @@ impl Held {
             CredentialSettings::Client(client) => held.client(client),
         };
         if let Err(error) = read {
-            held.facts.fault = Some(CredentialFileFault::Unusable(error.to_string()));
+            let is_forbidden =
+                matches!(&error.fault, CredentialFault::Io(cause) if cause.kind() == PermissionDenied);
+            let fault =
+                if is_forbidden { CredentialFileFault::Forbidden } else { CredentialFileFault::Unusable };
+            held.facts.fault = Some(fault(error.to_string()));
         }
         held
     }

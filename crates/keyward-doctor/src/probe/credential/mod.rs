@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::progress::Probe;
 use super::reach::Network;
 use super::target::IssuerTarget;
-use crate::facts::{ClockFacts, CredentialFacts, DiscoveryFacts, IntrospectionFacts};
+use crate::facts::{ClockFacts, DiscoveryFacts, IntrospectionFacts};
 
 use asker::Asker;
 use held::Held;
@@ -59,12 +59,4 @@ pub(super) async fn introspection(
         facts
     };
     Some(network.context().telling(probe, look).await)
-}
-
-/// By which names a provider knows us at this issuer: what a line of its log that is about us may say.
-pub(super) fn names(issuer: &IssuerTarget) -> Vec<String> {
-    let Some(settings) = &issuer.settings.introspection else { return Vec::new() };
-    let CredentialFacts { client_id, subject, key_file, .. } = Held::read(&settings.credential).facts;
-    let owner = key_file.and_then(|file| file.owner);
-    [client_id, subject, owner].into_iter().flatten().collect()
 }

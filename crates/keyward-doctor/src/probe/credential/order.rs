@@ -72,7 +72,7 @@ impl<'a> Order<'a> {
         let door = Door::Introspection(introspection);
         let meaning = self.show(door, Variation::Configured, None, Some(&shown.client), 0).await;
         if meaning.may_be_ours() {
-            self.vary(door, shown).await;
+            self.vary(door, meaning, shown).await;
         } else {
             self.elsewhere(meaning, introspection, &shown.client).await;
         }
@@ -90,11 +90,11 @@ impl<'a> Order<'a> {
             Grant::JwtBearer { .. } => (Grant::JWT_BEARER, true),
         };
         let ask = Ask { place, method: self.method(), variation: Variation::Configured, ahead_s: 0 };
-        let token = self.asker.exchange(ask, grant_type, Some(&shown.client), is_grant).await;
+        let (meaning, token) = self.asker.exchange(ask, grant_type, Some(&shown.client), is_grant).await;
         let Some(token) = token else {
             let door = Door::Token { place, grant_type, is_grant };
-            match self.asker.meaning() {
-                Meaning::Opaque | Meaning::RefusesUs => self.vary(door, shown).await,
+            match meaning {
+                Meaning::Opaque | Meaning::RefusesUs => self.vary(door, meaning, shown).await,
                 Meaning::Fails => {
                     self.show(door, Variation::NoCredential, Some("none"), None, 0).await;
                 }
@@ -106,17 +106,17 @@ impl<'a> Order<'a> {
         let door = Door::Introspection(introspection);
         let meaning = self.show(door, Variation::Configured, None, Some(&bearer), 0).await;
         if meaning.may_be_ours() {
-            self.vary(door, Shown::new(bearer)).await;
+            self.vary(door, meaning, Shown::new(bearer)).await;
         } else {
             self.elsewhere(meaning, introspection, &bearer).await;
         }
     }
 
     /// What tells the causes of a refusal apart.
-    async fn vary(&mut self, door: Door<'_>, shown: Shown) {
+    async fn vary(&mut self, door: Door<'_>, meaning: Meaning, shown: Shown) {
         let Shown { mut client, nobodys_key, .. } = shown;
         let cause = self.asker.said().and_then(named);
-        if self.asker.meaning() == Meaning::Opaque {
+        if meaning == Meaning::Opaque {
             let nothing = self.show(door, Variation::NoCredential, Some("none"), None, 0).await;
             // It fails whoever asks.
             if matches!(nothing, Meaning::Opaque | Meaning::Fails) {
@@ -301,8 +301,7 @@ impl<'a> Order<'a> {
             }
             Door::Token { place, grant_type, is_grant } => {
                 let ask = Ask { place, method, variation, ahead_s };
-                let _ = self.asker.exchange(ask, grant_type, client, is_grant).await;
-                self.asker.meaning()
+                self.asker.exchange(ask, grant_type, client, is_grant).await.0
             }
         }
     }

@@ -54,7 +54,11 @@ impl Case<'_> {
                 .step("Set the clock that is wrong: assertions count for 60 s, and no leeway of ours moves the provider's")
                 .run("Ours, where the gateway runs", ["timedatectl", "timesync-status"]),
             Code::AuthMethodWrong => match self.taken_method() {
-                Some(method) => finding.step(format!("{TABLE}: method = {method:?}, which {} takes", self.seen.name)),
+                Some(method) => {
+                    let is_obtained = self.introspection.credential.method.starts_with("bearer");
+                    let name = if is_obtained { "client_authentication" } else { "method" };
+                    finding.step(format!("{TABLE}: {name} = {method:?}, which {} takes", self.seen.name))
+                }
                 None => finding.step(format!(
                     "{TABLE}: method has to be one of {}",
                     self.advertised().join(", ")

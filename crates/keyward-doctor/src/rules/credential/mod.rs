@@ -27,17 +27,15 @@ pub(super) fn look(facts: &Facts, found: &mut Found) {
                 let case = Case { facts, seen, issuer, introspection };
                 if let Some(finding) = case.finding() {
                     found.add(finding);
-                } else if !is_unusable(introspection) {
+                } else if introspection.calls.is_empty() {
+                    gateway_alone(seen, found);
+                } else {
                     held_by_gateway(seen, introspection, found);
                 }
             }
             None => gateway_alone(seen, found),
         }
     }
-}
-
-fn is_unusable(introspection: &IntrospectionFacts) -> bool {
-    matches!(introspection.credential.fault, Some(CredentialFileFault::Unusable(_)))
 }
 
 /// The files, whatever the provider says.
@@ -69,6 +67,10 @@ fn files(seen: Seen<'_>, introspection: &IntrospectionFacts, found: &mut Found) 
             .step("Mend the file; it is read again within seconds")
             .run("Then look again", ["keyward", "doctor", "--config", "keyward.toml"]),
         ),
+        Some(CredentialFileFault::Forbidden(why)) => found.unseen(format!(
+            "our credential at {}: {why}. Look as the user that the gateway runs as",
+            seen.name
+        )),
         _ => {}
     }
 }

@@ -184,7 +184,7 @@ fn files_are_told_apart_by_whether_they_can_be_used() {
     let fault = |fault: CredentialFileFault| {
         let mut facts = with(|_| ());
         let introspection = facts.only().introspection.as_mut().expect("one");
-        if matches!(fault, CredentialFileFault::Unusable(_)) {
+        if !matches!(fault, CredentialFileFault::Exposed(_)) {
             introspection.calls.clear();
         }
         introspection.credential.fault = Some(fault);
@@ -192,6 +192,8 @@ fn files_are_told_apart_by_whether_they_can_be_used() {
     };
     assert_eq!(fault(CredentialFileFault::Exposed("mode 0644".to_owned())), "KW2212");
     assert_eq!(fault(CredentialFileFault::Unusable("it is empty".to_owned())), "KW2211");
+    // Whoever looks need not be the gateway's user.
+    assert_eq!(fault(CredentialFileFault::Forbidden("permission denied".to_owned())), "");
 }
 
 #[test]

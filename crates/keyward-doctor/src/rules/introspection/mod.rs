@@ -74,6 +74,10 @@ impl Look<'_> {
                     .step("Fewer calls: a longer active_for under [issuer.introspection], or strategy = \"key_set\" on routes where a revocation may be noticed late"),
             ),
             (_, Meaning::Fails) => found.add(self.fails(call)),
+            (_, Meaning::Malformed) if self.is_choosy() => found.unseen(format!(
+                "the introspection endpoint of {name} does not want to be asked about a made-up token ({}); the gateway gets its answers",
+                call_told(call)
+            )),
             _ => found.add(self.wrong_answer(call)),
         }
     }
@@ -167,7 +171,9 @@ impl Look<'_> {
             };
         }
         let cause = format!("what the introspection endpoint of {name} answers is no introspection response");
-        let finding = self.finding(Code::IntrospectionMalformed, cause).seen(call_told(call)).certain();
+        let finding = self.finding(Code::IntrospectionMalformed, cause).seen(call_told(call));
+        let is_answer = matches!(call.result, CallResult::Malformed(_));
+        let finding = if is_answer { finding.certain() } else { finding.likely() };
         let finding = finding.step(
             "Does a proxy, a login page or a captive portal answer in its place? Is it the right path?",
         );
@@ -178,8 +184,7 @@ impl Look<'_> {
     fn unasked(&self, found: &mut Found) {
         let name = self.seen.name;
         if let Some(probed) = self.probed {
-            let discovery = self.seen.probed.and_then(|issuer| issuer.discovery.as_ref());
-            if probed.endpoint.is_none() && discovery.is_some_and(|discovery| discovery.issuer.is_some()) {
+            if probed.endpoint.is_none() && self.says_of_itself() {
                 found.add(
                     self.finding(Code::IntrospectionWrongAddress, format!("nobody says where the introspection endpoint of {name} is"))
                         .seen("the configuration names none, and the discovery document names none that may be used")
@@ -189,6 +194,17 @@ impl Look<'_> {
                 return;
             }
             if !probed.calls.is_empty() {
+                return;
+            }
+            let is_obtained =
+                matches!(probed.credential.method.as_str(), "bearer_jwt" | "bearer_client_credentials");
+            if is_obtained && probed.token_endpoint.is_none() && self.says_of_itself() {
+                found.add(
+                    self.finding(Code::TokenEndpointUnreachable, format!("nobody says where the token endpoint of {name} is"))
+                        .seen("the configuration names none, and the discovery document names none that may be used")
+                        .certain()
+                        .step("In keyward.toml under [issuer.introspection.credential]: token_endpoint = \"https://…\", as the provider's manual says"),
+                );
                 return;
             }
             found.unseen(format!("the introspection endpoint of {name} was not asked from here"));
@@ -223,6 +239,24 @@ impl Look<'_> {
                     ["keyward", "doctor", "--config", "keyward.toml"],
                 ),
         );
+    }
+
+    /// Whether its discovery document could be read, and is its own.
+    fn says_of_itself(&self) -> bool {
+        self.seen.probed.is_some_and(|issuer| {
+            let says = issuer.discovery.as_ref().and_then(|discovery| discovery.issuer.as_deref());
+            says == Some(issuer.configured.issuer.as_str())
+        })
+    }
+
+    /// Some endpoints refuse to be asked about what is no token of theirs, and answer well about those that are.
+    fn is_choosy(&self) -> bool {
+        let works =
+            self.held.is_some_and(|held| held.failing.is_none() && held.last_success_seconds.is_some());
+        let refuses = self.configured().is_some_and(|call| {
+            matches!(call.result, CallResult::Refused(_)) && Meaning::of(call) == Meaning::Malformed
+        });
+        works && refuses
     }
 
     /// Where our own token is got.
@@ -273,7 +307,7 @@ impl Look<'_> {
                 .iter()
                 .any(|call| call.variation == Variation::Configured && Meaning::of(call) != Meaning::Taken)
         });
-        is_held || is_probed
+        is_held || (is_probed && !self.is_choosy())
     }
 
     /// Whether it answers from here, and takes us.

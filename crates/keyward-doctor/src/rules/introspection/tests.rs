@@ -32,7 +32,6 @@ fn each_answer_that_is_none_has_a_name_and_what_the_gateway_shows_stands_under_i
         (status(404), "KW2303"),
         (status(429), "KW2310"),
         (status(302), "KW2303"),
-        (status(418), "KW2304"),
         (CallResult::Malformed("not a JSON object".to_owned()), "KW2304"),
         (unanswered("timeout"), "KW2305"),
         (unanswered("connect"), "KW2301"),
@@ -127,4 +126,25 @@ fn an_endpoint_that_nobody_names_is_to_be_configured() {
         facts.only().discovery.as_mut().expect("one").introspection_endpoint = None;
     });
     assert_eq!(found(&facts), "KW2303");
+}
+
+#[test]
+fn an_endpoint_that_refuses_a_made_up_token_is_well_where_the_gateway_gets_its_answers() {
+    let mut facts = answered(status(422));
+    facts.held().introspection.as_mut().expect("one").last_success_seconds = None;
+    assert_eq!(found(&facts), "KW2304");
+    facts.held().introspection.as_mut().expect("one").last_success_seconds = Some(3);
+    assert_eq!(found(&facts), "");
+    let unseen = crate::rules::diagnose(&facts).unseen;
+    assert!(unseen[0].contains("422"), "{unseen:?}");
+}
+
+#[test]
+fn a_token_endpoint_that_nobody_names_is_to_be_configured() {
+    let facts = with(|facts| {
+        let introspection = facts.only().introspection.as_mut().expect("one");
+        introspection.credential.method = "bearer_jwt".to_owned();
+        introspection.calls = Vec::new();
+    });
+    assert_eq!(found(&facts), "KW2108");
 }
