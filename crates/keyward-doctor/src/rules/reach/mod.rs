@@ -124,7 +124,8 @@ impl Way<'_> {
             Lookup::Found(_) | Lookup::Literal(_) | Lookup::NotTried => {}
         }
         self.certificates(found);
-        let well = reach.attempts.iter().filter(|attempt| is_well(attempt)).count();
+        let is_well = |attempt: &&Attempt| is_good(&attempt.ended) && self.trouble(attempt).is_none();
+        let well = reach.attempts.iter().filter(is_well).count();
         let troubles: Vec<(Code, &Attempt)> =
             reach.attempts.iter().filter_map(|attempt| Some((self.trouble(attempt)?, attempt))).collect();
         if troubles.is_empty() && well == 0 {
@@ -313,10 +314,6 @@ fn answer(attempt: &Attempt) -> Option<&Answer> {
         Ended::Answered(answer) => Some(answer),
         _ => None,
     }
-}
-
-fn is_well(attempt: &Attempt) -> bool {
-    is_good(&attempt.ended)
 }
 
 fn is_good(ended: &Ended) -> bool {

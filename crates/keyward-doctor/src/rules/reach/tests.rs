@@ -121,6 +121,9 @@ fn what_is_answered_in_place_of_a_key_set_is_told() {
         let body = BodyShape { octets: 10, kind, over_limit };
         let facts = with(|facts| facts.all_end(&Ended::Answered(Answer { body, ..answer(status) })));
         assert_eq!(found(&facts), code.to_string(), "{status} {kind:?}");
+        let finding = first(&facts);
+        assert_eq!(finding.certainty, crate::diagnosis::Certainty::Certain);
+        assert!(!finding.cause.contains("addresses"), "{}", finding.cause);
     }
     let facts = with(|facts| {
         facts.keys().answers.clear();
