@@ -11,10 +11,11 @@ use crate::{Failure, Selection, command, runbook};
 const RUNBOOK: &str = "runbook";
 
 /// The pages, by their names in `keyward reference PAGE`.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("commands", "docs/reference/commands.md"),
     ("configuration", "docs/reference/configuration.md"),
     ("drills", "docs/reference/drills.md"),
+    ("events", "docs/reference/events.md"),
     ("metrics", "docs/reference/metrics.md"),
     ("reasons", "docs/reference/reasons/README.md"),
 ];

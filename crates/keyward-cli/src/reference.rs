@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
+use keyward::fetch::FetchError;
 use keyward::wire;
 use keyward_drill::catalogue;
 use keyward_drill::drill::Runs;
@@ -24,6 +25,7 @@ enum Page {
     Commands,
     Configuration,
     Drills,
+    Events,
     Metrics,
     Reasons,
 }
@@ -36,6 +38,7 @@ pub(crate) fn run(args: &ReferenceArgs) -> Result<Exit, Failure> {
         Page::Commands => commands(),
         Page::Configuration => configuration(),
         Page::Drills => drills()?,
+        Page::Events => events(),
         Page::Metrics => metrics(),
         Page::Reasons => reasons(),
     };
@@ -106,6 +109,36 @@ fn runs(runs: Runs) -> &'static str {
         Runs::Sockets => "over sockets only",
         Runs::VirtualTime => "in virtual time only",
     }
+}
+
+fn events() -> String {
+    format!(
+        "# Events of the log\n\n{MADE}\n\n\
+         One JSON object a line on stderr; `log.format = \"text\"` for a person. Each has `timestamp`, `level`, `message`, \
+         which is for\npeople and may change, and `event`, which is what to search by. A field is left out where it does \
+         not apply. No line holds\na token, or a claim of one that was not verified.\n\n\
+         - `left_out`: a flood says the same thing ten thousand times, so of these lines at most 20 a second are \
+         written for each\n  reason and cause (of `accept_failed`, one a second); this is how many were not since the last \
+         one.\n  `keyward_log_lines_left_out_total` counts them by event. All others come about as often as keys are \
+         fetched, which is\n  bounded for each issuer, or as an operator acts.\n\
+         - `kid` is there where a configured issuer publishes a key of that name.\n\
+         - `route` is the route's number in the configuration, from 1; it is missing where none matched.\n\
+         - `reason` is a [reason](reasons/README.md).\n\
+         - `cause` of a fallback and of `introspection_failed` is a label of [When introspection\n  \
+         fails](../explanation/when-introspection-fails.md), or a reason of the keys; that of `jwks_refresh_failed` is one \
+         of\n  {}.\n\
+         - `issuer` is our name for it. What ends in `_s` is in seconds, in `_ms` in milliseconds.\n\n{}",
+        refresh_causes(),
+        keyward_gateway::event_table()
+    )
+}
+
+/// Why a fetch of keys fails.
+fn refresh_causes() -> String {
+    let mut causes = FetchError::LABELS.to_vec();
+    causes.push("no_usable_key");
+    causes.sort_unstable();
+    causes.iter().map(|cause| format!("`{cause}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn metrics() -> String {

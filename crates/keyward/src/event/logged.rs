@@ -71,13 +71,15 @@ pub const LOGGED: &[LoggedEvent] = &[
         "credential_refused",
         ERROR,
         &["cause", "failures", "issuer", "retry_in_ms"],
-        "our token was not obtained, because the provider refuses us: somebody has to mend that",
+        "our token was not obtained, because the provider refuses us: somebody has to mend that, see \
+         [Say who you are to a provider](../how-to/client-credentials.md#when-the-provider-says-no)",
     ),
     LoggedEvent::new(
         "credential_rejected",
         ERROR,
         &["cause", "issuer", "rejections", "retry_in_ms"],
-        "the provider refuses what we show it, and it is not shown again for a while: somebody has to mend that",
+        "the provider refuses what we show it, and it is not shown again for a while: somebody has to mend that, see \
+         [Say who you are to a provider](../how-to/client-credentials.md#when-the-provider-says-no)",
     ),
     LoggedEvent::new(
         "credential_reload_refused",
@@ -188,7 +190,8 @@ pub const LOGGED: &[LoggedEvent] = &[
         "wrapper_certificate_expiring",
         WARN,
         &["issuer", "kid", "left_s", "not_after", "policy", "serial", "subject"],
-        "the certificate around a key will be over: at 30, 14, 7, 3 and 1 days before",
+        "the certificate around a key will be over: at 30, 14, 7, 3 and 1 days before; see \
+         [Keys with X.509 certificates](../how-to/wrapper-certificates.md#know-it-ahead)",
     ),
     LoggedEvent::new(
         "wrapper_certificate_mismatch",
