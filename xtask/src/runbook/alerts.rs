@@ -40,8 +40,9 @@ pub(super) fn leading_to(code: &Code) -> impl Iterator<Item = &'static str> {
 
 /// Whether these are the alerts that there are, and each leads somewhere.
 pub(super) fn check(codes: &[Code], workspace: &Path) -> Result<(), Failure> {
+    let leads_nowhere = |range: &&RangeInclusive<u16>| !codes.iter().any(|code| range.contains(&code.number));
     for (alert, ranges) in &ALERTS {
-        for range in ranges.iter().filter(|range| !codes.iter().any(|code| range.contains(&code.number))) {
+        if let Some(range) = ranges.iter().find(leads_nowhere) {
             return Err(Failure(format!("{alert} leads to {range:?}, where no code is")));
         }
     }

@@ -14,6 +14,7 @@ use keyward::{IssuerSettings, KeySource};
 use keyward_doctor::facts::Facts;
 use keyward_doctor::probe::{self, IssuerTarget, Limits, Means, RouteTarget, Target};
 use keyward_gateway::Config;
+use keyward_gateway::config::ConfigWarning;
 use tokio::net::TcpStream;
 use url::Url;
 use zeroize::Zeroizing;
@@ -39,7 +40,7 @@ pub(crate) struct LookArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "issuer", help_heading = "What to look at")]
     config: Option<PathBuf>,
     /// Look at this issuer
-    #[arg(long, value_name = "URL", help_heading = "What to look at")]
+    #[arg(long, value_name = "URL", value_parser = issuer, help_heading = "What to look at")]
     issuer: Option<String>,
     /// Where the issuer's JWK Set is; without it, where its discovery document says
     #[arg(
@@ -120,8 +121,8 @@ impl LookArgs {
 
     async fn target(&self) -> Result<Target, Failure> {
         let mut target = match (&self.config, &self.issuer) {
-            (Some(path), _) => self.of_config(&Config::load(path)?).await,
-            (None, Some(issuer)) => self.of_issuer(issuer)?,
+            (Some(path), _) => self.of_config(&Config::inspect(path)?).await,
+            (None, Some(issuer)) => self.of_issuer(issuer),
             (None, None) => {
                 let missing = "nothing to look at: give --config FILE, --issuer URL or --facts BUNDLE";
                 return Err(Failure::Usage(missing.to_owned()));
@@ -148,12 +149,12 @@ impl LookArgs {
             issuers: config.issuers.iter().cloned().map(|settings| IssuerTarget { settings }).collect(),
             gateway,
             routes: routes.map(|(name, settings)| RouteTarget { name, settings: settings.clone() }).collect(),
-            warnings: config.warnings.iter().map(ToString::to_string).collect(),
+            warnings: config.warnings.iter().filter(is_told_here).map(ToString::to_string).collect(),
             ..Target::default()
         }
     }
 
-    fn of_issuer(&self, issuer: &str) -> Result<Target, Failure> {
+    fn of_issuer(&self, issuer: &str) -> Target {
         let mut settings = IssuerSettings::discover(issuer);
         settings.policy.audiences = self.audience.iter().map(|audience| audience.as_str().into()).collect();
         // Whoever types a host means it, whatever it resolves to.
@@ -163,13 +164,13 @@ impl LookArgs {
             settings.allowed_hosts.extend(AllowedHost::of(url));
             settings.source = Some(KeySource::JwksUri(url.clone()));
         }
-        settings.check()?;
-        Ok(Target {
-            issuers: vec![IssuerTarget { settings }],
-            gateway: self.admin.clone(),
-            ..Target::default()
-        })
+        Target { issuers: vec![IssuerTarget { settings }], gateway: self.admin.clone(), ..Target::default() }
     }
+}
+
+/// Of credentials the probes tell more.
+fn is_told_here(warning: &&ConfigWarning) -> bool {
+    !matches!(warning, ConfigWarning::Credential(_) | ConfigWarning::CredentialUnusable { .. })
 }
 
 /// The admin listener of the configuration, where somebody listens there: the doctor may be on another machine.
@@ -221,6 +222,12 @@ fn standard_input(text: &str) -> Result<StandardInput, &'static str> {
         "-" => Ok(StandardInput),
         _ => Err("tokens are taken from standard input only, where nobody else sees them: --token - < FILE"),
     }
+}
+
+/// Any address: whether keys would be fetched there is what is looked at.
+fn issuer(text: &str) -> Result<String, &'static str> {
+    let is_address = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if is_address { Ok(text.to_owned()) } else { Err("this is no address, such as https://idp.example") }
 }
 
 fn admin(text: &str) -> Result<Url, &'static str> {

@@ -63,7 +63,7 @@ pub(crate) struct DoctorArgs {
 #[derive(Debug, Subcommand)]
 enum DoctorCommand {
     /// Print what is seen as a bundle, for --facts on another machine
-    Collect(collect::CollectArgs),
+    Collect(Box<collect::CollectArgs>),
     /// What a finding means, and what mends it; without a code, all codes
     Explain(explain::ExplainArgs),
 }

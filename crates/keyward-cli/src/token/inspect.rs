@@ -72,13 +72,13 @@ struct CheckReport {
 }
 
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit, Failure> {
-    let token = read_token(READ)?;
-    let policy = args.policy.resolve_for(said_issuer(&token).as_deref(), Some(&args.route))?;
-    if policy.is_none() && args.policy.has_demands() {
+    if args.policy.has_demands() && !args.policy.has_keys() {
         return Err(Failure::Usage(
             "nothing is checked without keys: give --jwks or --config, too".to_owned(),
         ));
     }
+    let token = read_token(READ)?;
+    let policy = args.policy.resolve_for(said_issuer(&token).as_deref(), Some(&args.route))?;
     let mut judge = policy.map(Judge::new).transpose()?;
     let now = match &judge {
         Some(judge) => judge.now().wall,
@@ -267,9 +267,9 @@ impl CheckReport {
         Self {
             check: check.label(),
             outcome,
-            reason: reason.map(keyward::Reason::label),
+            reason: reason.map(Reason::label),
             why,
-            description: reason.map(keyward::Reason::description),
+            description: reason.map(Reason::description),
         }
     }
 }

@@ -125,6 +125,11 @@ impl PolicyArgs {
         self.at
     }
 
+    /// Whether keys to verify with were given.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.jwks.is_some() || self.config.is_some()
+    }
+
     /// What was given that means nothing without keys.
     pub(crate) fn has_demands(&self) -> bool {
         self.issuer.is_some()

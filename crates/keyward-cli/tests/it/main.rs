@@ -11,6 +11,8 @@
 
 mod chain;
 mod config;
+mod doctor;
+mod doctor_screens;
 mod drill;
 mod drill_random;
 mod help;

@@ -89,8 +89,10 @@ fn add(lines: &mut Lines, finding: &Finding, evidence: usize) {
     let consequences = consequences(finding);
     if !consequences.is_empty() {
         lines.whole(Tone::Heading, "  ", "Follows from it");
-        for finding in consequences {
-            lines.cut(Tone::Normal, "  ", &format!("{} {}", finding.code, headline(finding)));
+        for consequence in consequences {
+            let is_of_same = consequence.issuer == finding.issuer;
+            let cause = if is_of_same { consequence.cause.clone() } else { headline(consequence) };
+            lines.cut(Tone::Normal, "  - ", &format!("{} {cause}", consequence.code));
         }
     }
 }

@@ -80,7 +80,7 @@ fn the_first_screen_has_the_root_its_fix_and_how_much_more_there_is() {
     assert!(lines[1].contains("certain") && lines[1].contains("us"), "{text}");
     let screen = lines[..23].join("\n");
     for words in
-        ["       nc -vz idp.example 443", "KW1301 main:", "KW1122 main:", "1 more finding", "more, in --json"]
+        ["       nc -vz idp.example 443", "KW1301 the gateway", "KW1122 of 20", "1 more finding", "more, in --json"]
     {
         assert!(screen.contains(words), "{words} is missing in\n{screen}");
     }

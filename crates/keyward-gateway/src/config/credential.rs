@@ -11,7 +11,7 @@ use keyward::endpoint::EndpointPlace;
 use toml::Spanned;
 
 use super::raw::{RawClientMethod, RawCredential, RawGrant, RawMethod};
-use super::{ConfigError, ConfigWarning, Source};
+use super::{BadCredential, ConfigError, ConfigWarning, Source};
 
 /// Members of every client that signs with a key of its own.
 const OF_KEYS: [&str; 5] = ["key_file", "key_id", "algorithm", "key_password_file", "assertion_audience"];
@@ -38,6 +38,11 @@ impl Source<'_> {
         match credential.check() {
             Ok(warnings) => {
                 self.warnings.extend(warnings.into_iter().map(ConfigWarning::Credential));
+                Ok(credential)
+            }
+            Err(error) if self.bad_credential == BadCredential::IsToldOf => {
+                let why = error.to_string();
+                self.warnings.push(ConfigWarning::CredentialUnusable { path: error.path, why });
                 Ok(credential)
             }
             Err(error) => {

@@ -109,10 +109,24 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], which names the file, the line and the column.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::read(path, BadCredential::IsRefused)
+    }
+
+    /// As [`Config::load`], for whoever looks for what is wrong: the file of a credential that cannot be used is a
+    /// [warning](ConfigWarning::CredentialUnusable), so that all else can be looked at.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file, the line and the column.
+    pub fn inspect(path: &Path) -> Result<Self, ConfigError> {
+        Self::read(path, BadCredential::IsToldOf)
+    }
+
+    fn read(path: &Path, bad_credential: BadCredential) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).in_file(path))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let mut config = Self::parse(&text, folder).map_err(|error| error.in_file(path))?;
+        let config = Self::parse_text(&text, folder, bad_credential);
+        let mut config = config.map_err(|error| error.in_file(path))?;
         config.files.insert(0, path.to_owned());
         Ok(config)
     }
@@ -122,9 +136,13 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], which names the line and the column.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        Self::parse_text(text, folder, BadCredential::IsRefused)
+    }
+
+    fn parse_text(text: &str, folder: &Path, bad_credential: BadCredential) -> Result<Self, ConfigError> {
         let raw: RawConfig = toml::from_str(text)
             .map_err(|error| ConfigError::at(text, error.span(), error.message().to_owned()))?;
-        let mut source = Source { text, folder, files: Vec::new(), warnings: Vec::new() };
+        let mut source = Source { text, folder, bad_credential, files: Vec::new(), warnings: Vec::new() };
         match Self::resolve(&mut source, raw) {
             Ok(config) => Ok(Self { files: source.files, warnings: source.warnings, ..config }),
             Err(error) => Err(error.having_read(source.files)),
@@ -178,8 +196,16 @@ impl Config {
 struct Source<'a> {
     text: &'a str,
     folder: &'a Path,
+    bad_credential: BadCredential,
     files: Vec<PathBuf>,
     warnings: Vec<ConfigWarning>,
+}
+
+/// What becomes of a credential whose file cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BadCredential {
+    IsRefused,
+    IsToldOf,
 }
 
 impl Source<'_> {

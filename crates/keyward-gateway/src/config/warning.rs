@@ -42,6 +42,14 @@ pub enum ConfigWarning {
     /// Others than its owner have rights on the file of a credential.
     #[error(transparent)]
     Credential(PermissionsTooWide),
+    /// The file of a credential cannot be used. A gateway does not begin with it.
+    #[error("{why}")]
+    CredentialUnusable {
+        /// The file.
+        path: PathBuf,
+        /// Why, with the file's name.
+        why: String,
+    },
     /// A certificate that is declared as an anchor is none: chains may lead through it, and do not end there.
     #[error("{}: {certificate} is no trust anchor: {why}", path.display())]
     NoAnchor {

@@ -441,3 +441,19 @@ fn a_fallback_of_a_route_is_one_that_the_issuer_has_use_for() {
     let text = format!("{text}{other}[[route]]\nissuers = [\"b\"]\nstrategy = \"key_set\"");
     assert!(folder().parse(&text).unwrap_err().message().contains("nothing to fall back to"));
 }
+
+/// Who is woken up by A1 can look at everything else, too.
+#[test]
+fn a_credential_of_no_use_is_told_to_whoever_looks_and_refused_otherwise() {
+    let folder = folder();
+    let lines = "method = \"bearer\"\ngrant = \"jwt_bearer\"\nkey_file = \"application.json\"";
+    folder.write("keyward.toml", &issuer("", "", lines));
+    let path = folder.path("keyward.toml");
+    assert!(Config::load(&path).is_err());
+    let config = Config::inspect(&path).unwrap();
+    let [ConfigWarning::CredentialUnusable { path, why }] = &config.warnings[..] else {
+        panic!("{:?}", config.warnings);
+    };
+    assert!(path.ends_with("application.json") && why.contains("service accounts only"), "{why}");
+    assert_eq!(config.issuers.len(), 1);
+}
