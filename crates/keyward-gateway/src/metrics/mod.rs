@@ -204,7 +204,6 @@ impl Metrics {
     }
 
     /// Counts lines of the log that were not written.
-    #[allow(dead_code, reason = "the log of refusals is about to call it")]
     pub(crate) fn log_lines_left_out(&self, event: &'static str, count: u64) {
         self.log_lines_left_out.get_or_create(&LogEvent { event }).inc_by(count);
     }

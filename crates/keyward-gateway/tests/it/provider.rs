@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::support::{ISSUER, KEY, now, sign_as};
+use crate::support::{ISSUER, KEY, key_set, now, sign_as};
 
 /// What its introspection endpoint does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) known: HashMap<String, Value>,
     /// What `Authorization` has to be; anything where it is empty.
     pub(crate) authorization: String,
+    /// Its JWK Set, at `/keys`.
+    pub(crate) keys: String,
     /// How often its introspection endpoint was called.
     pub(crate) calls: usize,
 }
@@ -70,6 +72,7 @@ impl Provider {
             token_status: 200,
             known: HashMap::new(),
             authorization: String::new(),
+            keys: key_set(&[&KEY]),
             calls: 0,
         }));
         let serving = Arc::clone(&state);
@@ -125,6 +128,10 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, std::io::Error> {
     let (head, body) = request.into_parts();
+    if head.uri.path() == "/keys" {
+        let keys = serde_json::from_str(&state.lock().unwrap().keys).unwrap();
+        return Ok(json_answer(200, &keys));
+    }
     let form = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
     if head.uri.path() == "/token" {
         let status = state.lock().unwrap().token_status;

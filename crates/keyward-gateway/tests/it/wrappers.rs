@@ -34,7 +34,7 @@ pub(crate) fn authority_pem() -> String {
 }
 
 /// The set of both keys, the first with a certificate that was over this long ago.
-fn set(ago: i64) -> String {
+pub(crate) fn set(ago: i64) -> String {
     let mut set: Value = serde_json::from_str(&key_set(&[&KEY, &OTHER_KEY])).unwrap();
     for (place, (signer, until)) in
         [(&*KEY, now() - 1 - ago), (&*OTHER_KEY, now() + 300 * DAY)].into_iter().enumerate()

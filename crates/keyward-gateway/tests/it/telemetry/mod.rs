@@ -2,6 +2,7 @@
 
 mod alerts;
 mod dashboards;
+mod encoded;
 mod promql;
 
 use std::collections::BTreeSet;
