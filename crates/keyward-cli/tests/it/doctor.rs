@@ -164,6 +164,26 @@ async fn a_dead_issuer_is_found_and_so_is_what_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_id_that_a_provider_made_up_does_nothing_where_it_is_shown() {
+    let site = Site::new("", "").await;
+    let jwk =
+        r#"{"kty":"RSA","kid":"\u001b[31m` @channel <!here> $(id) '\u202e\n# x","n":"AQAB","e":"AQAB"}"#;
+    let beside = serde_json::json!({ "beside": [{ "raw": jwk }] });
+    site.tell(&beside.to_string()).await;
+    let issuer = site.issuer();
+    let look = async |form| in_background(&["doctor", "--issuer", &issuer, form], "").await;
+    let (text, page) = (look("--color=never").await, look("--markdown").await);
+    for run in [&text, &page] {
+        assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains("KW1203") && run.stdout.contains("channel"), "{}", run.stdout);
+        let does_nothing = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
+        assert!(run.stdout.chars().all(does_nothing), "{:?}", run.stdout);
+        assert!(!run.stdout.lines().any(|line| line.starts_with("# x")), "{}", run.stdout);
+    }
+    assert!(!page.stdout.contains("@channel") && !page.stdout.contains("<!here"), "{}", page.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_has_the_same_diagnosis_elsewhere_and_no_secret() {
     let credential = "strategy = \"introspection_then_key_set\"\nfallback = { gives_up = [\"revocation\"] }\n\
         [issuer.introspection.credential]\nmethod = \"client_secret_basic\"\nclient_id = \"drill\"\n\
