@@ -1,5 +1,6 @@
 //! The flight recorder: what was decided last, what has changed, and how much of what there was.
 
+use keyward_doctor::facts::{GatewayIssuer, RecordedTransition, RecorderFacts};
 use serde_json::{Value, json};
 
 use crate::logs::Lines;
@@ -106,6 +107,31 @@ async fn fallbacks_are_counted_by_issuer_and_cause() {
     let transitions = recording["transitions"].as_array().unwrap();
     let failed = transitions.iter().find(|transition| transition["event"] == "introspection_failed");
     assert_eq!(failed.unwrap()["cause"], "unavailable");
+}
+
+#[tokio::test]
+async fn the_doctor_reads_what_is_told() {
+    let folder = Folder::new();
+    folder.write("other.json", "no key set");
+    let running = folder.start(&config(&other_issuer())).await;
+    running.ask_with(&good_token()).await;
+    running.ask_with(&expired_token()).await;
+    let recorded = running.operator("/debug/recorder").await.body;
+    let recorded: RecorderFacts = serde_json::from_str(&recorded).unwrap();
+    let counts: Vec<_> = recorded
+        .verdicts
+        .iter()
+        .map(|verdict| (&*verdict.verdict, verdict.reason.as_deref(), verdict.count))
+        .collect();
+    assert_eq!(counts, [("accept", None, 1), ("reject", Some("expired"), 1)]);
+    let failed = |transition: &&RecordedTransition| transition.issuer.as_deref() == Some("other");
+    let failed = recorded.transitions.iter().find(failed).unwrap();
+    assert_eq!((&*failed.event, failed.cause.as_deref()), ("jwks_refresh_failed", Some("malformed")));
+    let issuers = running.operator("/debug/jwks-cache").await.body;
+    let issuers: Vec<GatewayIssuer> = serde_json::from_str(&issuers).unwrap();
+    assert_eq!((&issuers[0].failing, &issuers[0].last_error), (&None, &None));
+    assert_eq!(issuers[1].failing.as_deref(), Some("malformed"));
+    assert!(issuers[1].last_error.is_some() && issuers[1].clock_ahead_seconds.is_none());
 }
 
 #[tokio::test]
