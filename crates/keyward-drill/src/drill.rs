@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use keyward::Strategy;
 use keyward_lab::command::Command;
 use keyward_lab::plan::{IssuerPlan, LabPlan};
 use keyward_lab::time::Time;
@@ -13,9 +12,10 @@ use toml::Spanned;
 
 use crate::error::DrillError;
 use crate::expectation::Expectation;
+use crate::finding::ExpectedFinding;
 use crate::gateway_expectation::GatewayExpectation;
-use crate::introspection::{CredentialState, FallbackPlan, IntrospectionPlan, strategy};
-use crate::wrapper::WrapperPlan;
+use crate::gateway_plan::GatewayPlan;
+use crate::introspection::CredentialState;
 
 /// One drill: what is running, the traffic, and the phases with their faults and the verdicts that are right.
 #[derive(Clone, Debug)]
@@ -55,38 +55,6 @@ pub enum Runs {
     VirtualTime,
 }
 
-/// How the gateway under drill is set up. What is not said is as the gateway has it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GatewayPlan {
-    /// How long a fetched key set is fresh.
-    pub ttl: Option<Time>,
-    /// How long it may verify while no newer one can be had.
-    pub stale_limit: Option<Time>,
-    /// For one fetch.
-    pub timeout: Option<Time>,
-    /// How often a failed fetch is tried again before it rests.
-    pub retries: Option<u32>,
-    /// Hosts from which keys may be fetched beside the issuer's own.
-    #[serde(default)]
-    pub allow_hosts: Vec<String>,
-    /// Which way tokens are decided. Default: by keys.
-    #[serde(default, deserialize_with = "strategy")]
-    pub strategy: Strategy,
-    /// Whether the strategy's second way may decide what the first one could not.
-    pub fallback: Option<FallbackPlan>,
-    /// How each issuer's introspection endpoint is asked.
-    pub introspection: Option<IntrospectionPlan>,
-    /// What X.509 certificates around keys mean.
-    pub wrapper: Option<WrapperPlan>,
-    /// Whether keys are kept on the disk. Default: yes.
-    #[serde(default = "yes")]
-    pub snapshots: bool,
-    /// Whether it is started before the first phase. Default: yes.
-    #[serde(default = "yes")]
-    pub starts: bool,
-}
-
 fn yes() -> bool {
     true
 }
@@ -105,6 +73,22 @@ pub struct Stream {
     /// What its tokens are like.
     #[serde(default)]
     pub token: TokenPlan,
+    /// What a proxy on the way does to the header that they come in.
+    #[serde(default)]
+    pub header: Header,
+}
+
+/// What a proxy does to `Authorization`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Header {
+    /// It is sent twice.
+    Doubled,
+    /// Nothing.
+    #[default]
+    Kept,
+    /// It is taken away.
+    Stripped,
 }
 
 impl Stream {
@@ -139,6 +123,33 @@ pub struct Phase {
     /// What it may cost.
     #[serde(default)]
     pub bounds: Bounds,
+    /// What `keyward doctor` has to name first at its end. Default: nothing is found.
+    #[serde(default)]
+    pub doctor: ExpectedFinding,
+    /// What the doctor is handed in beside what it sees by itself.
+    #[serde(default)]
+    pub hands_in: HandsIn,
+    /// The alerts that fire where it goes on for as long as they wait.
+    #[serde(default)]
+    pub alerts: Vec<String>,
+}
+
+impl Phase {
+    /// Whether a stream flows in it.
+    pub(crate) fn flows(&self, stream: &str) -> bool {
+        self.traffic.as_ref().is_none_or(|streams| streams.iter().any(|name| name == stream))
+    }
+}
+
+/// What a doctor is handed in.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandsIn {
+    /// A token of this stream.
+    pub token: Option<String>,
+    /// What the providers' logs say of the phase.
+    #[serde(default)]
+    pub provider_log: bool,
 }
 
 /// Stands for all streams of a phase, taken together.
@@ -271,7 +282,7 @@ struct RawDrill {
     #[serde(default)]
     provider: BTreeMap<String, IssuerPlan>,
     #[serde(default)]
-    gateway: Option<GatewayPlan>,
+    gateway: GatewayPlan,
     traffic: BTreeMap<String, Stream>,
     phase: Vec<Spanned<Phase>>,
     #[serde(default, rename = "variants")]
@@ -308,11 +319,7 @@ impl Drill {
             runs: raw.runs,
             warm: raw.warm,
             provider: LabPlan { issuer },
-            gateway: raw.gateway.unwrap_or_else(|| GatewayPlan {
-                snapshots: true,
-                starts: true,
-                ..GatewayPlan::default()
-            }),
+            gateway: raw.gateway,
             traffic: raw.traffic,
             phases: Vec::new(),
         };
@@ -321,17 +328,15 @@ impl Drill {
             line: text.get(..at.span().start).map_or(1, |before| before.lines().count() + 1),
             what,
         };
+        let of_file = |what: String| DrillError::Senseless { drill: name.to_owned(), line: 1, what };
+        drill.check_streams().map_err(of_file)?;
         let mut phases: Vec<Phase> = Vec::new();
         for phase in raw.phase {
             drill.check(phase.get_ref(), &phases).map_err(|what| refused(&phase, what))?;
             phases.push(phase.into_inner());
         }
         if phases.is_empty() {
-            return Err(DrillError::Senseless {
-                drill: name.to_owned(),
-                line: 1,
-                what: "it has no phase".to_owned(),
-            });
+            return Err(of_file("it has no phase".to_owned()));
         }
         Ok(Self { phases, ..drill })
     }
@@ -353,6 +358,23 @@ impl Drill {
         !self.gateway.starts || self.phases.iter().any(|p| p.steps.iter().any(|s| s.gateway.is_some()))
     }
 
+    /// What the streams and the gateway name has to be there.
+    fn check_streams(&self) -> Result<(), String> {
+        let issuers = &self.provider.issuer;
+        let named = self.traffic.values().filter_map(|stream| stream.issuer.as_ref());
+        let unknown = named.chain(self.gateway.issuers.iter().flatten());
+        if let Some(issuer) = unknown.into_iter().find(|issuer| !issuers.contains_key(*issuer)) {
+            return Err(format!("there is no issuer {issuer:?} in [provider]"));
+        }
+        let on_the_way = self.traffic.iter().find(|(_, stream)| stream.header != Header::Kept);
+        match on_the_way.filter(|_| self.runs != Runs::Sockets) {
+            Some((stream, _)) => Err(format!(
+                "stream {stream:?} has a header that a proxy changed, which there is over sockets only: say runs = \"sockets\""
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// What the phase names has to be there.
     fn check(&self, phase: &Phase, earlier: &[Phase]) -> Result<(), String> {
         let streams: BTreeSet<&str> = self.traffic.keys().map(String::as_str).collect();
@@ -363,7 +385,7 @@ impl Drill {
                 Err(format!("there is no stream {stream:?} in [traffic]; there are {streams:?}"))
             }
         };
-        phase.traffic.iter().flatten().try_for_each(known)?;
+        phase.traffic.iter().flatten().chain(&phase.hands_in.token).try_for_each(known)?;
         phase.expect.keys().filter(|stream| *stream != ALL_STREAMS).try_for_each(known)?;
         phase.bounds.answered_per_second.keys().try_for_each(known)?;
         let issuers = &self.provider.issuer;
@@ -384,6 +406,9 @@ impl Drill {
             if !earlier.iter().any(|phase| phase.name == bound.of) {
                 return Err(format!("its latency is held against {:?}, which is no earlier phase", bound.of));
             }
+        }
+        if phase.doctor.codes().next().is_none() && !phase.alerts.is_empty() {
+            return Err("it names alerts, and no finding that its doctor has to name".to_owned());
         }
         if earlier.iter().any(|earlier| earlier.name == phase.name) {
             return Err(format!("there is a phase {:?} before it", phase.name));

@@ -9,8 +9,10 @@ use keyward_lab::fault::Endpoint;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::drill::{Drill, Phase, Step};
+use crate::doctor::{Doctor, HandedIn};
+use crate::drill::{Drill, Header, Phase, Step};
 use crate::error::RunError;
+use crate::finding::Looked;
 use crate::flow::{Span, Supply, flow, lock};
 use crate::judge::{Asked, Observed, Pace, judge};
 use crate::progress::Progress;
@@ -24,6 +26,9 @@ pub(crate) const VIRTUAL_WALL: i64 = 1_798_761_600;
 /// How long the gateway may take until it accepts the first token. Others' refresh their keys once a minute.
 const WARM_WITHIN: Duration = Duration::from_secs(90);
 
+/// Longer than any look.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
 /// A drill that is about to run.
 pub(crate) struct Run<'a, S> {
     pub(crate) drill: &'a Drill,
@@ -31,6 +36,8 @@ pub(crate) struct Run<'a, S> {
     pub(crate) subject: Arc<S>,
     pub(crate) pace: Pace,
     pub(crate) progress: &'a dyn Progress,
+    /// Who looks at the end of each phase; nobody where nobody was asked to.
+    pub(crate) doctor: Option<Doctor>,
 }
 
 /// What is known of a phase before its last answers have come.
@@ -41,6 +48,7 @@ struct Past {
     lasted: Duration,
     before: Option<Facts>,
     after: Option<Facts>,
+    looked: Option<Looked>,
 }
 
 impl<S: Subject> Run<'_, S> {
@@ -71,7 +79,7 @@ impl<S: Subject> Run<'_, S> {
         let started = Instant::now();
         for supply in supplies.iter().filter(|supply| supply.is_good()) {
             loop {
-                let outcome = self.subject.ask(&supply.next(Instant::now())?).await;
+                let outcome = self.subject.ask(&supply.next(Instant::now())?, Header::Kept).await;
                 if outcome.kind() == "accept" {
                     break;
                 }
@@ -106,8 +114,7 @@ impl<S: Subject> Run<'_, S> {
         let span = Span { begins, settled: begins + phase.settle.0, ends: begins + phase.lasts.0 };
         let mut flowing = JoinSet::new();
         let mut tallies = BTreeMap::new();
-        let flows = |name: &str| phase.traffic.as_ref().is_none_or(|names| names.iter().any(|n| n == name));
-        for supply in supplies.iter().filter(|supply| flows(supply.name())) {
+        for supply in supplies.iter().filter(|supply| phase.flows(supply.name())) {
             let tally = Arc::<Mutex<Tally>>::default();
             tallies.insert(supply.name().to_owned(), Arc::clone(&tally));
             flowing.spawn(flow(supply.clone(), Arc::clone(&self.subject), span, tally));
@@ -129,7 +136,45 @@ impl<S: Subject> Run<'_, S> {
         sleep_until(span.ends).await;
         let after = self.subject.facts().await?;
         let asked = self.asked().since(&asked_before);
-        Ok(Past { tallies, open, asked, lasted: begins.elapsed(), before, after })
+        let lasted = begins.elapsed();
+        let looked = match &self.doctor {
+            Some(doctor) => self.look(doctor, phase, supplies).await?,
+            None => None,
+        };
+        Ok(Past { tallies, open, asked, lasted, before, after, looked })
+    }
+
+    /// What a doctor finds now. The traffic goes on meanwhile, and is not judged: much of what a gateway knows of a
+    /// provider it only learns by being asked.
+    #[expect(clippy::disallowed_methods, reason = "the report says how long it took on this machine")]
+    async fn look(
+        &self,
+        doctor: &Doctor,
+        phase: &Phase,
+        supplies: &[Supply],
+    ) -> Result<Option<Looked>, RunError> {
+        let Some(patient) = self.subject.patient()? else {
+            return Ok(None);
+        };
+        let token = supplies.iter().find(|supply| phase.hands_in.token.as_deref() == Some(supply.name()));
+        let token = token.map(|supply| supply.next(Instant::now())).transpose()?;
+        let provider_log = phase.hands_in.provider_log.then(|| self.provider_log());
+        let now = Instant::now();
+        let unjudged = Span { begins: now, settled: now + FOR_EVER, ends: now + FOR_EVER };
+        let mut going_on = JoinSet::new();
+        for supply in supplies.iter().filter(|supply| phase.flows(supply.name())) {
+            going_on.spawn(flow(supply.clone(), Arc::clone(&self.subject), unjudged, Arc::default()));
+        }
+        let since = phase.lasts.0.saturating_sub(phase.settle.0);
+        let began = RealInstant::now();
+        let facts = doctor.look(patient, HandedIn { token, provider_log }, since).await;
+        Ok(Some(phase.doctor.judge(facts, began.elapsed().as_secs_f64())))
+    }
+
+    /// What the providers wrote of the clients that they refused.
+    fn provider_log(&self) -> String {
+        let logs = self.lab.issuers().filter_map(|issuer| self.lab.provider_log(Some(issuer), 0).ok());
+        logs.flat_map(|log| log.lines).map(|line| format!("{line}\n")).collect()
     }
 
     async fn take(&self, phase: &Phase, step: &Step) -> Result<(), RunError> {
@@ -176,6 +221,7 @@ impl Past {
             open.join_all().await;
         }
         let tallies = self.tallies.into_iter().map(|(name, tally)| (name, lock(&tally).clone())).collect();
-        Observed { tallies, asked: self.asked, lasted: self.lasted, before: self.before, after: self.after }
+        let Self { asked, lasted, before, after, looked, .. } = self;
+        Observed { tallies, asked, lasted, before, after, looked }
     }
 }

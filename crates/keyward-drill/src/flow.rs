@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::drill::Stream;
+use crate::drill::{Header, Stream};
 use crate::error::RunError;
 use crate::seen::Seen;
 use crate::subject::Subject;
@@ -43,7 +43,8 @@ impl Supply {
     /// Whether its tokens are good ones, with nothing special about them.
     pub(crate) fn is_good(&self) -> bool {
         let opaque = self.stream.token.opaque;
-        self.stream.token == TokenPlan { opaque, ..TokenPlan::default() }
+        let is_whole = self.stream.header == Header::Kept;
+        is_whole && self.stream.token == TokenPlan { opaque, ..TokenPlan::default() }
     }
 
     /// The token to send now.
@@ -101,10 +102,11 @@ pub(crate) async fn flow<S: Subject>(
         let token = supply.next(Instant::now())?;
         let (subject, tally) = (Arc::clone(&subject), Arc::clone(&tally));
         let (sent, is_judged) = (due - span.begins, due >= span.settled);
+        let header = supply.stream.header;
         open.spawn(async move {
             let _place = place;
             let asked = Instant::now();
-            let outcome = subject.ask(&token).await;
+            let outcome = subject.ask(&token, header).await;
             let seen = Seen { outcome, took: asked.elapsed() };
             let mut tally = lock(&tally);
             if is_judged { tally.add(sent, seen) } else { tally.add_unsettled() }

@@ -82,6 +82,8 @@ pub struct FallbackPlan {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialState {
+    /// A key that the provider knows, in a file of the kind that is good for something else.
+    OtherKind,
     /// What the provider knows.
     Right,
     /// Something else.
@@ -161,6 +163,13 @@ impl IntrospectionPlan {
     ) -> Result<(), WriteError> {
         let text = match state {
             CredentialState::Wrong => "wrong".to_owned(),
+            CredentialState::OtherKind => {
+                let form = match self.key_form() {
+                    KeyFileForm::ServiceAccount => KeyFileForm::Application,
+                    KeyFileForm::Application | KeyFileForm::Pem => KeyFileForm::ServiceAccount,
+                };
+                lab.key_file(Some(issuer), self.client(), None, form)?
+            }
             CredentialState::Right if self.has_key() => {
                 lab.key_file(Some(issuer), self.client(), None, self.key_form())?
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::drill::{ALL_STREAMS, LatencyBound, Phase};
 use crate::expectation::Detail;
+use crate::finding::Looked;
 use crate::report::{About, Failure, PhaseReport, StreamReport};
 use crate::subject::Facts;
 use crate::tally::Tally;
@@ -16,6 +17,7 @@ pub(crate) struct Observed {
     pub(crate) lasted: Duration,
     pub(crate) before: Option<Facts>,
     pub(crate) after: Option<Facts>,
+    pub(crate) looked: Option<Looked>,
 }
 
 /// How often each issuer was asked, by its name.
@@ -74,11 +76,14 @@ pub(crate) fn judge(phases: &[Phase], observed: &[Observed], detail: Detail, pac
             if detail == Detail::Reason {
                 failures.extend(gateway(phase, seen));
             }
+            let misled = seen.looked.as_ref().filter(|looked| !looked.right);
+            failures.extend(misled.map(|looked| failure(About::Doctor, looked.to_string())));
             PhaseReport {
                 name: phase.name.clone(),
                 failures,
                 streams: seen.tallies.iter().map(|(n, tally)| (n.clone(), StreamReport::of(tally))).collect(),
                 fetches: seen.asked.keys.clone(),
+                doctor: seen.looked.clone(),
                 memory_mib: seen.after.as_ref().and_then(|facts| facts.memory).map(mib),
             }
         })

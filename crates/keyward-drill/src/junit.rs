@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use quick_xml::Writer;
 use quick_xml::events::BytesText;
 
-use crate::report::{DrillReport, Report, Result as DrillResult};
+use crate::report::{DrillReport, PhaseReport, Report, Result as DrillResult};
 
 /// Writes it: a test case a drill.
 ///
@@ -35,7 +35,8 @@ fn case<W: Write>(writer: &mut Writer<W>, drill: &DrillReport) -> io::Result<()>
     ]);
     let reason = drill.reason.as_deref().unwrap_or_default();
     match drill.result {
-        DrillResult::Passed => case.write_empty().map(drop),
+        DrillResult::Passed if findings(drill).is_empty() => case.write_empty().map(drop),
+        DrillResult::Passed => case.write_inner_content(|writer| found(writer, drill)).map(drop),
         DrillResult::NotApplicable => case
             .write_inner_content(|writer| {
                 writer.create_element("skipped").with_attribute(("message", reason)).write_empty().map(drop)
@@ -56,9 +57,25 @@ fn case<W: Write>(writer: &mut Writer<W>, drill: &DrillReport) -> io::Result<()>
                 writer
                     .create_element("failure")
                     .with_attribute(("message", message))
-                    .write_text_content(BytesText::new(&lines.join("\n")))
-                    .map(drop)
+                    .write_text_content(BytesText::new(&lines.join("\n")))?;
+                found(writer, drill)
             })
             .map(drop),
     }
+}
+
+/// What the doctor named, where one looked.
+fn found<W: Write>(writer: &mut Writer<W>, drill: &DrillReport) -> io::Result<()> {
+    let findings = findings(drill);
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let text = findings.join("\n");
+    writer.create_element("system-out").write_text_content(BytesText::new(&text)).map(drop)
+}
+
+/// A line for each phase at whose end a doctor looked.
+fn findings(drill: &DrillReport) -> Vec<String> {
+    let of_phase = |phase: &PhaseReport| Some(format!("{}: {}", phase.name, phase.doctor.as_ref()?));
+    drill.phases.iter().filter_map(of_phase).collect()
 }

@@ -4,10 +4,13 @@
 //! and [`Report`](report::Report) says what they came to.
 
 pub mod catalogue;
+pub mod doctor;
 pub mod drill;
 pub mod error;
 pub mod expectation;
+pub mod finding;
 pub mod gateway_expectation;
+pub mod gateway_plan;
 pub mod junit;
 pub mod mode;
 pub mod progress;
@@ -23,7 +26,9 @@ mod judge;
 mod subject;
 mod wrapper;
 
+pub use doctor::Doctor;
 pub use drill::Drill;
+pub use gateway_plan::GatewayPlan;
 pub use introspection::{
     AssertionAudience, CredentialPlan, CredentialState, FallbackPlan, IntrospectionPlan,
 };

@@ -8,6 +8,7 @@ use keyward::WrapperPolicy;
 use keyward_lab::{Lab, Sockets};
 use tokio::runtime::Builder;
 
+use crate::doctor::Doctor;
 use crate::drill::{Drill, Runs};
 use crate::engine::{self, Run};
 use crate::error::RunError;
@@ -23,6 +24,8 @@ pub enum Mode {
     Gateway {
         /// The `keyward` binary.
         program: PathBuf,
+        /// Who looks at the end of each phase, where somebody does.
+        doctor: Option<Doctor>,
     },
     /// Against a gateway that somebody else runs, and that trusts the lab's issuers.
     Target(Target),
@@ -72,6 +75,8 @@ impl Mode {
                     .is_some_and(|wrapper| wrapper.policy == WrapperPolicy::Enforce)
                 {
                     Some("it has the gateway refuse keys for the certificates around them".to_owned())
+                } else if drill.gateway.is_ours_alone() {
+                    Some("it is about how the gateway is set up".to_owned())
                 } else {
                     None
                 }
@@ -102,10 +107,10 @@ impl Mode {
     fn run_once(&self, drill: &Drill, progress: &dyn Progress) -> Result<DrillReport, RunError> {
         match self {
             Self::Gateway { .. } if drill.runs == Runs::VirtualTime => virtual_time(drill, SEED, progress),
-            Self::Gateway { program } => on_all_cores(async {
+            Self::Gateway { program, doctor } => on_all_cores(async {
                 let lab = Lab::on_sockets(&drill.provider, &Sockets::default()).await?;
                 let subject = Arc::new(Gateway::new(drill, &lab, program).await?);
-                Run { drill, lab, subject, pace: Pace::Real, progress }.report().await
+                Run { drill, lab, subject, pace: Pace::Real, progress, doctor: *doctor }.report().await
             }),
             Self::Target(target) => on_all_cores(async {
                 let mut plan = drill.provider.clone();
@@ -114,7 +119,8 @@ impl Mode {
                 }
                 let lab = Lab::on_sockets(&plan, &target.sockets).await?;
                 let subject = Foreign::new(target.address.clone(), target.restart_command.clone());
-                Run { drill, lab, subject: Arc::new(subject), pace: Pace::Real, progress }.report().await
+                let subject = Arc::new(subject);
+                Run { drill, lab, subject, pace: Pace::Real, progress, doctor: None }.report().await
             }),
             Self::VirtualTime { seed } => virtual_time(drill, *seed, progress),
         }
@@ -131,6 +137,6 @@ fn virtual_time(drill: &Drill, seed: u64, progress: &dyn Progress) -> Result<Dri
     runtime.map_err(RunError::io("start a runtime"))?.block_on(async {
         let lab = Lab::in_memory(&drill.provider, engine::VIRTUAL_WALL, seed)?;
         let subject = Arc::new(Library::new(drill, &lab, engine::VIRTUAL_WALL, seed)?);
-        Run { drill, lab, subject, pace: Pace::Virtual, progress }.report().await
+        Run { drill, lab, subject, pace: Pace::Virtual, progress, doctor: None }.report().await
     })
 }

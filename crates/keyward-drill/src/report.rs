@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::drill::Drill;
 use crate::error::RunError;
+use crate::finding::Looked;
 use crate::tally::Tally;
 
 /// All drills of a run.
@@ -82,6 +83,9 @@ pub struct PhaseReport {
     pub streams: BTreeMap<String, StreamReport>,
     /// How many times each issuer was asked for its keys.
     pub fetches: BTreeMap<String, u64>,
+    /// What the doctor found at its end, where one looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doctor: Option<Looked>,
     /// The gateway's memory at the end, in MiB, where it can be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<f64>,
@@ -100,6 +104,8 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum About {
+    /// What the doctor named first.
+    Doctor,
     /// How often the provider was asked.
     Fetches,
     /// What the gateway says of itself.

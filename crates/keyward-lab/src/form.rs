@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
-use crate::client::Cause;
+use crate::client::{Cause, said};
 use crate::fault::Endpoint;
 use crate::issuer::Issuer;
 use crate::provider_log::Entry;
@@ -40,7 +40,7 @@ impl Asked<'_> {
         let is_introspection = self.url == self.issuer.addresses.introspection_endpoint;
         let endpoint = if is_introspection { Endpoint::Introspection } else { Endpoint::Token };
         let (status, cause) = (status.as_u16(), cause.to_string());
-        let entry = Entry { endpoint, status, error, cause, asserted };
+        let entry = Entry { endpoint, status, error, client: said(self), cause, asserted };
         self.issuer.log().write(self.issuer.token_wall(), self.issuer.plan.errors, &entry);
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Entry<'a> {
     /// What was answered.
     pub(crate) status: u16,
     pub(crate) error: &'a str,
+    /// Who it was, as they say themselves.
+    pub(crate) client: Option<String>,
     /// Why, in words.
     pub(crate) cause: String,
     /// The same, where it was an assertion.
@@ -64,7 +66,11 @@ impl ProviderLog {
 impl fmt::Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let endpoint = if self.endpoint == Endpoint::Token { "token" } else { "introspection" };
-        write!(f, "endpoint={endpoint} status={} error={} cause=\"{}\"", self.status, self.error, self.cause)
+        write!(f, "endpoint={endpoint} status={} error={}", self.status, self.error)?;
+        if let Some(client) = &self.client {
+            write!(f, " client_id={client}")?;
+        }
+        write!(f, " cause=\"{}\"", self.cause)
     }
 }
 
@@ -96,7 +102,8 @@ mod tests {
 
     fn entry(cause: Cause) -> Entry<'static> {
         let (endpoint, error) = (Endpoint::Token, "server_error");
-        Entry { endpoint, status: 500, error, cause: cause.to_string(), asserted: Some(cause) }
+        let client = Some("robot".to_owned());
+        Entry { endpoint, status: 500, error, client, cause: cause.to_string(), asserted: Some(cause) }
     }
 
     #[test]
@@ -122,6 +129,10 @@ mod tests {
         let LogLines { lines, next } = log.since(LINES as u64);
         assert_eq!((lines.len(), next), (2, LINES as u64 + 2));
         assert_eq!(log.since(next).lines, Vec::<String>::new());
-        assert!(lines[0].ends_with("error=server_error cause=\"the key has expired\""), "{}", lines[0]);
+        assert!(
+            lines[0].ends_with("error=server_error client_id=robot cause=\"the key has expired\""),
+            "{}",
+            lines[0]
+        );
     }
 }

@@ -12,7 +12,7 @@ use http::Uri;
 use keyward_drill::drill::Runs;
 use keyward_drill::progress::Progress;
 use keyward_drill::report::{DrillReport, Report};
-use keyward_drill::{Drill, Mode, Target, catalogue, junit};
+use keyward_drill::{Doctor, Drill, Mode, Target, catalogue, junit};
 use keyward_lab::Sockets;
 
 use super::progress::StatusLine;
@@ -27,6 +27,7 @@ Examples:
   keyward drill run --all
   keyward drill run outage-status-503 --json
   keyward drill run --all --virtual-time
+  keyward drill run --all --with-doctor
   keyward drill run mine.toml
   keyward drill run --all --target http://127.0.0.1:10000/ --lab-port 9400 --lab-folder /tmp/lab
 
@@ -45,6 +46,9 @@ pub(crate) struct RunArgs {
     /// Run the library and the provider in this process, on a clock that jumps from deadline to deadline
     #[arg(long, conflicts_with = "target")]
     virtual_time: bool,
+    /// Have the doctor look at the end of each phase, and hold what it names first against what the drill says
+    #[arg(long)]
+    with_doctor: bool,
     /// What jitter and random tokens are made from in virtual time: the same seed makes the same run
     #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "virtual_time")]
     seed: u64,
@@ -101,6 +105,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 
 impl RunArgs {
     fn mode(&self) -> Result<Mode, Failure> {
+        if self.with_doctor && self.virtual_time {
+            return Err(Failure::Usage(
+                "--with-doctor needs sockets: the doctor looks at addresses, and in virtual time nothing listens"
+                    .to_owned(),
+            ));
+        }
+        if self.with_doctor && self.target.is_some() {
+            return Err(Failure::Usage(
+                "--with-doctor asks our own gateway's admin listener, which the gateway at --target does not have"
+                    .to_owned(),
+            ));
+        }
         if self.virtual_time {
             return Ok(Mode::VirtualTime { seed: self.seed });
         }
@@ -120,7 +136,7 @@ impl RunArgs {
                 let program = std::env::current_exe();
                 let program =
                     program.map_err(|cause| Failure::File { path: "this binary".to_owned(), cause })?;
-                Ok(Mode::Gateway { program })
+                Ok(Mode::Gateway { program, doctor: self.with_doctor.then(Doctor::default) })
             }
         }
     }

@@ -69,6 +69,31 @@ fn a_drill_of_one_s_own_passes_on_the_real_gateway_and_is_reported() {
 }
 
 #[test]
+fn what_the_doctor_names_first_is_held_against_what_the_drill_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = SHORT.replace("all = \"refuse\"", "jwks = \"refuse\"").replace(", \"forged\"", "");
+    let told = told.replace("[traffic.forged]\nrate = 20\ntoken = { signature = \"other_key\" }\n", "");
+    let told = told.replace(", forged = { invalid_signature = 1.0 }", "");
+    let right = written(&folder, "right.toml", &format!("{told}doctor = \"KW1102\"\n"));
+    let junit = folder.path().join("junit.xml");
+    let run = keyward(&["drill", "run", &right, "--with-doctor", "--junit", junit.to_str().unwrap()], "");
+    assert_eq!(run.code, 0, "{} {}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("right  -  KW1102\n"), "{}", run.stdout);
+    assert!(run.stdout.ends_with("1 passed, 0 failed\n"), "{}", run.stdout);
+    let xml = std::fs::read_to_string(junit).unwrap();
+    assert!(xml.contains("quiet: the doctor finds nothing, expected nothing"), "{xml}");
+    assert!(xml.contains("outage: the doctor names KW1102 first"), "{xml}");
+    let wrong = written(&folder, "wrong.toml", &format!("{told}doctor = \"KW1101\"\n"));
+    let run = keyward(&["drill", "run", &wrong, "--with-doctor", "--json"], "");
+    assert_eq!(run.code, 1, "{} {}", run.stdout, run.stderr);
+    let outage = &run.objects()[0]["drills"][0]["phases"][1];
+    assert_eq!(outage["failures"][0]["about"], "doctor");
+    assert_eq!(outage["doctor"]["found"][0]["code"], "KW1102");
+    assert_eq!(outage["doctor"]["expected"], serde_json::json!(["KW1101"]));
+    assert!(outage["doctor"]["facts"]["issuers"][0].is_object(), "{outage}");
+}
+
+#[test]
 fn drills_that_measure_no_time_run_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<String> =
@@ -104,6 +129,12 @@ fn what_cannot_be_read_is_told_where() {
         (&["drill", "run", "--all", "outage"], 64, "cannot be used with"),
         (&["drill", "run", "--all", "--target", "ftp://x/"], 64, "is no address by http"),
         (&["drill", "run", "--all", "--lab-port", "1"], 64, "--target"),
+        (&["drill", "run", "--all", "--with-doctor", "--virtual-time"], 64, "nothing listens"),
+        (
+            &["drill", "run", "--all", "--with-doctor", "--target", "http://127.0.0.1:9/"],
+            64,
+            "admin listener",
+        ),
     ] {
         let run = keyward(arguments, "");
         assert_eq!(run.code, code, "{arguments:?} {}", run.stderr);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyward::{IssuerSettings, Reason};
 
 use super::run::{run_with, settings};
-use crate::drill::{Damage, GatewayStep};
+use crate::drill::{Damage, GatewayStep, Header};
 use crate::engine::VIRTUAL_WALL;
 use crate::error::RunError;
 use crate::expectation::Detail;
@@ -90,11 +90,11 @@ impl Subject for Mutant {
         self.library.detail()
     }
 
-    async fn ask(&self, token: &str) -> Outcome {
+    async fn ask(&self, token: &str, header: Header) -> Outcome {
         if self.wrong == Wrong::WaitsForNeighbours && self.is_in_trouble() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let outcome = self.library.ask(token).await;
+        let outcome = self.library.ask(token, header).await;
         if outcome == Outcome::Accept {
             self.accepted.lock().unwrap().insert(token.to_owned());
         }

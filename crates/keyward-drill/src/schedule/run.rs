@@ -16,7 +16,7 @@ use super::duration;
 use super::plan::{Event, Millis, PlannedIssuer, Schedule, Token};
 use super::truth::{Broken, Truth, clock};
 use super::violation::Violation;
-use crate::drill::GatewayStep;
+use crate::drill::{GatewayStep, Header};
 use crate::engine::VIRTUAL_WALL;
 use crate::error::RunError;
 use crate::seen::{Outcome, Seen};
@@ -143,7 +143,7 @@ async fn play<S: Subject>(schedule: &Schedule, lab: &Lab, subject: Arc<S>) -> Re
                 tokens.push(Arc::clone(&token));
                 asking.spawn(async move {
                     let asked = Instant::now();
-                    let outcome = subject.ask(&token).await;
+                    let outcome = subject.ask(&token, Header::Kept).await;
                     (number, Seen { outcome, took: asked.elapsed() })
                 });
             }

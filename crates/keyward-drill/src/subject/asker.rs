@@ -10,6 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::drill::Header;
 use crate::seen::Outcome;
 
 /// What our gateway marks fallback verdicts with, as it is set up here.
@@ -34,13 +35,18 @@ impl Asker {
     }
 
     /// Sends one request with the token.
-    pub(crate) async fn ask(&self, token: &str) -> Outcome {
+    pub(crate) async fn ask(&self, token: &str, header: Header) -> Outcome {
         let Ok(value) = HeaderValue::try_from(format!("Bearer {token}")) else {
             return Outcome::Unanswered;
         };
         let mut request = Request::new(Full::default());
         *request.uri_mut() = self.address.clone();
-        request.headers_mut().insert(AUTHORIZATION, value);
+        if header != Header::Stripped {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
+        if header == Header::Doubled {
+            request.headers_mut().append(AUTHORIZATION, value);
+        }
         match tokio::time::timeout(PATIENCE, self.client.request(request)).await {
             Ok(Ok(answer)) => {
                 let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());

@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::asker::Asker;
 use super::{Facts, Subject};
-use crate::drill::GatewayStep;
+use crate::drill::{GatewayStep, Header};
 use crate::error::RunError;
 use crate::expectation::Detail;
 use crate::seen::Outcome;
@@ -35,8 +35,8 @@ impl Subject for Foreign {
         Detail::Status
     }
 
-    async fn ask(&self, token: &str) -> Outcome {
-        self.asker.ask(token).await
+    async fn ask(&self, token: &str, header: Header) -> Outcome {
+        self.asker.ask(token, header).await
     }
 
     async fn step(&self, _restart: &GatewayStep) -> Result<(), RunError> {

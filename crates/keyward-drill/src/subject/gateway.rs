@@ -9,18 +9,21 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
+use keyward::IssuerSettings;
 use keyward_lab::Lab;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, sleep};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::asker::{Asker, FALLBACK_HEADER};
 use super::{Facts, KeyFacts, Subject};
-use crate::drill::{Damage, Drill, GatewayStep};
+use crate::doctor::Patient;
+use crate::drill::{Damage, Drill, GatewayStep, Header};
 use crate::error::RunError;
 use crate::expectation::Detail;
+use crate::gateway_plan::{settings, strings};
 use crate::introspection::{CredentialState, IntrospectionPlan};
 use crate::seen::Outcome;
 use crate::wrapper::AUTHORITY_FILE;
@@ -42,6 +45,9 @@ pub(crate) struct Gateway {
     admin: SocketAddr,
     asker: Asker,
     config: Mutex<toml::Table>,
+    /// The issuers as it was started with them.
+    issuers: Vec<IssuerSettings>,
+    denied: Mutex<Vec<String>>,
     introspection: Option<IntrospectionPlan>,
     lab: Lab,
     child: AsyncMutex<Option<Child>>,
@@ -58,6 +64,8 @@ impl Gateway {
             admin,
             asker: Asker::new(address.unwrap_or_default()),
             config: Mutex::new(config(drill, lab, listen, admin)),
+            issuers: settings(drill, lab, folder.path())?,
+            denied: Mutex::default(),
             introspection: drill.gateway.introspection.clone(),
             lab: lab.clone(),
             child: AsyncMutex::new(None),
@@ -165,6 +173,7 @@ impl Gateway {
                 }
             }
         }
+        *self.denied.lock().unwrap_or_else(PoisonError::into_inner) = kids.to_vec();
         let before = self.events()?.get("config_reloaded").copied().unwrap_or(0);
         self.write_config()?;
         if let Some(child) = &*self.child.lock().await {
@@ -229,8 +238,8 @@ impl Subject for Gateway {
         Detail::Reason
     }
 
-    async fn ask(&self, token: &str) -> Outcome {
-        self.asker.ask(token).await
+    async fn ask(&self, token: &str, header: Header) -> Outcome {
+        self.asker.ask(token, header).await
     }
 
     async fn step(&self, step: &GatewayStep) -> Result<(), RunError> {
@@ -261,6 +270,16 @@ impl Subject for Gateway {
             metrics,
             memory: self.memory().await,
         }))
+    }
+
+    fn patient(&self) -> Result<Option<Patient>, RunError> {
+        let mut issuers = self.issuers.clone();
+        let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        for issuer in &mut issuers {
+            issuer.policy.denied_kids = denied.iter().map(|kid| kid.as_str().into()).collect();
+        }
+        let admin = Url::parse(&format!("http://{}/", self.admin)).ok();
+        Ok(admin.map(|admin| Patient { issuers, admin }))
     }
 }
 
@@ -319,15 +338,14 @@ fn config(drill: &Drill, lab: &Lab, listen: SocketAddr, admin: SocketAddr) -> to
     if let Some(retries) = plan.retries {
         key_set.insert("retries".to_owned(), i64::from(retries).into());
     }
-    let issuers = drill.provider.issuer.iter().filter_map(|(name, issuer)| {
-        let mut table = toml::Table::new();
+    let known = drill.provider.issuer.iter().filter(|(name, _)| plan.knows(name));
+    let issuers = known.filter_map(|(name, issuer)| {
+        let identifier = lab.issuer(name)?.issuer;
+        let mut table = plan.table(&identifier);
         table.insert("name".to_owned(), name.as_str().into());
-        table.insert("issuer".to_owned(), lab.issuer(name)?.issuer.into());
+        table.insert("issuer".to_owned(), identifier.into());
         if issuer.tls {
             table.insert("ca_file".to_owned(), AUTHORITY_FILE.into());
-        }
-        if !plan.allow_hosts.is_empty() {
-            table.insert("allow_hosts".to_owned(), strings(&plan.allow_hosts));
         }
         table.insert("key_set".to_owned(), key_set.clone().into());
         table.insert("strategy".to_owned(), plan.strategy.label().into());
@@ -354,10 +372,6 @@ fn config(drill: &Drill, lab: &Lab, listen: SocketAddr, admin: SocketAddr) -> to
         config.insert("snapshot".to_owned(), folder.into());
     }
     config
-}
-
-fn strings(texts: &[String]) -> toml::Value {
-    toml::Value::Array(texts.iter().map(|text| text.as_str().into()).collect())
 }
 
 /// Two ports on loopback that nobody listens on just now. Both are held until both are found, or they may be the same.

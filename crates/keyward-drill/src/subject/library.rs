@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keyward::address::NoHost;
 use keyward::clock::Clock;
 use keyward::event::{Event, Observer};
 use keyward::{Forget, IssuerSettings, MonoTime, Now, UnixTime, Verdict, Verifier};
@@ -14,10 +14,11 @@ use tokio::time::Instant;
 
 use super::memory_transport::MemoryTransport;
 use super::{Facts, KeyFacts, Subject};
-use crate::drill::{Damage, Drill, GatewayPlan, GatewayStep};
+use crate::drill::{Damage, Drill, GatewayStep, Header};
 use crate::error::RunError;
 use crate::expectation::Detail;
-use crate::introspection::{self, CredentialState, IntrospectionPlan};
+use crate::gateway_plan::settings;
+use crate::introspection::{CredentialState, IntrospectionPlan};
 use crate::seen::Outcome;
 
 /// A verifier that is started and stopped by a drill.
@@ -45,17 +46,16 @@ struct Credentials {
 impl Library {
     /// Builds it, and starts it where the drill says so.
     pub(crate) fn new(drill: &Drill, lab: &Lab, wall: i64, seed: u64) -> Result<Self, RunError> {
-        let mut library = Self::stopped(settings(drill, lab)?, drill.gateway.snapshots, lab, wall, seed)?;
-        if let Some(introspection) = &drill.gateway.introspection {
+        let credentials = drill.gateway.introspection.as_ref().map(|plan| {
             let folder = folder().map_err(RunError::io("make a folder"))?;
-            let GatewayPlan { strategy, fallback, .. } = &drill.gateway;
-            for settings in &mut *lock(&library.settings) {
-                let (fallback, introspection) = (fallback.as_ref(), Some(introspection));
-                introspection::set_up(settings, *strategy, fallback, introspection, folder.path());
-            }
-            library.credentials = Some(Credentials { plan: introspection.clone(), lab: lab.clone(), folder });
-            library.write_credentials(CredentialState::Right)?;
-        }
+            Ok::<_, RunError>(Credentials { plan: plan.clone(), lab: lab.clone(), folder })
+        });
+        let credentials = credentials.transpose()?;
+        let below = credentials.as_ref().map_or(Path::new(""), |credentials| credentials.folder.path());
+        let settings = settings(drill, lab, below)?;
+        let mut library = Self::stopped(settings, drill.gateway.snapshots, lab, wall, seed)?;
+        library.credentials = credentials;
+        library.write_credentials(CredentialState::Right)?;
         if drill.gateway.starts {
             library.start()?;
         }
@@ -155,7 +155,7 @@ impl Subject for Library {
         Detail::Reason
     }
 
-    async fn ask(&self, token: &str) -> Outcome {
+    async fn ask(&self, token: &str, _: Header) -> Outcome {
         match self.verifier() {
             None => Outcome::Unanswered,
             Some(verifier) => match verifier.verify(token.as_bytes()).await {
@@ -215,27 +215,6 @@ impl Subject for Library {
             memory: None,
         }))
     }
-}
-
-fn settings(drill: &Drill, lab: &Lab) -> Result<Vec<IssuerSettings>, RunError> {
-    let plan = &drill.gateway;
-    let allowed_hosts = plan.allow_hosts.iter().map(|host| host.parse()).collect::<Result<Vec<_>, _>>();
-    let allowed_hosts = allowed_hosts
-        .map_err(|error: NoHost| RunError::Gateway { what: format!("allow_hosts: {error}"), log: None })?;
-    let issuers = drill.provider.issuer.keys().filter_map(|name| {
-        let mut settings = IssuerSettings::discover(&lab.issuer(name)?.issuer).named(name);
-        let key_set = &mut settings.key_set;
-        key_set.ttl = plan.ttl.map_or(key_set.ttl, |ttl| ttl.0);
-        key_set.stale_limit = plan.stale_limit.map_or(key_set.stale_limit, |limit| limit.0);
-        key_set.retries = plan.retries.unwrap_or(key_set.retries);
-        settings.fetch_timeout = plan.timeout.map_or(settings.fetch_timeout, |timeout| timeout.0);
-        settings.allowed_hosts.clone_from(&allowed_hosts);
-        if let Some(wrapper) = plan.wrapper {
-            wrapper.set_up(&mut settings, lab);
-        }
-        Some(settings)
-    });
-    Ok(issuers.collect())
 }
 
 /// In memory where the system has a place there: nothing of it has to outlive the run, and disks take their time.

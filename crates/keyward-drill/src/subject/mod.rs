@@ -15,7 +15,8 @@ pub(crate) use gateway::Gateway;
 pub(crate) use key_facts::KeyFacts;
 pub(crate) use library::Library;
 
-use crate::drill::GatewayStep;
+use crate::doctor::Patient;
+use crate::drill::{GatewayStep, Header};
 use crate::error::RunError;
 use crate::expectation::Detail;
 use crate::seen::Outcome;
@@ -25,14 +26,19 @@ pub(crate) trait Subject: Send + Sync + 'static {
     /// What of its verdicts can be told.
     fn detail(&self) -> Detail;
 
-    /// Sends a request with this token.
-    fn ask(&self, token: &str) -> impl Future<Output = Outcome> + Send;
+    /// Sends a request with this token, and on the way its header becomes this.
+    fn ask(&self, token: &str, header: Header) -> impl Future<Output = Outcome> + Send;
 
     /// Carries out a step.
     fn step(&self, step: &GatewayStep) -> impl Future<Output = Result<(), RunError>> + Send;
 
     /// What it says of itself; none where it cannot be asked.
     fn facts(&self) -> impl Future<Output = Result<Option<Facts>, RunError>> + Send;
+
+    /// What a doctor is to look at; none where that is not there to be looked at.
+    fn patient(&self) -> Result<Option<Patient>, RunError> {
+        Ok(None)
+    }
 }
 
 /// What a subject says of itself.

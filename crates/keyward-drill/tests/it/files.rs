@@ -1,8 +1,10 @@
 //! What a drill's file may say, and what is said of one that makes no sense.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keyward_drill::drill::{Drill, Runs};
+use keyward_doctor::code::Code;
+use keyward_drill::drill::{Drill, Phase, Runs};
 use keyward_drill::{catalogue, error::DrillError};
 
 const SOUND: &str = r#"
@@ -51,6 +53,39 @@ fn every_incident_of_this_family_has_a_drill() {
     }
 }
 
+/// The names that stand behind `- alert:`.
+const ALERTS: &str = include_str!("../../../../deploy/prometheus/alerts.yaml");
+
+#[test]
+fn every_alert_that_a_drill_names_is_one() {
+    let known: Vec<&str> =
+        ALERTS.lines().filter_map(|line| line.trim_start().strip_prefix("- alert: ")).collect();
+    let drills = catalogue::all().unwrap();
+    let phases = || drills.iter().flat_map(|drill| drill.phases.iter().map(move |phase| (drill, phase)));
+    for (drill, phase) in phases() {
+        for alert in &phase.alerts {
+            assert!(known.contains(&alert.as_str()), "{} {:?}: {alert}", drill.name, phase.name);
+        }
+    }
+    assert!(phases().filter(|(_, phase)| !phase.alerts.is_empty()).count() > 100);
+}
+
+#[test]
+fn every_phase_in_which_something_is_broken_says_what_the_doctor_has_to_name() {
+    let drills = catalogue::all().unwrap();
+    for drill in &drills {
+        let names = |phase: &Phase| phase.doctor.codes().next().is_some();
+        let is_undecided =
+            |phase: &Phase| phase.gateway.readiness.as_deref().is_some_and(|readiness| readiness != "ready");
+        for phase in drill.phases.iter().filter(|phase| is_undecided(phase)) {
+            assert!(names(phase), "{} {:?}", drill.name, phase.name);
+        }
+    }
+    let named: BTreeSet<Code> =
+        drills.iter().flat_map(|drill| &drill.phases).flat_map(|phase| phase.doctor.codes()).collect();
+    assert!(named.len() > 50, "{}", named.len());
+}
+
 #[test]
 fn drills_are_found_by_their_names_and_by_their_file_s() {
     assert_eq!(catalogue::find("outage-hang").unwrap().len(), 1);
@@ -91,6 +126,11 @@ fn a_file_that_makes_no_sense_is_told_why_and_where() {
         ("lasts = \"1s\"\nsteps = [{ after = \"2s\", gateway = \"kill\" }]", "comes when the phase is over"),
         ("lasts = \"1s\"\nsteps = [{ gateway = \"explode\" }]", "explode"),
         ("lasts = \"1s\"\nsteps = [{ provider = { fault = { jwks = \"sleep\" } } }]", "sleep"),
+        ("lasts = \"1s\"\ndoctor = \"KW9999\"", "\"KW9999\" is no code of a finding"),
+        ("lasts = \"1s\"\ndoctor = []", "\"nothing\" stands for no finding"),
+        ("lasts = \"1s\"\nalerts = [\"A\"]", "no finding that its doctor has to name"),
+        ("lasts = \"1s\"\nhands_in.token = \"junk\"", "there is no stream \"junk\""),
+        ("lasts = \"1s\"\nhands_in.secret = true", "secret"),
         (
             "lasts = \"1s\"\nbounds.latency = { stream = \"users\", of = \"quiet\", within = 1.2 }",
             "which is no earlier phase",
@@ -103,6 +143,12 @@ fn a_file_that_makes_no_sense_is_told_why_and_where() {
         assert!(error.starts_with("mine"), "{error}");
         assert!(error.contains(says), "{error}");
     }
+    let says = error(&SOUND.replace("rate = 1", "rate = 1\nheader = \"doubled\""));
+    assert!(says.contains("say runs = \"sockets\""), "{says}");
+    let says = error(&SOUND.replace("rate = 1", "rate = 1\nissuer = \"other\""));
+    assert!(says.contains("there is no issuer \"other\""), "{says}");
+    let says = error(&format!("{SOUND}\n[gateway]\nissuers = [\"other\"]"));
+    assert!(says.contains("there is no issuer \"other\""), "{says}");
     let says = error(&format!("{SOUND}\n[gateway]\nwrapper = {{ policy = \"strict\" }}"));
     assert!(says.contains("there is no policy \"strict\"; there are enforce, ignore, warn"), "{says}");
     for (expectation, says) in [
@@ -115,6 +161,17 @@ fn a_file_that_makes_no_sense_is_told_why_and_where() {
         assert!(error.contains(says), "{error}");
         assert!(error.contains("line"), "{error}");
     }
+}
+
+#[test]
+fn a_phase_names_one_finding_or_several_or_none() {
+    let codes = |doctor: &str| -> Vec<String> {
+        let drills = Drill::parse("mine", &format!("{SOUND}{doctor}")).unwrap();
+        drills[0].phases[0].doctor.codes().map(|code| code.to_string()).collect()
+    };
+    assert_eq!(codes(""), Vec::<String>::new());
+    assert_eq!(codes("doctor = \"kw1102\""), ["KW1102"]);
+    assert_eq!(codes("doctor = [\"KW3101\", \"nothing\", \"KW3107\"]"), ["KW3101", "KW3107"]);
 }
 
 #[test]

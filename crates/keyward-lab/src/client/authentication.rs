@@ -3,13 +3,18 @@
 use base64_simd::STANDARD;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use serde_json::Value;
 use url::form_urlencoded;
 
 use super::assertion::Asserted;
 use super::{Cause, ClientKind, ClientState};
 use crate::answer::Answer;
 use crate::form::Asked;
+use crate::jws::Received;
 use crate::plan::ErrorStyle;
+
+/// The longest name that a log has, in octets.
+const SAID_LIMIT: usize = 128;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -66,6 +71,23 @@ pub(crate) fn authenticated(asked: &Asked<'_>) -> Result<String, Refused> {
         (None, None, None) => Err(Refused::Nobody),
         _ => Err(Refused::SeveralWays),
     }
+}
+
+/// Who asks, as they say themselves, where they say it in letters that a log can have.
+pub(crate) fn said(asked: &Asked<'_>) -> Option<String> {
+    let named = asked.form.field("client_id").map(str::to_owned);
+    let by_basic = || {
+        let header = asked.headers.get(AUTHORIZATION)?.to_str().ok()?;
+        Some(basic(header.split_once(' ')?.1)?.0)
+    };
+    let asserted = || {
+        let assertion = asked.form.field("client_assertion").or_else(|| asked.form.field("assertion"))?;
+        let claims: Value = serde_json::from_slice(&Received::parse(assertion)?.payload).ok()?;
+        Some(claims.get("iss")?.as_str()?.to_owned())
+    };
+    let name = named.or_else(by_basic).or_else(asserted)?;
+    let is_sayable = |c: char| c.is_ascii_graphic() && c != '"';
+    (name.len() <= SAID_LIMIT && name.chars().all(is_sayable)).then_some(name)
 }
 
 fn by_secret(asked: &Asked<'_>, id: &str, secret: &str) -> Result<String, Refused> {

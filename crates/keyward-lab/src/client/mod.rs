@@ -8,7 +8,7 @@ mod plan;
 mod registry;
 
 pub(crate) use assertion::{Asserted, UsedIds};
-pub(crate) use authentication::authenticated;
+pub(crate) use authentication::{authenticated, said};
 pub use key::ClientKeyError;
 pub use key_file::KeyFileForm;
 pub use plan::{

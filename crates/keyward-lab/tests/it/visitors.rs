@@ -54,10 +54,9 @@ async fn what_a_client_is_refused_for_is_written_and_what_a_doctor_is_not() {
     assert_eq!(introspect(&lab, "wrong", "somebody").await, 401);
     let log = lab.provider_log(Some("main"), 0).unwrap();
     let [secret, unknown] = log.lines.as_slice() else { panic!("{log:?}") };
-    let says = "endpoint=introspection status=401 error=invalid_client cause=\"the secret is wrong\"";
+    let says = "endpoint=introspection status=401 error=invalid_client client_id=drill cause=\"the secret is wrong\"";
     assert!(secret.ends_with(says), "{secret}");
     assert!(unknown.ends_with("cause=\"the client is not known\""), "{unknown}");
-    assert!(!secret.contains("wrong,") && !secret.contains("drill"), "{secret}");
     assert_eq!(lab.provider_log(None, log.next).unwrap().lines, Vec::<String>::new());
     assert!(lab.provider_log(Some("other"), 0).is_err());
     let control = Control::bind(&lab, ([127, 0, 0, 1], 0).into()).await.unwrap();
