@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyward::address::AllowedHost;
+use keyward::address::{AddressClass, AllowedHost, is_acceptable};
 use url::{Host, Url};
 
 use crate::code::Code;
@@ -186,7 +186,7 @@ fn named_address(issuer: &IssuerFacts, found: &mut Found) {
     };
     let (Ok(keys), Ok(own)) = (Url::parse(uri), Url::parse(&configured.issuer)) else { return };
     let evidence = format!("GET {}: \"jwks_uri\": {uri:?}", discovery.reach.url);
-    if keys.scheme() != "https" && !is_loopback(&keys) {
+    if !is_acceptable(&keys) {
         found.add(
             Finding::new(Code::AddressInsecure, format!("the provider says that its keys are at {uri}, without TLS: whoever is between chooses them"))
                 .of(&configured.name)
@@ -201,43 +201,53 @@ fn named_address(issuer: &IssuerFacts, found: &mut Found) {
         .iter()
         .filter_map(|host| host.parse::<AllowedHost>().ok())
         .any(|host| host.covers(&keys));
-    if keys.host() != own.host() && !is_allowed {
-        let host = keys.host_str().unwrap_or_default();
-        found.add(
-            Finding::new(
-                Code::HostForeign,
-                format!(
-                    "the provider says that its keys are on another host, {host}, and that is not followed"
-                ),
-            )
-            .of(&configured.name)
-            .seen(evidence)
-            .seen(format!("the issuer is {}", configured.issuer))
-            .seen(format!(
-                "allow_hosts: {}",
-                if configured.allowed_hosts.is_empty() {
-                    "none".to_owned()
-                } else {
-                    listed(&configured.allowed_hosts)
-                }
-            ))
-            .certain()
-            .step(format!(
-                "If that host is the provider's, allow it: allow_hosts = [{host:?}] of this [[issuer]]"
-            ))
-            .step(
-                "If it is not, somebody may have changed the document: ask whoever runs the provider first",
-            ),
-        );
+    if keys.host() == own.host() || is_allowed {
+        return;
     }
+    if let Some(class) = class(&keys) {
+        let cause =
+            format!("the provider says that its keys are at {uri}, which is {class}: nobody is asked there");
+        let ask = "Ask whoever runs the provider how that came into the document: it may have been changed";
+        found.add(
+            Finding::new(Code::AddressForbidden, cause)
+                .of(&configured.name)
+                .seen(evidence)
+                .certain()
+                .step(ask),
+        );
+        return;
+    }
+    let host = keys.host_str().unwrap_or_default();
+    found.add(
+        Finding::new(
+            Code::HostForeign,
+            format!("the provider says that its keys are on another host, {host}, and that is not followed"),
+        )
+        .of(&configured.name)
+        .seen(evidence)
+        .seen(format!("the issuer is {}", configured.issuer))
+        .seen(format!(
+            "allow_hosts: {}",
+            if configured.allowed_hosts.is_empty() {
+                "none".to_owned()
+            } else {
+                listed(&configured.allowed_hosts)
+            }
+        ))
+        .certain()
+        .step(format!(
+            "If that host is the provider's, allow it: allow_hosts = [{host:?}] of this [[issuer]]"
+        ))
+        .step("If it is not, somebody may have changed the document: ask whoever runs the provider first"),
+    );
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+/// What an address is that no provider has, where it names one itself.
+fn class(url: &Url) -> Option<AddressClass> {
+    match url.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => AddressClass::of(address.into()),
+        Host::Ipv6(address) => AddressClass::of(address.into()),
     }
 }
 
@@ -401,6 +411,8 @@ mod tests {
         assert_eq!(found(&named("https://keys.example:8443/jwks", &["keys.example:443"])), "KW4105");
         assert_eq!(found(&named("http://idp.example/keys", &[])), "KW4106");
         assert_eq!(found(&named("https://idp.example:8443/keys", &[])), "");
+        assert_eq!(found(&named("https://169.254.13.37/keys", &[])), "KW4104");
+        assert_eq!(found(&named("https://169.254.13.37/keys", &["169.254.13.37"])), "");
     }
 
     #[test]

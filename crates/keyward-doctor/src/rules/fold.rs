@@ -349,8 +349,14 @@ impl Finding {
 }
 
 /// What makes tokens fail before what only will, what is certain before what is not.
-fn rank(finding: &Finding) -> (bool, Certainty, Code) {
-    (LATER.contains(&finding.code), finding.certainty, finding.code)
+fn rank(finding: &Finding) -> (u8, Certainty, Code) {
+    let urgency = match finding.code {
+        // Nobody's tokens are decided, whatever else is wrong.
+        Code::GatewayUnreachable => 0,
+        code if LATER.contains(&code) => 2,
+        _ => 1,
+    };
+    (urgency, finding.certainty, finding.code)
 }
 
 /// For each finding the place of the one that explains it: the root of several, and the first of several roots.
@@ -464,6 +470,9 @@ mod tests {
             finding(Code::TokenExpired, None),
         ]);
         assert_eq!(outline(&folded), "KW3101 KW3103 KW4110");
+        let gone = finding(Code::GatewayUnreachable, None).likely();
+        let folded = folded_from(vec![finding(Code::ConnectionRefused, Some("main")), gone]);
+        assert_eq!(outline(&folded), "KW7101 KW1102");
     }
 
     #[test]

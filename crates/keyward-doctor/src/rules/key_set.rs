@@ -143,7 +143,9 @@ impl Look<'_> {
         let Some((answer, age)) = oldest.and_then(|answer| Some((answer, answer.age_s?))) else { return };
         let newer = self.seen.held.map(|held| only_held(held, answer)).unwrap_or_default();
         let asked_for = unknown(self.facts);
-        if age < YOUNG_S || (newer.is_empty() && asked_for.is_none()) {
+        // The shorter keys are fresh for us, the shorter a cache may have them.
+        let ttl = self.issuer.configured.ttl_s.max(1.0) as u64;
+        if age < YOUNG_S.min(ttl) || (newer.is_empty() && asked_for.is_none()) {
             return;
         }
         let is_over = answer.max_age_s.is_some_and(|max_age| age > max_age);
@@ -160,7 +162,7 @@ impl Look<'_> {
             .seen_all(asked_for.map(|told| format!("tokens of keys that are not in it: {told}")))
             .step("Empty the cache in front of the provider for this address")
             .step("Have it keep the key set for less long than the provider publishes a key before it signs with it");
-        let is_likely = is_over || age >= 60;
+        let is_likely = is_over || age >= ttl.min(60);
         found.add(self.checked(if is_likely { finding.likely() } else { finding.possible() }));
     }
 

@@ -108,7 +108,7 @@ impl Way<'_> {
     /// Whether some address answers as it should.
     fn look(&self, found: &mut Found) -> bool {
         let reach = self.reach;
-        if let Some(label) = &reach.refused {
+        if let Some(label) = reach.refused.as_ref().filter(|label| *label != "forbidden_address") {
             found.add(self.refused(label));
             return false;
         }
