@@ -12,6 +12,9 @@ const LIMIT: usize = 512;
 /// How many key ids of a refreshed set are told.
 const KIDS: usize = 8;
 
+/// How many octets of a key id are kept: a provider may publish any.
+const KID: usize = 128;
+
 /// Something that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Transition {
@@ -133,7 +136,7 @@ impl What {
             Event::WrapperExpired { kid, .. }
             | Event::WrapperExpiring { kid, .. }
             | Event::WrapperNotYetValid { kid, .. }
-            | Event::WrapperTroubled { kid, .. } => Self { kid: kid.map(Into::into), ..what },
+            | Event::WrapperTroubled { kid, .. } => Self { kid: kid.map(|kid| cut(kid).into()), ..what },
             _ => what,
         })
     }
@@ -158,7 +161,15 @@ impl What {
 
 /// `-` for a key without an id, as in the log.
 fn kids(kids: &[Option<String>]) -> Vec<String> {
-    kids.iter().take(KIDS).map(|kid| kid.clone().unwrap_or_else(|| "-".to_owned())).collect()
+    kids.iter().take(KIDS).map(|kid| cut(kid.as_deref().unwrap_or("-"))).collect()
+}
+
+/// The id; one that is too long ends with an ellipsis.
+fn cut(kid: &str) -> String {
+    match kid.get(..kid.floor_char_boundary(KID)) {
+        Some(start) if start.len() < kid.len() => format!("{start}…"),
+        _ => kid.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -206,6 +217,15 @@ mod tests {
             ]
         );
         assert_eq!(transitions.last_first()[8].last_at, MonoTime(5));
+    }
+
+    #[test]
+    fn of_what_a_provider_publishes_little_is_kept() {
+        let published: Vec<_> = (0..100).map(|_| Some("é".repeat(10_000))).chain([None]).collect();
+        let kept = kids(&published);
+        assert_eq!(kept.len(), KIDS);
+        assert!(kept.iter().all(|kid| *kid == format!("{}…", "é".repeat(KID / 2))));
+        assert_eq!(kids(&[None, Some("k".repeat(KID))]), ["-".to_owned(), "k".repeat(KID)]);
     }
 
     #[test]
