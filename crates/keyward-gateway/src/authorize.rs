@@ -159,6 +159,9 @@ impl Authorizer {
                     question.log_refusal(reason, kid.as_deref(), left_out);
                 }
                 self.observers.recorder.verdict(&judged(Outcome::Refused(reason, kid.as_deref())));
+                if self.observers.recorder.wants_kid(reason, now) {
+                    question.read_kid(|kid| self.observers.recorder.unknown_kid(kid, now));
+                }
                 question.refuse(reason)
             }
         }
@@ -309,6 +312,13 @@ impl<'a> Question<'a> {
         match self.token() {
             AccessToken::One { token, .. } => self.live.verifier.published_kid(token),
             AccessToken::Absent | AccessToken::Several => None,
+        }
+    }
+
+    /// Hands on the `kid` that the token names, whoever made it up.
+    fn read_kid(&self, read: impl FnOnce(&str)) {
+        if let AccessToken::One { token, .. } = self.token() {
+            self.live.verifier.read_kid(token, read);
         }
     }
 

@@ -7,6 +7,7 @@ mod report;
 mod spike;
 mod summary;
 mod transition;
+mod unknown_kids;
 mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use keyward::clock::Clock;
 use keyward::event::{Event, Observer};
-use keyward::{FallbackCause, Now};
+use keyward::{FallbackCause, MonoTime, Now, Reason};
 
 use counts::{Seconds, Tally};
 pub(crate) use dump::Dumps;
@@ -24,6 +25,7 @@ use spike::{Spike, Spikes};
 use summary::Summaries;
 pub(crate) use summary::{Judged, Outcome};
 use transition::{Transitions, What};
+use unknown_kids::{UnknownKids, is_of_unknown_kid};
 pub(crate) use watch::{keep_at, watch};
 
 /// Records what a gateway does. Recording a verdict allocates nothing and waits for nobody.
@@ -36,6 +38,7 @@ pub(crate) struct Recorder {
     spikes: Mutex<Spikes>,
     summaries: Summaries,
     transitions: Mutex<Transitions>,
+    unknown_kids: Mutex<UnknownKids>,
 }
 
 impl Recorder {
@@ -49,6 +52,7 @@ impl Recorder {
             spikes: Mutex::new(Spikes::new(started.mono)),
             summaries: Summaries::new(capacity),
             transitions: Mutex::default(),
+            unknown_kids: Mutex::new(UnknownKids::new(started.mono)),
         }
     }
 
@@ -70,6 +74,18 @@ impl Recorder {
             Outcome::Refused(reason, _) => Some(reason),
         });
         self.summaries.push(judged);
+    }
+
+    /// Whether the `kid` of a token that was refused for this reason is wanted: of so many a second, and nobody waits.
+    pub(crate) fn wants_kid(&self, reason: Reason, now: MonoTime) -> bool {
+        is_of_unknown_kid(reason) && self.unknown_kids.try_lock().is_ok_and(|mut kids| kids.admits(now))
+    }
+
+    /// A `kid` that no key set holds. It is a stranger's text: what is kept is a number that stands for it.
+    pub(crate) fn unknown_kid(&self, kid: &str, now: MonoTime) {
+        if let Ok(mut kids) = self.unknown_kids.try_lock() {
+            kids.push(now, kid);
+        }
     }
 
     /// That a verdict was reached by the second way.
@@ -112,6 +128,7 @@ impl Recorder {
             counted: self.tally.named(&counts),
             transitions: &changed,
             transitions_forgotten: forgotten,
+            unknown_kids: self.unknown_kids().told(now.mono, since),
             recent: &self.summaries.last(recent),
             missed: self.summaries.missed(),
         })
@@ -126,6 +143,10 @@ impl Recorder {
         self.seconds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn unknown_kids(&self) -> MutexGuard<'_, UnknownKids> {
+        self.unknown_kids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn transitions(&self) -> MutexGuard<'_, Transitions> {
         self.transitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,6 +154,9 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn observe(&self, issuer: &str, event: &Event<'_>) {
+        if let Event::Refreshed { refreshed, .. } = event {
+            self.unknown_kids().refreshed(&refreshed.added, &refreshed.removed);
+        }
         if let Some(what) = What::of(issuer, event) {
             self.push(what);
         }

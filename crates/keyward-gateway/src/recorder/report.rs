@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::counts::{Counted, LONGEST};
 use super::summary::{Source, Summary};
 use super::transition::Transition;
+use super::unknown_kids::Told;
 
 pub(crate) const PATH: &str = "/debug/recorder";
 
@@ -48,6 +49,8 @@ pub(crate) struct Recording {
     transitions: Vec<RecordedTransition>,
     /// How many transitions there was no room for.
     transitions_forgotten: u64,
+    /// Tokens whose key was not known, of those that were looked at: a few a second.
+    unknown_kids: Told,
     recent: Vec<RecordedVerdict>,
     /// How many verdicts came while their place was looked at; they are counted, and not among the recent ones.
     missed: u64,
@@ -135,6 +138,7 @@ pub(super) struct Recorded<'a> {
     /// The last first.
     pub(super) transitions: &'a [Transition],
     pub(super) transitions_forgotten: u64,
+    pub(super) unknown_kids: Told,
     /// The last first.
     pub(super) recent: &'a [Summary],
     pub(super) missed: u64,
@@ -142,8 +146,17 @@ pub(super) struct Recorded<'a> {
 
 impl Recording {
     pub(super) fn of(recorded: Recorded<'_>) -> Self {
-        let Recorded { now, up, since, counted, transitions, transitions_forgotten, recent, missed } =
-            recorded;
+        let Recorded {
+            now,
+            up,
+            since,
+            counted,
+            transitions,
+            transitions_forgotten,
+            unknown_kids,
+            recent,
+            missed,
+        } = recorded;
         let mut recording = Self {
             version: env!("CARGO_PKG_VERSION"),
             at: rfc3339(now.wall),
@@ -157,6 +170,7 @@ impl Recording {
                 .map(|transition| RecordedTransition::of(transition, now))
                 .collect(),
             transitions_forgotten,
+            unknown_kids,
             recent: recent.iter().map(|summary| RecordedVerdict::of(summary, now)).collect(),
             missed,
         };

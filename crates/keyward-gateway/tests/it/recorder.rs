@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::logs::Lines;
 use crate::provider::{Mood, Provider};
 use crate::support::{
-    Folder, STRANGERS_KEY, bearer, claims, config, expired_token, good_token, other_issuer, sign, until, with,
+    Folder, OTHER_KEY, STRANGERS_KEY, bearer, claims, config, expired_token, good_token, other_issuer, sign,
+    until, with,
 };
 
 /// What a recording counts of one verdict.
@@ -260,4 +261,17 @@ async fn as_many_verdicts_are_kept_as_there_is_room_for() {
     }
     let error = folder.parse(&config("[recorder]\ncapacity = 65537")).unwrap_err();
     assert!(error.to_string().contains("at most 65536 is possible here"), "{error}");
+}
+
+#[tokio::test]
+async fn how_many_different_keys_are_not_known_is_told_and_none_of_their_names() {
+    let folder = Folder::new();
+    let running = folder.start(&config("")).await;
+    let strangers = bearer(&sign(&OTHER_KEY, &claims()));
+    for _ in 0..3 {
+        running.ask("/", &[("authorization", &strangers)]).await;
+    }
+    running.ask("/", &[("authorization", &bearer(&expired_token()))]).await;
+    let recording = running.operator("/debug/recorder").await.json();
+    assert_eq!(recording["unknown_kids"], json!({ "verdicts": 3, "different": 1, "of_withdrawn_keys": 0 }));
 }

@@ -21,16 +21,18 @@ impl Seen<'_> {
     /// Junk, a key that is gone, or one that the provider has not published: the gateway's count of different key ids
     /// tells them apart.
     fn unknown_kids(&self, found: &mut Found) {
+        let recorder = self.facts.gateway.as_ref().and_then(|gateway| gateway.recorder.as_ref());
+        let kids = recorder.and_then(|recorder| recorder.unknown_kids);
         let rejected = self.sum(&["unknown_kid"]);
         let limited = self.sum(&["key_refresh_limited"]);
-        // Where keys cannot be fetched, that they are not known is no news of the tokens.
-        let unavailable = if self.is_fetching_well() { self.sum(&["keys_unavailable"]) } else { 0 };
+        // Where keys cannot be fetched, that they are not known is no news of the tokens; that there are so many is.
+        let is_news = self.is_fetching_well() || kids.is_some_and(|kids| kids.different >= MADE_UP);
+        let unavailable = if is_news { self.sum(&["keys_unavailable"]) } else { 0 };
         let unknown = rejected.saturating_add(limited).saturating_add(unavailable);
-        if !self.counts.enough(unknown) || (!self.is_fetching_well() && !self.counts.enough(rejected)) {
+        if !self.counts.enough(unknown) || (!is_news && !self.counts.enough(rejected)) {
             return;
         }
-        let recorder = self.facts.gateway.as_ref().and_then(|gateway| gateway.recorder.as_ref());
-        let finding = match recorder.and_then(|recorder| recorder.unknown_kids) {
+        let finding = match kids {
             Some(kids) => self.told_apart(kids, unknown),
             None if limited > 0 => self.made_up(unknown),
             None => self.nobodys(unknown),

@@ -175,6 +175,8 @@ fn keys_that_cannot_be_fetched_are_no_news_of_the_tokens() {
     let issuers = facts.gateway.as_mut().and_then(|gateway| gateway.issuers.as_mut()).expect("issuers");
     issuers.first_mut().expect("one").failures = 3;
     assert_eq!(found(&facts), []);
+    let junk = with_kids(facts, UnknownKids { verdicts: 64, different: 60, of_withdrawn_keys: 0 });
+    assert_eq!(found(&junk), [(Code::JunkKids, Certainty::Certain)]);
 }
 
 #[test]
