@@ -120,6 +120,8 @@ const EXPLAINS: &[(&[Code], &[Code])] = &[
         KEY_NOT_KNOWN,
     ),
     (&[Code::CacheServesOldSet], &[Code::AnswersDiffer]),
+    // Where no key has a name, whatever a token says names none of them.
+    (&[Code::KidMissing], &[Code::KidUnknown, Code::SignsWithUnpublishedKey]),
     (&[Code::KidOtherEncoding], &[Code::SignsWithUnpublishedKey]),
     (
         &[
@@ -313,7 +315,9 @@ pub(super) fn diagnosis(found: Found) -> Diagnosis {
     let mut ranked = merged(findings);
     ranked.sort_by_key(rank);
     let parents = parents(&ranked);
-    Diagnosis { findings: folded(ranked, &parents), healthy, unseen }
+    let mut findings = folded(ranked, &parents);
+    findings.sort_by_key(rank);
+    Diagnosis { findings, healthy, unseen }
 }
 
 /// What two rules found of one issuer under one code is one finding, in the words of the surer one.
@@ -350,13 +354,18 @@ impl Finding {
 
 /// What makes tokens fail before what only will, what is certain before what is not.
 fn rank(finding: &Finding) -> (u8, Certainty, Code) {
-    let urgency = match finding.code {
+    (urgency(finding), finding.certainty, finding.code)
+}
+
+/// What follows from it counts as it does itself.
+fn urgency(finding: &Finding) -> u8 {
+    let own = match finding.code {
         // Nobody's tokens are decided, whatever else is wrong.
         Code::GatewayUnreachable => 0,
         code if LATER.contains(&code) => 2,
         _ => 1,
     };
-    (urgency, finding.certainty, finding.code)
+    finding.consequences.iter().map(urgency).fold(own, u8::min)
 }
 
 /// For each finding the place of the one that explains it: the root of several, and the first of several roots.
@@ -473,6 +482,10 @@ mod tests {
         let gone = finding(Code::GatewayUnreachable, None).likely();
         let folded = folded_from(vec![finding(Code::ConnectionRefused, Some("main")), gone]);
         assert_eq!(outline(&folded), "KW7101 KW1102");
+        let nameless = finding(Code::KidMissing, Some("main"));
+        let folded =
+            folded_from(vec![finding(Code::KidUnknown, None), nameless, finding(Code::ClientUnknown, None)]);
+        assert_eq!(outline(&folded), "KW1205(KW3109) KW2203");
     }
 
     #[test]
