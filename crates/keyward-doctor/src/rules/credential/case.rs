@@ -1,9 +1,10 @@
 //! One issuer that refuses us, and the finding that it comes to.
 
+use crate::code::Code;
 use crate::diagnosis::Finding;
 use crate::facts::{
-    Call, CallResult, Facts, IntrospectionFacts, IssuerFacts, KeyFileFacts, ProviderLogLine, Spoken,
-    Variation,
+    Call, CallResult, ClockFacts, Facts, IntrospectionFacts, IssuerFacts, KeyFileFacts, ProviderLogLine,
+    Spoken, Variation,
 };
 use crate::rules::held::{self, Seen};
 use crate::rules::words::{lasting, moment};
@@ -57,6 +58,7 @@ impl<'a> Case<'a> {
             .seen_all(self.introspection.calls.iter().map(told::call_told))
             .seen_all(lines)
             .seen_all(self.file_told())
+            .seen_all(self.clock_told().filter(|_| ground.code == Code::AssertionTimesRefused))
             .seen_all(self.gateway_told());
         let finding = if ground.is_certain { finding } else { finding.seen_all(self.excluded()) };
         self.mended(finding)
@@ -144,6 +146,15 @@ impl<'a> Case<'a> {
         let kid = file.kid.as_deref().map_or("no kid".to_owned(), |kid| format!("kid {kid}"));
         let owner = file.owner.as_ref().map_or(String::new(), |owner| format!(", of {owner}"));
         Some(format!("key file {}: {kind}, {kid}{owner}", file.path))
+    }
+
+    fn clock_told(&self) -> Option<String> {
+        let ClockFacts { ahead_s, uncertainty_s, .. } = self.issuer.clock?;
+        let side = if ahead_s < 0.0 { "behind" } else { "ahead of" };
+        Some(format!(
+            "the provider's clock is {:.1} s {side} ours, give or take {uncertainty_s:.1} s",
+            ahead_s.abs()
+        ))
     }
 
     fn gateway_told(&self) -> Vec<String> {

@@ -29,12 +29,10 @@ pub(super) fn code(cause: ProviderLogCause, method: &str) -> Code {
 pub(super) fn in_words(code: Code, issuer: &str, who: &str, key: &str) -> String {
     match code {
         Code::ApplicationKeyForGrant => format!(
-            "the key file is an application's, and is used for the grant of service accounts: {issuer} looks for {key} among the keys of service accounts and never finds it"
+            "{key} is an application's, and is used for the grant of service accounts: {issuer} looks for it among their keys and never finds it"
         ),
         Code::ProviderLosesSightOfKey => {
-            format!(
-                "{issuer} does not see {key}, which it gave us: its own tables are behind, or the key was deleted"
-            )
+            format!("{issuer} does not find {key}: its own tables are behind, or the key was deleted")
         }
         Code::OwnKeyDisabled => format!("{key} is disabled at {issuer}"),
         Code::OwnKeyExpired => format!("{key} has expired at {issuer}"),
@@ -50,7 +48,7 @@ pub(super) fn in_words(code: Code, issuer: &str, who: &str, key: &str) -> String
             )
         }
         Code::SecretWrong => format!("the client secret of {who} is not the one that {issuer} has"),
-        Code::OwnKeyUnknown => format!("{issuer} does not know {key} of {who}"),
+        Code::OwnKeyUnknown => format!("{issuer} does not know {key} for {who}"),
         Code::ClientUnknown => format!("{issuer} does not know {who}"),
         Code::AssertionAudienceWrong => {
             format!("our assertion is for another audience than {issuer} expects")

@@ -18,29 +18,36 @@ const UNDECIDED: [&str; 4] = [
 ];
 
 impl Look<'_> {
-    /// Failures with successes between them.
+    /// Failures with successes between them. A gateway tells of calls that fail and work by turns once a minute, and of its
+    /// breaker each time.
     pub(super) fn flapping(&self, found: &mut Found) {
-        let mut runs = 0;
-        let mut recoveries = 0;
         let name = self.seen.held.map_or(self.seen.name, |held| held.name.as_str());
-        for transition in held::lately(self.facts, name) {
-            runs += usize::from(transition.event == "introspection_failed");
-            recoveries += usize::from(transition.event == "introspection_recovered");
+        let lately: Vec<_> =
+            held::lately(self.facts, name).map(|transition| transition.event.as_str()).collect();
+        let (mut turns, mut works_again) = (0, false);
+        for event in lately.into_iter().rev() {
+            match event {
+                "introspection_recovered" | "introspection_circuit_closed" => works_again = true,
+                "introspection_failed" | "introspection_circuit_opened" if works_again => {
+                    turns += 1;
+                    works_again = false;
+                }
+                _ => {}
+            }
         }
-        if runs < 2 || recoveries == 0 {
+        if turns == 0 {
             return;
         }
-        found.add(
-            self.finding(
+        let finding = self
+            .finding(
                 Code::IntrospectionFlaps,
                 format!("the introspection endpoint of {} answers now and then", self.seen.name),
             )
-            .seen(format!("{runs} times calls failed and {recoveries} times they worked again"))
+            .seen(format!("gateway: {} it failed again after it had worked again", times(turns)))
             .seen_all(self.configured().map(call_told))
-            .likely()
             .step("Look for one bad node behind the provider's load balancer")
-            .step("hedge = true under [issuer.introspection] asks a second time where the first takes long"),
-        );
+            .step("hedge = true under [issuer.introspection] asks a second time where the first takes long");
+        found.add(if self.is_failing() { finding.likely() } else { finding.possible() });
     }
 
     /// How the gateway takes it.
@@ -162,4 +169,8 @@ impl Look<'_> {
 
 fn tokens(count: u64) -> String {
     if count == 1 { "1 token was".to_owned() } else { format!("{count} tokens were") }
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }

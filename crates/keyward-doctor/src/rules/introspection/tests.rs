@@ -84,18 +84,23 @@ fn without_keys_the_fallback_fails_too_and_without_a_fallback_that_is_said() {
 }
 
 #[test]
-fn failures_and_successes_by_turns_are_one_matter() {
-    let turn = |runs: u64| {
-        let mut facts = answered(status(500));
-        for run in 0..runs {
-            let ago = run * 10;
-            facts.recorder().transitions.push(changed("introspection_recovered", None, ago));
-            facts.recorder().transitions.push(changed("introspection_failed", Some("unavailable"), ago + 5));
-        }
+fn failures_and_successes_by_turns_are_one_matter_and_an_outage_that_ended_is_none() {
+    // The last first.
+    let told = |events: &[&str], result: CallResult| {
+        let mut facts = answered(result);
+        let changes = events.iter().zip([5, 10, 15, 20, 25, 30]);
+        facts.recorder().transitions = changes.map(|(event, ago)| changed(event, None, ago)).collect();
         found(&facts)
     };
-    assert_eq!(turn(1), "KW2302");
-    assert_eq!(turn(3), "KW2311(KW2302)");
+    let (failed, recovered) = ("introspection_failed", "introspection_recovered");
+    let (opened, half, closed) =
+        ("introspection_circuit_opened", "introspection_circuit_half_opened", "introspection_circuit_closed");
+    assert_eq!(told(&[failed, recovered, failed], status(500)), "KW2311(KW2302)");
+    assert_eq!(told(&[opened, closed, half, opened], status(500)), "KW2311(KW2302)");
+    assert_eq!(told(&[failed, failed, recovered, failed], CallResult::Accepted), "KW2311");
+    assert_eq!(told(&[recovered, failed, failed], CallResult::Accepted), "");
+    assert_eq!(told(&[closed, half, opened, half, opened], CallResult::Accepted), "");
+    assert_eq!(told(&[recovered, failed], status(500)), "KW2302");
 }
 
 #[test]
