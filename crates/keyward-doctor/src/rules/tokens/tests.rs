@@ -110,6 +110,11 @@ fn what_nobody_gets_past_is_ours() {
     assert_eq!(codes(&[("missing_token", 50)]), [Code::HeaderStripped]);
     assert_eq!(codes(&[("wrong_audience", 50), ("expired", 2)]), [Code::AudienceConfiguredWrong]);
     assert_eq!(codes(&[("unknown_issuer", 50)]), [Code::IssuerMismatch]);
+    assert_eq!(
+        codes(&[("accept", 3), ("missing_token", 80)]),
+        [Code::HeaderStripped],
+        "a few from before it began"
+    );
     assert_eq!(codes(&[("missing_token", 4)]), []);
     assert_eq!(found(&counted(&[("invalid_signature", 50)])), [(Code::SignatureForged, Certainty::Possible)]);
 }
