@@ -2,7 +2,7 @@
 //!
 //! The bundles under tests/vectors/doctor were collected in the incidents themselves, played by the lab, with addresses and
 //! times put in place of those of that day: `cargo test -p keyward-cli --test it -- --ignored collected_anew`. The page on the
-//! doctor shows the same screens.
+//! doctor shows the same screens: `-- --ignored shown_anew` writes them there.
 
 use std::path::{Path, PathBuf};
 
@@ -88,17 +88,45 @@ async fn each_incident_is_named_first_while_it_lasts() {
 
 #[test]
 fn the_screens_are_those_of_the_page_on_the_doctor() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/how-to/doctor.md");
-    let page = std::fs::read_to_string(page).unwrap();
+    let page = std::fs::read_to_string(page()).unwrap();
     for incident in INCIDENTS {
-        let bundle = bundle(incident).display().to_string();
-        let run = Run::of(command(&["doctor", "--facts", &bundle]).env("COLUMNS", "80").output().unwrap());
-        assert_eq!(run.code, 1, "{}", run.stderr);
-        insta::assert_snapshot!(format!("screen_{incident}"), run.stdout);
-        assert!(page.contains(&format!("```text\n{}```\n", run.stdout)), "docs/how-to/doctor.md: {incident}");
-        let run = keyward(&["doctor", "--facts", &bundle, "--markdown"], "");
+        insta::assert_snapshot!(format!("screen_{incident}"), screen(incident));
+        assert!(
+            page == with_screen(&page, incident),
+            "docs/how-to/doctor.md shows another screen of {incident}"
+        );
+        let run = keyward(&["doctor", "--facts", &bundle(incident).display().to_string(), "--markdown"], "");
         insta::assert_snapshot!(format!("markdown_{incident}"), run.stdout);
     }
+}
+
+#[test]
+#[ignore = "writes the screens into the page on the doctor"]
+fn shown_anew() {
+    let written = std::fs::read_to_string(page()).unwrap();
+    let shown = INCIDENTS.into_iter().fold(written, |page, incident| with_screen(&page, incident));
+    std::fs::write(page(), shown).unwrap();
+}
+
+fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/how-to/doctor.md")
+}
+
+/// What a terminal of 80 columns shows of an incident.
+fn screen(incident: &str) -> String {
+    let bundle = bundle(incident).display().to_string();
+    let output = command(&["doctor", "--facts", &bundle]).env("COLUMNS", "80").output();
+    let run = Run::of(output.unwrap());
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    run.stdout
+}
+
+/// The page with this screen in place of the one that it has of the incident.
+fn with_screen(page: &str, incident: &str) -> String {
+    let mark = format!("<!-- screen of {incident} -->\n```text\n");
+    let (before, rest) = page.split_once(&mark).unwrap();
+    let (_, after) = rest.split_once("```\n").unwrap();
+    format!("{before}{mark}{}```\n{after}", screen(incident))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,8 +100,10 @@ impl Lines {
 
     fn push(&mut self, tone: Tone, lead: &str, text: &str) {
         let style = tone.style();
+        let mark = lead.trim_start();
+        let indent = lead.get(..lead.len() - mark.len()).unwrap_or_default();
         self.lines.push(match self.paint {
-            Paint::Colour if !style.is_plain() => format!("{lead}{style}{text}{style:#}"),
+            Paint::Colour if !style.is_plain() => format!("{indent}{style}{mark}{text}{style:#}"),
             Paint::Colour | Paint::Plain => format!("{lead}{text}"),
         });
     }

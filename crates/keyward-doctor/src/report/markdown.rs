@@ -5,9 +5,9 @@
 
 use std::fmt::Write as _;
 
-use super::words::{consequences, headline, looked_at};
+use super::words::{consequences, headline, in_words, looked_at};
 use super::{Printable, Report};
-use crate::diagnosis::{Finding, Healthy};
+use crate::diagnosis::Finding;
 
 /// After what a channel might take for the beginning of a name, of a link or of a number of an issue.
 const NO_WIDTH: char = '\u{200b}';
@@ -65,13 +65,6 @@ fn add(page: &mut String, finding: &Finding) {
         for finding in consequences {
             let _ = writeln!(page, "- **{}** {}", finding.code, prose(&headline(finding)));
         }
-    }
-}
-
-fn in_words(healthy: &Healthy) -> String {
-    match &healthy.issuer {
-        Some(issuer) => format!("{issuer}: {}", healthy.what),
-        None => healthy.what.clone(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::Report;
 use super::lines::{Lines, Paint, Tone};
-use super::words::{consequences, headline, looked_at};
-use crate::diagnosis::{Certainty, Finding, Healthy};
+use super::words::{consequences, headline, in_words, looked_at};
+use crate::diagnosis::{Certainty, Finding};
 
 /// The lines of the first screen: those of a terminal as it has always been, and one for the next prompt.
 const SCREEN: usize = 23;
@@ -31,8 +31,9 @@ pub(super) fn write(report: &Report<'_>, width: usize, paint: Paint) -> String {
             }
         }
     }
-    add_healthy(&mut lines, &diagnosis.healthy);
-    add_list(&mut lines, "Not seen", &diagnosis.unseen);
+    let healthy: Vec<String> = diagnosis.healthy.iter().map(in_words).collect();
+    add_list(&mut lines, "Healthy", Tone::Good, &healthy);
+    add_list(&mut lines, "Not seen", Tone::Normal, &diagnosis.unseen);
     lines.blank();
     lines.wrapped(Tone::Quiet, "", &looked_at(facts));
     lines.into_text()
@@ -61,7 +62,7 @@ fn add(lines: &mut Lines, finding: &Finding, evidence: usize) {
         Certainty::Possible => Tone::Possible,
     };
     let code = finding.code;
-    lines.wrapped(tone, "", &format!("{code} {}", headline(finding)));
+    lines.wrapped(tone, &format!("{code} "), &headline(finding));
     let (certainty, who) = (finding.certainty.word(), code.who().phrase());
     lines.wrapped(
         Tone::Quiet,
@@ -97,36 +98,13 @@ fn add(lines: &mut Lines, finding: &Finding, evidence: usize) {
     }
 }
 
-/// What is healthy, a paragraph for each issuer.
-fn add_healthy(lines: &mut Lines, healthy: &[Healthy]) {
-    if healthy.is_empty() {
-        return;
-    }
-    lines.blank();
-    lines.whole(Tone::Heading, "", "Healthy");
-    let mut issuers: Vec<Option<&str>> = Vec::new();
-    for healthy in healthy {
-        if !issuers.contains(&healthy.issuer.as_deref()) {
-            issuers.push(healthy.issuer.as_deref());
-        }
-    }
-    for issuer in issuers {
-        let of_it = healthy.iter().filter(|healthy| healthy.issuer.as_deref() == issuer);
-        let what = of_it.map(|healthy| healthy.what.as_str()).collect::<Vec<_>>().join("; ");
-        match issuer {
-            Some(issuer) => lines.wrapped(Tone::Good, "  ", &format!("{issuer}: {what}")),
-            None => lines.wrapped(Tone::Good, "  ", &what),
-        }
-    }
-}
-
-fn add_list(lines: &mut Lines, title: &str, texts: &[String]) {
+fn add_list(lines: &mut Lines, title: &str, tone: Tone, texts: &[String]) {
     if texts.is_empty() {
         return;
     }
     lines.blank();
     lines.whole(Tone::Heading, "", title);
     for text in texts {
-        lines.wrapped(Tone::Normal, "  - ", text);
+        lines.wrapped(tone, "  - ", text);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::diagnosis::{Certainty, Finding, Who};
+use crate::diagnosis::{Certainty, Finding, Healthy, Who};
 use crate::facts::Facts;
 
 impl Certainty {
@@ -32,6 +32,14 @@ pub(super) fn headline(finding: &Finding) -> String {
     match &finding.issuer {
         Some(issuer) => format!("{issuer}: {}", finding.cause),
         None => finding.cause.clone(),
+    }
+}
+
+/// The issuer and what is healthy.
+pub(super) fn in_words(healthy: &Healthy) -> String {
+    match &healthy.issuer {
+        Some(issuer) => format!("{issuer}: {}", healthy.what),
+        None => healthy.what.clone(),
     }
 }
 
