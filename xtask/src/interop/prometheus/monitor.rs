@@ -77,10 +77,10 @@ impl Monitor {
         Ok(alerts.iter().map(|alert| (label(alert, "alertname"), label(alert, "job"))).collect())
     }
 
-    /// What `promtool` and `amtool` say of the configurations that run.
-    pub(super) fn check_configurations(&self) -> Result<String, Error> {
+    /// Whether `promtool` and `amtool` take the configurations that run.
+    pub(super) fn check_configurations(&self) -> Result<(), Error> {
         run(Command::new("promtool").args(["check", "config"]).arg(self.folder.join("prometheus.yaml")))?;
-        run(Command::new("amtool").arg("check-config").arg(self.folder.join("alertmanager.yaml")))
+        run(Command::new("amtool").arg("check-config").arg(self.folder.join("alertmanager.yaml"))).map(drop)
     }
 
     pub(super) fn log_tail(&self) -> String {
