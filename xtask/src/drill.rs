@@ -4,10 +4,10 @@ use std::process::Command;
 
 use crate::{Failure, command};
 
-/// Runs all of them over real sockets, then in virtual time those that can be.
+/// Runs all of them over real sockets, with the doctor at the end of each phase, then in virtual time those that can be.
 pub(crate) fn run() -> Result<bool, Failure> {
     command::build_release(&["keyward-cli"])?;
     let keyward = command::release_binary("keyward");
-    Ok(command::run(Command::new(&keyward).args(["drill", "run", "--all"]))?
+    Ok(command::run(Command::new(&keyward).args(["drill", "run", "--all", "--with-doctor"]))?
         && command::run(Command::new(&keyward).args(["drill", "run", "--all", "--virtual-time"]))?)
 }

@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::DuplexStream;
-use tokio::net::TcpSocket;
 
 use crate::addresses::IssuerAddresses;
 use crate::authority::Authority;
@@ -16,7 +15,7 @@ use crate::client::{ClientDescription, Clients, KeyFileForm};
 use crate::clock::LabClock;
 use crate::command::Command;
 use crate::connection::serve;
-use crate::door::{self, Door};
+use crate::door::{Door, Held};
 use crate::error::{CommandError, LabError};
 use crate::fault::{Endpoint, Fault};
 use crate::issuer::{Issuer, Shared, Told};
@@ -47,7 +46,7 @@ struct Inner {
     doors: tokio::sync::Mutex<Doors>,
 }
 
-/// Where a lab listens: on 127.0.0.1, an endpoint a port.
+/// Where a lab listens: on 127.0.0.1 and, where that can be had, on ::1, an endpoint a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sockets {
     /// The first of consecutive ports: for each issuer in the alphabetical order of their names discovery, JWK Set,
@@ -67,7 +66,7 @@ impl Lab {
         let held = hold(plan, sockets.first_port)?;
         let mut ports = Vec::with_capacity(held.len());
         for socket in &held {
-            ports.push(socket.local_addr().map_err(|source| LabError::Listen { port: 0, source })?.port());
+            ports.push(socket.port().map_err(|source| LabError::Listen { port: 0, source })?);
         }
         let (clock, random) = (LabClock::machine(), Random::machine());
         let (plan, folder) = (plan.clone(), sockets.folder.clone());
@@ -83,9 +82,9 @@ impl Lab {
         let every =
             inner.issuers.values().flat_map(|issuer| issuer.ports.iter().map(move |port| (issuer, port)));
         for ((issuer, port), socket) in every.zip(held) {
-            let listener =
-                door::listen(socket).map_err(|source| LabError::Listen { port: port.number, source })?;
-            let door = Door::open(listener, Arc::clone(issuer), Arc::clone(port));
+            let listeners =
+                socket.listen().map_err(|source| LabError::Listen { port: port.number, source })?;
+            let door = Door::open(listeners, Arc::clone(issuer), Arc::clone(port));
             doors.insert((issuer.name.clone(), port.endpoint), door);
         }
         drop(doors);
@@ -319,7 +318,7 @@ fn key_ring(issuer: &str, plan: &IssuerPlan, shared: &Shared) -> Result<KeyRing,
 }
 
 /// A socket for each endpoint of each issuer, so that nobody else takes its port.
-fn hold(plan: &LabPlan, first_port: Option<u16>) -> Result<Vec<TcpSocket>, LabError> {
+fn hold(plan: &LabPlan, first_port: Option<u16>) -> Result<Vec<Held>, LabError> {
     let issuers = plan.issuer.len();
     let mut held = Vec::with_capacity(issuers * Endpoint::EACH.len());
     for place in 0..issuers * Endpoint::EACH.len() {

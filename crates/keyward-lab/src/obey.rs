@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use serde_json::Value;
-use tokio::net::TcpListener;
 
 use crate::client::MadeClients;
 use crate::command::{Beside, Command, JwksUri, Rotate};
-use crate::door::Door;
+use crate::door::{Door, Listeners};
 use crate::error::CommandError;
 use crate::fault::{Endpoint, Fault, RedirectTo};
 use crate::issuer::Issuer;
@@ -56,9 +55,9 @@ pub(crate) async fn obey(
             door.close(port.number).await;
         }
     }
-    for (endpoint, listener) in opened {
+    for (endpoint, listeners) in opened {
         if let Some(port) = issuer.port(endpoint) {
-            let door = Door::open(listener, Arc::clone(issuer), Arc::clone(port));
+            let door = Door::open(listeners, Arc::clone(issuer), Arc::clone(port));
             doors.insert((issuer.name.clone(), endpoint), door);
         }
     }
@@ -219,13 +218,13 @@ fn open(
     issuer: &Issuer,
     doors: &mut Doors,
     conditions: &BTreeMap<Endpoint, Condition>,
-) -> Result<Vec<(Endpoint, TcpListener)>, CommandError> {
+) -> Result<Vec<(Endpoint, Listeners)>, CommandError> {
     let mut opened = Vec::new();
     for (endpoint, condition) in conditions {
         let Some(port) = issuer.port(*endpoint).filter(|_| condition.line() != Line::Cut) else { continue };
         let Some(door) = doors.get_mut(&(issuer.name.clone(), *endpoint)) else { continue };
         match door.listen(port.number) {
-            Ok(listener) => opened.extend(listener.map(|listener| (*endpoint, listener))),
+            Ok(listeners) => opened.extend(listeners.map(|listeners| (*endpoint, listeners))),
             Err(source) => {
                 close(issuer, doors, opened);
                 return Err(CommandError::Listen { port: port.number, source });
@@ -236,9 +235,9 @@ fn open(
 }
 
 /// Closes what [`open`] opened.
-fn close(issuer: &Issuer, doors: &mut Doors, opened: Vec<(Endpoint, TcpListener)>) {
-    for (endpoint, listener) in opened {
-        drop(listener);
+fn close(issuer: &Issuer, doors: &mut Doors, opened: Vec<(Endpoint, Listeners)>) {
+    for (endpoint, listeners) in opened {
+        drop(listeners);
         if let Some(port) = issuer.port(endpoint) {
             doors.insert((issuer.name.clone(), endpoint), Door::closed(port.number));
         }

@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 
 use keyward_lab::command::Command;
+use keyward_lab::fault::{Endpoint, Fault};
 use keyward_lab::plan::{IssuerPlan, KeyPlan};
 use keyward_lab::token::TokenPlan;
 use keyward_lab::{CommandError, Lab, LabError, Sockets};
 
-use crate::support::{fetch, jwks_uri, plan};
+use crate::support::{client, fail, fetch, jwks_uri, mend, plan, split};
 
 #[tokio::test]
 async fn ports_are_consecutive_from_the_first_one() {
@@ -74,4 +75,23 @@ async fn two_keys_of_one_name_are_refused() {
     let keys = vec![KeyPlan::named("a"), KeyPlan::named("a")];
     let refused = Lab::in_memory(&plan(IssuerPlan { keys, ..IssuerPlan::default() }), 0, 1);
     assert!(matches!(refused, Err(LabError::KeyExists { kid, .. }) if kid == "a"));
+}
+
+#[tokio::test]
+async fn who_takes_localhost_for_its_ipv6_address_is_answered_and_refused_alike() {
+    use std::net::Ipv6Addr;
+    use tokio::net::TcpStream;
+
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return;
+    }
+    let lab = Lab::on_sockets(&plan(IssuerPlan::default()), &Sockets::default()).await.unwrap();
+    let (_, port, _) = split(&jwks_uri(&lab));
+    let there = || TcpStream::connect((Ipv6Addr::LOCALHOST, port));
+    assert!(there().await.is_ok());
+    fail(&lab, Endpoint::Jwks, Fault::Refuse).await;
+    assert!(there().await.is_err());
+    mend(&lab, Endpoint::Jwks).await;
+    let url = format!("http://[::1]:{port}/jwks");
+    assert_eq!(client().get(url).send().await.unwrap().status(), 200);
 }
