@@ -31,7 +31,7 @@ const TOKEN_LIMIT: u64 = 1024 * 1024;
 const LOG_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// How long the gateway of the configuration may take to be there.
-const GATEWAY_PATIENCE: Duration = Duration::from_secs(1);
+const GATEWAY_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is looked at, and for how long.
 #[derive(Args, Debug)]
@@ -130,9 +130,7 @@ impl LookArgs {
         };
         target.since = self.since.unwrap_or(Duration::from_secs(300));
         if let Some(total) = self.timeout {
-            let Limits { request, lookup, .. } = target.limits;
-            target.limits =
-                Limits { total, request: request.min(total), lookup: lookup.min(total), ..target.limits };
+            target.limits = within(total, target.limits);
         }
         target.provider_log = self.provider_log.as_deref().map(end_of_log).transpose()?;
         target.token = self.token.map(read_token).transpose()?;
@@ -166,6 +164,11 @@ impl LookArgs {
         }
         Target { issuers: vec![IssuerTarget { settings }], gateway: self.admin.clone(), ..Target::default() }
     }
+}
+
+/// Limits with which a request that hangs, and the next one, are over and told of before the whole is.
+fn within(total: Duration, Limits { request, lookup, addresses, body, .. }: Limits) -> Limits {
+    Limits { total, request: request.min(total / 3), lookup: lookup.min(total / 4), addresses, body }
 }
 
 /// Of credentials the probes tell more.

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyward_lab::{Lab, Sockets};
 use serde_json::Value;
@@ -161,6 +161,17 @@ async fn a_dead_issuer_is_found_and_so_is_what_follows() {
     assert!(run.code == 1 && run.stdout.starts_with("**KW1102** main: "), "{}", run.stdout);
     let run = in_background(&["doctor", "--issuer", &site.issuer()], "").await;
     assert!(run.code == 1 && run.stdout.contains("Ask for it yourself"), "{}", run.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_is_waited_for_no_longer_than_was_asked() {
+    let site = Site::new("", "").await;
+    site.tell(r#"{"fault": {"all": "hang"}}"#).await;
+    let began = Instant::now();
+    let run = in_background(&["doctor", "--issuer", &site.issuer(), "--timeout", "1s", "--json"], "").await;
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert_eq!(codes(&run.objects()[0]), ["KW1114"], "{}", run.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
