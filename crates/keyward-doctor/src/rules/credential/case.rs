@@ -163,8 +163,8 @@ impl<'a> Case<'a> {
             let credential = &held.credential;
             if credential.state != "usable" {
                 let count = credential.failures.max(credential.rejections);
-                lines
-                    .push(format!("gateway: its credential is {}, {count} times in a row", credential.state));
+                let attempts = super::attempts(count);
+                lines.push(format!("gateway: its credential is {}, {attempts} in a row", credential.state));
             }
         }
         let began = held::recorder(self.facts).into_iter().flat_map(|recorder| &recorder.transitions).find(

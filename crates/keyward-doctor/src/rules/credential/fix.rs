@@ -2,6 +2,7 @@
 
 use crate::code::Code;
 use crate::diagnosis::Finding;
+use crate::facts::Variation;
 
 use super::case::Case;
 
@@ -13,11 +14,22 @@ impl Case<'_> {
     pub(super) fn mended(&self, finding: Finding) -> Finding {
         let (who, key, file) = (self.who(), self.key(), self.path());
         let finding = match finding.code {
-            Code::ApplicationKeyForGrant => finding
-                .step(format!(
-                    "{TABLE}: method = \"private_key_jwt\" and key_file = {file:?}; take out grant, subject, scope and token_endpoint. The key then authenticates us at the introspection endpoint itself, and no token is exchanged"
-                ))
-                .step("Or keep the grant, and let the provider make a key for a service account (Zitadel: Users, Service Users, Keys, \"type\": \"serviceaccount\")"),
+            Code::ApplicationKeyForGrant => {
+                let service_account = "let the provider make a key for a service account (Zitadel: Users, Service Users, Keys, \"type\": \"serviceaccount\")";
+                let is_refused = self.said(Variation::AsClientAssertion).is_some();
+                // What was tried and refused is no advice.
+                let finding = if is_refused {
+                    finding
+                        .step(format!("The introspection endpoint refuses the key as a client's as well, so that it is disabled, over or another instance's: {service_account}, and put it into {file}"))
+                } else {
+                    finding
+                };
+                let finding = finding.step(format!(
+                    "{TABLE}: method = \"private_key_jwt\" and key_file = {file:?}; take out grant, subject, scope and token_endpoint. The key then authenticates us at the introspection endpoint itself, and no token is exchanged{}",
+                    if is_refused { ". That takes a key of the application that is good" } else { "" }
+                ));
+                if is_refused { finding } else { finding.step(format!("Or keep the grant, and {service_account}")) }
+            }
             Code::KeyKindWrong => finding
                 .step(format!(
                     "{TABLE}: method = \"bearer\", grant = \"jwt_bearer\" and key_file = {file:?}; take out client_id"

@@ -15,6 +15,7 @@ use crate::said::{INTROSPECTION, Meaning, cause_in};
 
 use super::found::Found;
 use super::held::{self, Seen};
+use super::words::several;
 use case::Case;
 
 pub(super) use told::call_told;
@@ -99,7 +100,7 @@ fn held_by_gateway(seen: Seen<'_>, introspection: &IntrospectionFacts, found: &m
             format!("{} takes the credential from our files, and refused the gateway's", seen.name),
         )
         .of(seen.name)
-        .seen(format!("gateway: its credential was refused {} times in a row", credential.rejections))
+        .seen(format!("gateway: its credential was refused, {} in a row", attempts(credential.rejections)))
         .seen_all(credential.last_error.as_ref().map(|error| format!("gateway: {error}")))
         .seen("from here the same credential is taken")
         .likely()
@@ -122,8 +123,9 @@ fn gateway_alone(seen: Seen<'_>, found: &mut Found) {
         Finding::new(code, cause)
             .of(seen.name)
             .seen(format!(
-                "gateway: {} was refused {} times in a row",
-                held.credential.method, held.credential.rejections
+                "gateway: {} was refused, {} in a row",
+                held.credential.method,
+                attempts(held.credential.rejections)
             ))
             .seen(format!("gateway: {error}"))
             .likely()
@@ -132,4 +134,8 @@ fn gateway_alone(seen: Seen<'_>, found: &mut Found) {
                 ["keyward", "doctor", "--config", "keyward.toml"],
             ),
     );
+}
+
+fn attempts(count: u32) -> String {
+    several(usize::try_from(count).unwrap_or(usize::MAX), "attempt")
 }

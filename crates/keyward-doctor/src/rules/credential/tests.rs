@@ -223,3 +223,18 @@ fn a_token_that_is_granted_and_not_taken_is_refused_as_a_bearer() {
     introspection.calls.insert(0, call("token", Variation::Configured, CallResult::Accepted));
     first(&facts, "KW2210", Certainty::Certain);
 }
+
+#[test]
+fn what_was_tried_and_refused_is_no_advice_to_begin_with() {
+    let fix = |result: CallResult| {
+        let mut facts = grant(|file| (file.kind, file.unfit) = (Some("application".to_owned()), true));
+        facts.only().introspection.as_mut().expect("one").calls =
+            vec![call("introspection", Variation::AsClientAssertion, result)];
+        first(&facts, "KW2101", Certainty::Certain);
+        diagnose(&facts).findings[0].fix[0].what.clone()
+    };
+    let taken = fix(CallResult::Accepted);
+    assert!(taken.contains("method = \"private_key_jwt\""), "{taken}");
+    let refused = fix(refused(""));
+    assert!(refused.contains("refuses the key as a client's as well"), "{refused}");
+}
