@@ -62,8 +62,15 @@ pub struct Verified {
     accepted: Arc<Accepted>,
     /// What its endpoint says, where the keys came first and it says what the token is bound to.
     confirmed: Option<Arc<Accepted>>,
-    fallback: Option<FallbackCause>,
-    remembered: bool,
+    way: Way,
+}
+
+/// How a verdict came about. One field for both, and as small as one: a verdict is moved often.
+#[derive(Clone, Copy)]
+enum Way {
+    Fallback(FallbackCause),
+    First,
+    Remembered,
 }
 
 /// How a [`Verified`] token is known to be its issuer's.
@@ -102,11 +109,11 @@ pub(crate) enum Proof {
 
 impl Verified {
     pub(crate) fn new(accepted: Accepted) -> Self {
-        Self { accepted: Arc::new(accepted), confirmed: None, fallback: None, remembered: false }
+        Self { accepted: Arc::new(accepted), confirmed: None, way: Way::First }
     }
 
     pub(crate) fn shared(accepted: &Arc<Accepted>) -> Self {
-        Self { accepted: Arc::clone(accepted), confirmed: None, fallback: None, remembered: false }
+        Self { accepted: Arc::clone(accepted), confirmed: None, way: Way::First }
     }
 
     pub(crate) fn accepted(&self) -> &Accepted {
@@ -119,21 +126,25 @@ impl Verified {
     }
 
     pub(crate) fn by_fallback(self, cause: FallbackCause) -> Self {
-        Self { fallback: Some(cause), ..self }
+        Self { way: Way::Fallback(cause), ..self }
     }
 
     pub(crate) fn remembered(self) -> Self {
-        Self { remembered: true, ..self }
+        Self { way: Way::Remembered, ..self }
     }
 
-    /// Whether its signature was verified earlier, and that verdict [still holds](crate::VerdictCache::get).
+    /// Whether its signature was verified earlier, and that verdict [still holds](crate::VerdictCache::get). Of a
+    /// [fallback](Self::fallback) that is not told.
     pub fn is_remembered(&self) -> bool {
-        self.remembered
+        matches!(self.way, Way::Remembered)
     }
 
     /// Why the way that its issuer's strategy prefers could not tell, where this was accepted by the other.
     pub fn fallback(&self) -> Option<FallbackCause> {
-        self.fallback
+        match self.way {
+            Way::Fallback(cause) => Some(cause),
+            Way::First | Way::Remembered => None,
+        }
     }
 
     /// How it is known to be its issuer's.
