@@ -16,3 +16,26 @@ pub(super) fn identity(certificate: &SecretFile, key: &SecretFile) -> Option<Arc
     let key = any_supported_type(&key).ok()?;
     (!chain.is_empty()).then(|| Arc::new(CertifiedKey::new(chain, key)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_and_its_key_are_who_we_are_and_anything_else_is_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let read = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            SecretFile::read(&path).expect("read")
+        };
+        let made = rcgen::generate_simple_self_signed(["gateway".to_owned()]).expect("a certificate");
+        let (pem, key_pem) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let (certificate, key) = (read("certificate", &pem), read("key", &key_pem));
+        assert_eq!(identity(&certificate, &key).expect("an identity").cert.len(), 1);
+        // As the gateway takes them: both in one file.
+        let both = read("both", &format!("{key_pem}{pem}"));
+        assert!(identity(&both, &both).is_some());
+        assert!(identity(&key, &key).is_none() && identity(&certificate, &certificate).is_none());
+    }
+}

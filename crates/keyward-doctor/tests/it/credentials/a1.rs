@@ -144,3 +144,23 @@ async fn a_provider_that_names_the_cause_is_believed_and_asked_no_more_than_need
         assert_eq!(look.variations(), [Variation::Configured], "{code}");
     }
 }
+
+#[tokio::test]
+async fn what_a_key_file_says_of_its_end_and_who_may_read_it_are_facts_and_nothing_secret_is() {
+    let (ours, _) = broken(json!({ "keys": { "robot-1": "expired" } })).await;
+    let text = ours.lab.key_file(None, "robot", None, KeyFileForm::ServiceAccount).unwrap();
+    let mut file: Value = serde_json::from_str(&text).unwrap();
+    file["expirationDate"] = json!("2020-01-01T00:00:00Z");
+    let credential = ours.jwt_bearer("robot", KeyFileForm::ServiceAccount);
+    let path = ours.file("robot.key", &file.to_string());
+    let look = ours.looked(credential.clone()).await;
+    look.says("KW2104", Certainty::Likely, &["2020-01-01T00:00:00Z"]);
+    let facts = look.introspection().credential.key_file.as_ref().unwrap();
+    assert_eq!((facts.kind.as_deref(), facts.kid.as_deref()), (Some("serviceaccount"), Some("robot-1")));
+    assert_eq!((facts.owner.as_deref(), facts.expires_at), (Some("robot"), Some(1_577_836_800)));
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let look = ours.looked(credential).await;
+    assert_eq!(look.roots(), ["KW2104", "KW2212"]);
+    let secret = file["key"].as_str().unwrap().lines().nth(1).unwrap();
+    assert!(!serde_json::to_string(&look.facts).unwrap().contains(secret));
+}
