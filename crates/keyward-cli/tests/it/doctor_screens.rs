@@ -28,11 +28,12 @@ async fn a1() -> Site {
         [issuer.introspection]\nactive_for = \"0s\"\n[issuer.introspection.credential]\nmethod = \"bearer\"\n\
         grant = \"jwt_bearer\"\nkey_file = \"key.json\"\n";
     let site = Site::new(provider, settings).await;
-    let key = |form| site.lab.key_file(None, "robot", None, form).unwrap();
-    site.write("key.json", &key(KeyFileForm::ServiceAccount));
-    let application = key(KeyFileForm::Application);
+    let key = |site: &Site, form| site.lab.key_file(None, "robot", None, form).unwrap();
+    site.write("key.json", &key(&site, KeyFileForm::ServiceAccount));
     let site = site.with_gateway().await;
-    site.write("key.json", &application);
+    let keys = r#"[{"kid": "robot-1", "algorithm": "RS256"}]"#;
+    site.tell(&format!(r#"{{"register": {{"robot": {{"kind": "application", "keys": {keys}}}}}}}"#)).await;
+    site.write("key.json", &key(&site, KeyFileForm::Application));
     let token = site.token("{}");
     site.until(async |site| {
         assert_eq!(site.ask(&token).await, Some(200));
