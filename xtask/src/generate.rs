@@ -36,7 +36,7 @@ pub(crate) fn write(selection: &Selection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether each page that is named is what the code says, and none of the runbook is a head without prose.
+/// Whether each page that is named is what the code says, and those of the runbook are written to their end.
 pub(crate) fn check(selection: &Selection) -> Result<bool, Failure> {
     let mut current = true;
     let mut is_current = |path: &PathBuf, text: &str| -> io::Result<()> {
@@ -56,6 +56,12 @@ pub(crate) fn check(selection: &Selection) -> Result<bool, Failure> {
     for page in runbook.iter().filter(|page| !page.has_prose) {
         writeln!(io::stderr(), "{} has nothing below its head: write it", page.path.display())?;
         current = false;
+    }
+    for page in runbook.iter().filter(|page| page.has_prose) {
+        for fault in runbook::faults(page) {
+            writeln!(io::stderr(), "{}: {fault}", page.path.display())?;
+            current = false;
+        }
     }
     Ok(current)
 }

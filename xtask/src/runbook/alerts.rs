@@ -32,34 +32,96 @@ const ALERTS: [(&str, &[RangeInclusive<u16>]); 19] = [
     ("KeywardWrapperExpires7Days", &[5102..=5102]),
 ];
 
+/// An alert, as the rules have it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Alert {
+    pub(super) name: String,
+    /// How long it has to hold before it fires.
+    pub(super) lasts: String,
+    pub(super) severity: String,
+    pub(super) first_command: String,
+}
+
+impl Alert {
+    /// The codes that it leads to: the first and the last of each run.
+    pub(super) fn runs<'a>(&self, codes: &'a [Code]) -> Vec<(&'a Code, &'a Code)> {
+        let ranges =
+            ALERTS.iter().find(|(name, _)| *name == self.name).map_or(&[][..], |(_, ranges)| *ranges);
+        let run = |range: &RangeInclusive<u16>| {
+            let mut within = codes.iter().filter(|code| range.contains(&code.number));
+            let first = within.next()?;
+            Some((first, within.next_back().unwrap_or(first)))
+        };
+        ranges.iter().filter_map(run).collect()
+    }
+}
+
 /// The alerts that may fire for what a code means.
 pub(super) fn leading_to(code: &Code) -> impl Iterator<Item = &'static str> {
     let leads = |codes: &[RangeInclusive<u16>]| codes.iter().any(|range| range.contains(&code.number));
     ALERTS.iter().filter(move |(_, codes)| leads(codes)).map(|(alert, _)| *alert)
 }
 
-/// Whether these are the alerts that there are, and each leads somewhere.
-pub(super) fn check(codes: &[Code], workspace: &Path) -> Result<(), Failure> {
+/// The alerts of the rules. Those of the table are these, and each leads somewhere.
+pub(super) fn read(codes: &[Code], workspace: &Path) -> Result<Vec<Alert>, Failure> {
     let leads_nowhere = |range: &&RangeInclusive<u16>| !codes.iter().any(|code| range.contains(&code.number));
     for (alert, ranges) in &ALERTS {
         if let Some(range) = ranges.iter().find(leads_nowhere) {
             return Err(Failure(format!("{alert} leads to {range:?}, where no code is")));
         }
     }
-    let rules = workspace.join(RULES);
-    if !rules.exists() {
-        return Ok(());
-    }
-    let rules = fs::read_to_string(rules)?;
-    let fire: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
-    let is_here = |alert: &&str| ALERTS.iter().any(|(name, _)| name == alert);
-    if let Some(alert) = fire.iter().find(|alert| !is_here(alert)) {
+    let alerts = parse(&fs::read_to_string(workspace.join(RULES))?);
+    let is_here = |alert: &&Alert| ALERTS.iter().any(|(name, _)| *name == alert.name);
+    if let Some(Alert { name, .. }) = alerts.iter().find(|alert| !is_here(alert)) {
         return Err(Failure(format!(
-            "{alert} of {RULES} leads to no code: it is missing in xtask's alerts.rs"
+            "{name} of {RULES} leads to no code: it is missing in xtask's alerts.rs"
         )));
     }
-    match ALERTS.iter().find(|(alert, _)| !fire.contains(alert)) {
+    match ALERTS.iter().find(|(name, _)| !alerts.iter().any(|alert| alert.name == *name)) {
         Some((alert, _)) => Err(Failure(format!("{alert} of xtask's alerts.rs is not in {RULES}"))),
-        None => Ok(()),
+        None => Ok(alerts),
+    }
+}
+
+/// Each alert has its members in lines of their own.
+fn parse(rules: &str) -> Vec<Alert> {
+    let alert = |text: &str| {
+        let member = |name: &str| {
+            let line = text.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
+            line.unwrap_or_default().to_owned()
+        };
+        Alert {
+            name: text.lines().next().unwrap_or_default().to_owned(),
+            lasts: member("for"),
+            severity: member("severity"),
+            first_command: filled(&member("first_command")),
+        }
+    };
+    rules.split("- alert: ").skip(1).map(alert).collect()
+}
+
+/// A command with the usual address in the place of what Prometheus fills in.
+fn filled(command: &str) -> String {
+    match (command.split_once("{{"), command.split_once("}}")) {
+        (Some((before, _)), Some((_, after))) => format!("{before}127.0.0.1:9080{after}"),
+        _ => command.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_has_its_severity_and_a_command_that_can_be_pasted() {
+        let rules = "groups:\n  - alert: One\n    for: 1m\n    labels:\n      severity: critical\n    annotations:\n      \
+                     first_command: curl http://{{ $labels.instance }}/healthz\n";
+        let wanted = Alert {
+            name: "One".to_owned(),
+            lasts: "1m".to_owned(),
+            severity: "critical".to_owned(),
+            first_command: "curl http://127.0.0.1:9080/healthz".to_owned(),
+        };
+        assert_eq!(parse(rules), [wanted]);
     }
 }

@@ -1,16 +1,19 @@
-//! The runbook's pages, one for each code of the doctor: their heads are made from the codes, their prose is written by hand.
+//! The runbook's pages, one for each alert and for each code of the doctor: their heads are made from the rules and the codes,
+//! their prose is written by hand.
 //!
 //! The codes are read from the source and not from the crate: it holds the pages, so that without the page of a new code it
 //! cannot be built.
 
 mod alerts;
 mod code;
+mod prose;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::{Failure, command};
+use alerts::Alert;
 use code::Code;
 
 const FOLDER: &str = "docs/how-to/runbook";
@@ -32,47 +35,72 @@ pub(crate) struct Page {
 pub(crate) fn pages() -> Result<Vec<Page>, Failure> {
     let workspace = command::workspace();
     let codes = code::parse(&fs::read_to_string(workspace.join(CODES))?)?;
-    alerts::check(&codes, &workspace)?;
+    let alerts = alerts::read(&codes, &workspace)?;
     let folder = workspace.join(FOLDER);
-    let mut pages: Vec<Page> = codes.iter().map(|code| page(&folder, code)).collect::<Result<_, _>>()?;
-    pages.push(Page { path: folder.join("README.md"), text: index(&codes), has_prose: true });
+    let mut pages = vec![page(&folder, "README", &index(&codes, &alerts))?];
+    for alert in &alerts {
+        pages.push(page(&folder, &alert.name, &head_of_alert(alert, &codes))?);
+    }
+    for code in &codes {
+        pages.push(page(&folder, &code.to_string(), &head(code))?);
+    }
     Ok(pages)
 }
 
-fn page(folder: &Path, code: &Code) -> Result<Page, Failure> {
-    let path = folder.join(format!("{code}.md"));
+/// What is wrong with what was written by hand: parts that are missing, and links that lead nowhere.
+pub(crate) fn faults(page: &Page) -> Vec<String> {
+    prose::faults(&page.path, &page.text)
+}
+
+/// The page of this name: `made` in the place of what was made before, and the rest as somebody wrote it.
+fn page(folder: &Path, name: &str, made: &str) -> Result<Page, Failure> {
+    let path = folder.join(format!("{name}.md"));
     let written = if path.exists() { fs::read_to_string(&path)? } else { String::new() };
-    let prose = match written.split_once(END) {
+    let (before, rest) = written.split_once(BEGIN).unwrap_or_default();
+    let prose = match rest.split_once(END) {
         Some((_, prose)) => prose,
         None if written.is_empty() => "",
-        None => return Err(Failure(format!("{}: it has no {}", path.display(), END.trim_end()))),
+        None => {
+            let (begin, end) = (BEGIN.trim_end(), END.trim_end());
+            return Err(Failure(format!("{}: it has no {begin} and {end}", path.display())));
+        }
     };
-    let text = format!("{BEGIN}{}{END}{prose}", head(folder, code));
+    let text = format!("{before}{BEGIN}{made}{END}{prose}");
     Ok(Page { path, text, has_prose: !prose.trim().is_empty() })
 }
 
-fn head(folder: &Path, code: &Code) -> String {
+fn head(code: &Code) -> String {
     let mut head = format!("# {code}: {}\n\n", code.title);
     let _ = writeln!(head, "- Who can mend it: {}", code.who());
     let _ = writeln!(head, "- First command: `{}`", code.first_command());
-    let alerts: Vec<String> = alerts::leading_to(code).map(|alert| shown(folder, alert)).collect();
+    let alerts: Vec<String> =
+        alerts::leading_to(code).map(|alert| format!("[{alert}]({alert}.md)")).collect();
     if !alerts.is_empty() {
         let _ = writeln!(head, "- Alerts that lead here: {}", alerts.join(", "));
     }
     head
 }
 
-/// An alert, with its page where it has one.
-fn shown(folder: &Path, alert: &str) -> String {
-    let page = format!("{alert}.md");
-    if folder.join(&page).exists() { format!("[{alert}]({page})") } else { format!("`{alert}`") }
+fn head_of_alert(alert: &Alert, codes: &[Code]) -> String {
+    let Alert { name, lasts, severity, first_command } = alert;
+    let link = |code: &Code| format!("[{code}]({code}.md)");
+    let runs = alert.runs(codes);
+    let findings = runs.iter().map(|(first, last)| {
+        if first == last { link(first) } else { format!("{} to {}", link(first), link(last)) }
+    });
+    let findings: Vec<String> = findings.collect();
+    format!(
+        "# {name}\n\n- Severity: {severity}, when it has lasted {lasts}\n- First command: `{first_command}`\n\
+         - Findings that it may come with: {}\n",
+        findings.join(", ")
+    )
 }
 
-fn index(codes: &[Code]) -> String {
-    let mut page = "# Runbook\n\n<!-- Made from the code by `cargo xtask generate`. -->\n\n\
-         A page for each finding of [`keyward doctor`](../doctor.md). `keyward doctor explain KW1203` prints one, \
-         without a network.\n"
-        .to_owned();
+fn index(codes: &[Code], alerts: &[Alert]) -> String {
+    let mut page = "## Alerts\n\n| alert | severity |\n|---|---|\n".to_owned();
+    for Alert { name, severity, .. } in alerts {
+        let _ = writeln!(page, "| [{name}]({name}.md) | {severity} |");
+    }
     let mut family = None;
     for code in codes {
         if family != Some(code.family()) {
