@@ -90,11 +90,17 @@ fn drills() -> Result<String, Failure> {
         let _ = write!(page, "\n## {file}\n\n**{}.** {}\n", first.title, first.about);
         let names: Vec<_> =
             drills.iter().filter_map(|drill| drill.name.strip_prefix(file)?.strip_prefix('-')).collect();
+        let phases = || drills.iter().flat_map(|drill| &drill.phases);
+        let findings: BTreeSet<_> = phases().flat_map(|phase| phase.doctor.codes()).collect();
+        let findings = findings.iter().map(|code| format!("[{code}](../how-to/runbook/{code}.md)"));
+        let alerts: BTreeSet<_> = phases().flat_map(|phase| &phase.alerts).map(String::as_str).collect();
         let facts = [
             ("Incidents", first.incidents.join(", ")),
             ("Phases", first.phases.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>().join("; ")),
             ("Variants", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
             ("Runs", runs(first.runs).to_owned()),
+            ("The doctor names first", findings.collect::<Vec<_>>().join(", ")),
+            ("Alerts", alerts.into_iter().collect::<Vec<_>>().join(", ")),
         ];
         let facts = facts.iter().filter(|(_, text)| !text.is_empty());
         let _ =

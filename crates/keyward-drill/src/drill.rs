@@ -129,7 +129,7 @@ pub struct Phase {
     /// What the doctor is handed in beside what it sees by itself.
     #[serde(default)]
     pub hands_in: HandsIn,
-    /// The alerts that fire where it goes on for as long as they wait.
+    /// The alerts whose conditions hold at its end: they fire where that goes on for as long as each waits.
     #[serde(default)]
     pub alerts: Vec<String>,
 }
