@@ -16,6 +16,7 @@ use crate::finding::ExpectedFinding;
 use crate::gateway_expectation::GatewayExpectation;
 use crate::gateway_plan::GatewayPlan;
 use crate::introspection::CredentialState;
+use crate::variant::{Variant, Variants};
 
 /// One drill: what is running, the traffic, and the phases with their faults and the verdicts that are right.
 #[derive(Clone, Debug)]
@@ -235,37 +236,6 @@ pub struct LatencyBound {
     /// Whether it is judged in virtual time alone, where waits take time and nothing else does.
     #[serde(default)]
     pub waits_only: bool,
-}
-
-/// The variants of a file, by the name that each adds to the drill's.
-#[derive(Deserialize)]
-struct Variants {
-    #[serde(default)]
-    variants: BTreeMap<String, Variant>,
-}
-
-/// Where a variant differs from the others.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Variant {
-    /// The TOML that takes the place of `"{{variant}}"`.
-    One(String),
-    /// The TOML that takes the place of `"{{NAME}}"`, by name.
-    Several(BTreeMap<String, String>),
-}
-
-impl Variant {
-    /// The file with the variant's texts in place.
-    fn apply(&self, text: &str) -> String {
-        let replace =
-            |text: &str, name: &str, value: &str| text.replace(&format!("\"{{{{{name}}}}}\""), value);
-        match self {
-            Self::One(value) => replace(text, "variant", value),
-            Self::Several(values) => {
-                values.iter().fold(text.to_owned(), |text, (name, value)| replace(&text, name, value))
-            }
-        }
-    }
 }
 
 #[derive(Deserialize)]

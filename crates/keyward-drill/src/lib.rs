@@ -24,6 +24,7 @@ mod flow;
 mod introspection;
 mod judge;
 mod subject;
+mod variant;
 mod wrapper;
 
 pub use doctor::Doctor;
