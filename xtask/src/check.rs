@@ -1,20 +1,21 @@
-//! What can be told without running anything: formatting, lints, dependencies, generated pages.
+//! What can be told without running anything: formatting, lints, dependencies, links, generated pages.
 
 use std::process::Command;
 use std::time::Instant;
 
 use crate::report::{Report, Row};
-use crate::{Failure, Selection, command, generate};
+use crate::{Failure, Selection, command, generate, links};
 
 const CARGO_DENY: &str = "0.20.2";
 
 type Check = (&'static str, fn() -> Result<bool, Failure>);
 
-const CHECKS: [Check; 5] = [
+const CHECKS: [Check; 6] = [
     ("format", || command::run(&mut command::cargo(&["fmt", "--all", "--check"]))),
     ("lints", lints),
     ("documentation", documentation),
     ("dependencies", dependencies),
+    ("links", links::check),
     ("generated", || generate::check(&Selection::default())),
 ];
 

@@ -58,7 +58,7 @@ pub(crate) fn check(selection: &Selection) -> Result<bool, Failure> {
         current = false;
     }
     for page in runbook.iter().filter(|page| page.has_prose) {
-        for fault in runbook::faults(page) {
+        if let Some(fault) = runbook::fault(page) {
             writeln!(io::stderr(), "{}: {fault}", page.path.display())?;
             current = false;
         }

@@ -10,6 +10,7 @@ mod fuzz;
 mod generate;
 mod instructions;
 mod interop;
+mod links;
 mod report;
 mod runbook;
 mod test;
@@ -31,7 +32,7 @@ struct Arguments {
 enum Task {
     /// Everything that CI runs: check, all tests, the instruction counts, interop.
     Test,
-    /// Formatting, lints, dependencies, generated pages.
+    /// Formatting, lints, dependencies, links, generated pages.
     Check(Selection),
     /// Every drill, over sockets and in virtual time, on the release build.
     Drill,

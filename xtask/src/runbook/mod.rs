@@ -47,9 +47,9 @@ pub(crate) fn pages() -> Result<Vec<Page>, Failure> {
     Ok(pages)
 }
 
-/// What is wrong with what was written by hand: parts that are missing, and links that lead nowhere.
-pub(crate) fn faults(page: &Page) -> Vec<String> {
-    prose::faults(&page.path, &page.text)
+/// What is wrong with what was written by hand: parts that are missing.
+pub(crate) fn fault(page: &Page) -> Option<String> {
+    prose::fault(&page.path, &page.text)
 }
 
 /// The page of this name: `made` in the place of what was made before, and the rest as somebody wrote it.

@@ -17,6 +17,7 @@ mod drill;
 mod drill_random;
 mod help;
 mod keys;
+mod runbook;
 mod support;
 mod token_inspect;
 mod token_request;

@@ -70,6 +70,12 @@ fn a_dashboard_has_its_variables_and_panels_that_lie_beside_each_other() {
     assert_ne!(dashboard(DASHBOARDS[0])["uid"], dashboard(DASHBOARDS[1])["uid"]);
 }
 
+/// What panels are called.
+pub(super) fn titles() -> BTreeSet<String> {
+    let panels = DASHBOARDS.iter().flat_map(|name| panels(&dashboard(name)));
+    panels.map(|panel| panel["title"].as_str().unwrap().to_owned()).collect()
+}
+
 fn dashboard(name: &str) -> Value {
     serde_json::from_str(&read(&deployed("grafana").join(name))).unwrap()
 }

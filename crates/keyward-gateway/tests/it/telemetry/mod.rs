@@ -1,9 +1,10 @@
-//! What is deployed beside a gateway asks for metrics that it has: a renamed metric or label fails here.
+//! What is deployed beside a gateway, and the runbook, ask for metrics that it has: a renamed metric or label fails here.
 
 mod alerts;
 mod dashboards;
 mod encoded;
 mod promql;
+mod runbook;
 
 use std::collections::BTreeSet;
 use std::fs;
