@@ -26,6 +26,7 @@ use crate::recorder::{Judged, Outcome};
 use crate::refusal_log::RefusalLog;
 use crate::route::{Route, RouteId};
 use crate::tls::HandshakeError;
+use crate::traces::RequestTrace;
 use crate::{identity, token};
 
 /// The reason's label, for whoever looks at headers only.
@@ -63,19 +64,31 @@ impl Authorizer {
     pub(crate) async fn answer<B>(&self, request: Request<B>, connection: Connection) -> Answer {
         let correlation_id = self.correlation_ids.of(request.headers());
         let (asked, connection) = (Asked::of(&request), &connection);
-        let mut answer = match self.decide(asked, connection, &correlation_id) {
+        let trace = self.observers.traces.as_ref().map(|traces| traces.begin(request.headers()));
+        let trace = trace.as_ref();
+        let mut answer = match self.decide(asked, connection, &correlation_id, trace) {
             Step::Answer(answer) => answer,
             Step::Wait(live, id, arrived) => {
                 let (route, correlation_id) = (live.routes.route(id), &correlation_id);
-                let question = Question { live: &live, id, route, asked, connection, correlation_id };
-                self.wait(&question, arrived).await
+                let question = Question { live: &live, id, route, asked, connection, correlation_id, trace };
+                match trace {
+                    // On the heap: untraced requests need no room for it.
+                    Some(trace) => Box::pin(trace.within(self.wait(&question, arrived))).await,
+                    None => self.wait(&question, arrived).await,
+                }
             }
         };
         answer.headers_mut().insert(correlation::HEADER, correlation_id);
         answer
     }
 
-    fn decide(&self, asked: Asked<'_>, connection: &Connection, correlation_id: &HeaderValue) -> Step {
+    fn decide(
+        &self,
+        asked: Asked<'_>,
+        connection: &Connection,
+        correlation_id: &HeaderValue,
+        trace: Option<&RequestTrace>,
+    ) -> Step {
         let arrived = self.clock.mono();
         let live = self.live.load();
         let found = Original::of(asked, live.needs).and_then(|original| live.routes.find(&original));
@@ -84,14 +97,12 @@ impl Authorizer {
             Err(unclear) => return Step::Answer(self.unclear(&live, unclear, correlation_id)),
         };
         if route.access == Access::Public {
-            self.metrics().public_request();
-            return Step::Answer(pass(&live, route, None));
+            return Step::Answer(self.public(&live, route, trace));
         }
-        let question = Question { live: &live, id, route, asked, connection, correlation_id };
+        let question = Question { live: &live, id, route, asked, connection, correlation_id, trace };
         let verdict = match question.token() {
             AccessToken::Absent if route.access == Access::Optional => {
-                self.metrics().public_request();
-                return Step::Answer(pass(&live, route, None));
+                return Step::Answer(self.public(&live, route, trace));
             }
             AccessToken::Absent => Reason::MissingToken.into(),
             AccessToken::Several => Reason::SeveralTokens.into(),
@@ -131,15 +142,18 @@ impl Authorizer {
     fn conclude(&self, question: &Question<'_>, verdict: Verdict, arrived: MonoTime) -> Answer {
         let now = self.clock.mono();
         let took = now.saturating_since(arrived);
-        self.metrics().verdict(verdict.reason(), took.as_secs_f64());
+        self.metrics().verdict(verdict.reason(), took.as_secs_f64(), question.trace);
         let judged =
             |outcome| Judged { at: now, took, route: question.id.number(&question.live.routes), outcome };
         match verdict {
             Verdict::Accept(verified) => {
-                self.observers.recorder.verdict(&judged(Outcome::Accepted(&verified)));
+                self.told(question, &judged(Outcome::Accepted(&verified)));
                 let mut answer = pass(question.live, question.route, Some(&verified));
                 if question.live.dpop.is_some() && question.sent_by() == Scheme::Dpop {
                     wire::add_nonce(question.live.verifier.dpop_nonce().as_deref(), answer.headers_mut());
+                }
+                if let Some(trace) = question.trace {
+                    trace.hand_on(answer.headers_mut());
                 }
                 if let Some(cause) = verified.fallback() {
                     self.mark_fallback(question, verified.issuer_name(), cause, now, &mut answer);
@@ -158,13 +172,30 @@ impl Authorizer {
                 if let Some(left_out) = line {
                     question.log_refusal(reason, kid.as_deref(), left_out);
                 }
-                self.observers.recorder.verdict(&judged(Outcome::Refused(reason, kid.as_deref())));
+                self.told(question, &judged(Outcome::Refused(reason, kid.as_deref())));
                 if self.observers.recorder.wants_kid(reason, now) {
                     question.read_kid(|kid| self.observers.recorder.unknown_kid(kid, now));
                 }
                 question.refuse(reason)
             }
         }
+    }
+
+    fn told(&self, question: &Question<'_>, judged: &Judged<'_>) {
+        self.observers.recorder.verdict(judged);
+        if let (Some(trace), Some(traces)) = (question.trace, &self.observers.traces) {
+            traces.verdict(trace, judged);
+        }
+    }
+
+    /// Passes without a look at a token.
+    fn public(&self, live: &Live, route: &Route, trace: Option<&RequestTrace>) -> Answer {
+        self.metrics().public_request();
+        let mut answer = pass(live, route, None);
+        if let Some(trace) = trace {
+            trace.hand_on_parent(answer.headers_mut());
+        }
+        answer
     }
 
     /// What was accepted by the second way is never accepted in silence (incident A1).
@@ -265,6 +296,7 @@ struct Question<'a> {
     asked: Asked<'a>,
     connection: &'a Connection,
     correlation_id: &'a HeaderValue,
+    trace: Option<&'a RequestTrace>,
 }
 
 impl<'a> Question<'a> {
@@ -327,12 +359,13 @@ impl<'a> Question<'a> {
         let correlation_id = self.correlation_id.to_str().unwrap_or_default();
         let route = self.id.number(&self.live.routes);
         let (reason, undecided) = (reason.label(), reason.is_undecided());
+        let trace_id = self.trace.map(RequestTrace::id);
         if undecided {
             let event = events::JWT_VALIDATION_UNDECIDED;
-            tracing::warn!(event, reason, correlation_id, kid, route, left_out, "not decided");
+            tracing::warn!(event, reason, correlation_id, trace_id, kid, route, left_out, "not decided");
         } else {
             let event = events::JWT_VALIDATION_FAILED;
-            tracing::info!(event, reason, correlation_id, kid, route, left_out, "rejected");
+            tracing::info!(event, reason, correlation_id, trace_id, kid, route, left_out, "rejected");
         }
     }
 

@@ -26,7 +26,7 @@ events! {
         "a changed configuration decides from now on";
     CONFIG_WARNING = "config_warning", ["warn"], [],
         "a certificate of a listener is over, or soon; its key can be read by others; what is declared as an anchor is none; \
-         a Redis is reached without TLS";
+         a Redis, or the receiver of traces, is reached without TLS";
     FALLBACK_VERDICT = "fallback_verdict", ["warn"], ["cause", "correlation_id", "issuer", "left_out", "route"],
         "a token was accepted by the second way, because the first could not tell";
     GATEWAY_DRAIN_CUT = "gateway_drain_cut", ["warn"], [],
@@ -42,10 +42,10 @@ events! {
     INTROSPECTION_CACHE_FORGOTTEN = "introspection_cache_forgotten", ["info"], ["forgotten", "left_out", "named"],
         "somebody called `/cache/forget`";
     JWT_VALIDATION_FAILED = "jwt_validation_failed", ["info"],
-        ["correlation_id", "kid", "left_out", "reason", "route"],
+        ["correlation_id", "kid", "left_out", "reason", "route", "trace_id"],
         "a token was rejected";
     JWT_VALIDATION_UNDECIDED = "jwt_validation_undecided", ["warn"],
-        ["correlation_id", "kid", "left_out", "reason", "route"],
+        ["correlation_id", "kid", "left_out", "reason", "route", "trace_id"],
         "nobody could tell";
     RECORDER_DUMP_FAILED = "recorder_dump_failed", ["error"], ["path"],
         "what was recorded could not be written to a file";
@@ -57,6 +57,10 @@ events! {
         "400: the proxy's headers do not tell the request; `X-Keyward-Reason` says so, too";
     TLS_HANDSHAKE_FAILED = "tls_handshake_failed", ["info"], ["left_out", "listener", "peer"],
         "a TLS connection did not come about, but for clients that just went away";
+    TRACES_FAILED = "traces_failed", ["warn"], [],
+        "[spans](../how-to/traces.md) are lost, because the receiver does not take them; told once a minute while that goes on";
+    TRACES_RECOVERED = "traces_recovered", ["info"], [],
+        "the receiver takes spans again";
 }
 
 /// Every event of the log, the library's too, in the order of their labels.

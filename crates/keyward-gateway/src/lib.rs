@@ -30,6 +30,7 @@ mod server;
 mod shared_proofs;
 mod tls;
 mod token;
+mod traces;
 
 pub use chosen_route::ChosenRoute;
 pub use config::{Config, ConfigError};

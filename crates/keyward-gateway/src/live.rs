@@ -34,7 +34,7 @@ impl Live {
         observers: &Arc<Observers>,
         previous: Option<&Self>,
     ) -> Result<Self, SettingsError> {
-        let Observers { metrics, recorder } = &**observers;
+        let Observers { metrics, recorder, .. } = &**observers;
         metrics.expect(&config.issuers);
         recorder.expect(config.issuers.iter().map(|issuer| &*issuer.policy.name));
         let mut builder = Verifier::builder()

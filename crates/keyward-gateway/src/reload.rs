@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::authorize::Authorizer;
-use crate::config::{Config, Limits, LogFormat, LogLevel, RecorderSettings};
+use crate::config::{Config, Limits, LogFormat, LogLevel, RecorderSettings, TracesSettings};
 use crate::events;
 use crate::live::Live;
 use crate::observers::Observers;
@@ -31,7 +31,7 @@ pub struct Reloader {
 }
 
 /// What of a configuration changes with a restart only.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lasting {
     listen: SocketAddr,
     admin_listen: SocketAddr,
@@ -40,6 +40,7 @@ pub(crate) struct Lasting {
     log_level: LogLevel,
     metrics_namespace: String,
     recorder: RecorderSettings,
+    traces: Option<TracesSettings>,
 }
 
 /// By what a file's change shows.
@@ -90,7 +91,7 @@ impl Reloader {
     /// [`RunError`], which was logged as `config_refused`.
     pub fn reload(&mut self) -> Result<(), RunError> {
         let result = self.take_in();
-        let Observers { metrics, recorder } = &*self.authorizer.observers;
+        let Observers { metrics, recorder, .. } = &*self.authorizer.observers;
         match &result {
             Ok(()) => {
                 metrics.config_reload("reloaded");
@@ -128,7 +129,7 @@ impl Reloader {
         if Lasting::of(&config) != self.lasting {
             tracing::warn!(
                 event = events::CONFIG_NEEDS_RESTART,
-                "addresses, limits, the log, the recorder and the metrics' namespace change with a restart only"
+                "addresses, limits, the log, the recorder, traces and the metrics' namespace change with a restart only"
             );
         }
         let live = Live::start(config, &self.authorizer.observers, Some(&self.authorizer.live.load()))?;
@@ -162,6 +163,7 @@ impl Lasting {
             log_level: config.log_level,
             metrics_namespace: config.metrics_namespace.clone(),
             recorder: config.recorder.clone(),
+            traces: config.traces.clone(),
         }
     }
 }

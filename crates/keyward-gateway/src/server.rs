@@ -16,7 +16,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use keyward::SettingsError;
-use keyward::clock::SystemClock;
+use keyward::clock::{Clock, SystemClock};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
@@ -24,7 +24,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::admin::Admin;
 use crate::authorize::{Answer, Authorizer};
-use crate::config::{Config, ConfigError, Limits};
+use crate::config::{Config, ConfigError, Limits, TracesSettings};
 use crate::connection::Connection;
 use crate::events;
 use crate::live::Live;
@@ -34,6 +34,7 @@ use crate::observers::Observers;
 use crate::recorder::{self, Dumps, Recorder};
 use crate::reload::{Lasting, Reloader};
 use crate::tls::{self, ListenerTls};
+use crate::traces::{Exporter, Traces};
 
 /// Connections to the admin listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -85,6 +86,7 @@ pub struct Gateway {
     authorizer: Arc<Authorizer>,
     admin: Arc<Admin>,
     dumps: Arc<Dumps>,
+    exporter: Option<Exporter>,
     limits: Limits,
     lasting: Lasting,
     files: Vec<PathBuf>,
@@ -131,20 +133,23 @@ impl Gateway {
     ///
     /// # Errors
     /// [`RunError`].
-    pub async fn bind(config: Config) -> Result<Self, RunError> {
+    pub async fn bind(mut config: Config) -> Result<Self, RunError> {
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
         let limits = config.limits;
         let lasting = Lasting::of(&config);
         let files = config.files.clone();
         let metrics = Metrics::new(&config.metrics_namespace);
-        let recorder = Recorder::new(Arc::new(SystemClock::new()), config.recorder.capacity);
-        let observers = Arc::new(Observers { metrics, recorder });
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let recorder = Recorder::new(Arc::clone(&clock), config.recorder.capacity);
+        let (traces, exporter) =
+            config.traces.take().map(|settings| traced(settings, &clock, &metrics)).unzip();
+        let observers = Arc::new(Observers { metrics, recorder, traces });
         let dumps = Arc::new(Dumps::new(Arc::clone(&observers), config.recorder.folder.clone()));
         let live = Live::start(config, &observers, None)?;
         let authorizer = Arc::new(Authorizer::new(live, observers));
         let admin = Arc::new(Admin::new(Arc::clone(&authorizer)));
-        Ok(Self { listener, admin_listener, authorizer, admin, dumps, limits, lasting, files })
+        Ok(Self { listener, admin_listener, authorizer, admin, dumps, exporter, limits, lasting, files })
     }
 
     /// Where it listens; none where the system does not say.
@@ -166,7 +171,7 @@ impl Gateway {
     /// Serves until `shutdown`, then says so on `/readyz`, takes no new connections once the grace is over, and
     /// lets open requests end within the drain timeout.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, admin_listener, authorizer, admin, dumps, limits, .. } = self;
+        let Self { listener, admin_listener, authorizer, admin, dumps, exporter, limits, .. } = self;
         let serving_operators =
             serve_admin(admin_listener, Arc::clone(&admin), Arc::clone(&authorizer), limits);
         let answering_operators = tokio::spawn(serving_operators);
@@ -199,7 +204,16 @@ impl Gateway {
         }
         answering_operators.abort();
         recording.abort();
+        if let Some(exporter) = exporter {
+            exporter.end().await;
+        }
     }
+}
+
+fn traced(settings: TracesSettings, clock: &Arc<dyn Clock>, metrics: &Metrics) -> (Traces, Exporter) {
+    let counters = metrics.span_counters();
+    let (traces, spans) = Traces::new(&settings, Arc::clone(clock), counters.clone());
+    (traces, Exporter::start(settings, spans, Arc::clone(clock), counters))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {

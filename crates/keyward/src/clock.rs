@@ -14,6 +14,12 @@ pub trait Clock: Send + Sync + Debug {
     fn mono(&self) -> MonoTime {
         self.now().mono
     }
+
+    /// Wall time since 1970 as finely as the clock knows it, for what is laid beside the times of other machines. By default
+    /// whole seconds.
+    fn since_epoch(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.now().wall.0).unwrap_or_default())
+    }
 }
 
 /// The machine's clocks.
@@ -49,6 +55,11 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is where the monotonic clock is read")]
     fn mono(&self) -> MonoTime {
         MonoTime(0).saturating_add(Instant::now() - self.origin)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is where the wall clock is read to the nanosecond")]
+    fn since_epoch(&self) -> Duration {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 }
 

@@ -20,6 +20,7 @@ use crate::issuer_settings::IssuerSettings;
 use crate::last_fetch::{Known, LastFetch};
 use crate::snapshot::Snapshot;
 use crate::source::{FetchedText, Source};
+use crate::trace::{self, CallKind, Followed, TraceContext};
 
 /// How many requests may wait for one issuer's fetch. More are answered at once.
 const WAITING_LIMIT: usize = 1024;
@@ -47,6 +48,8 @@ struct Shared {
     unsaved: Mutex<Unsaved>,
     wanted: Notify,
     last_fetch: LastFetch,
+    /// Who was the first to want the next fetch, where that is followed.
+    cause: Mutex<Option<TraceContext>>,
     /// How many fetches have come back.
     returned: watch::Sender<u64>,
     waiting: Semaphore,
@@ -98,6 +101,7 @@ impl Keeper {
             snapshot,
             unsaved: Mutex::default(),
             last_fetch: LastFetch::default(),
+            cause: Mutex::default(),
             wanted: Notify::new(),
             returned: watch::Sender::new(0),
             waiting: Semaphore::new(WAITING_LIMIT),
@@ -161,6 +165,9 @@ impl Keeper {
         };
         // The task sleeps until the fetch that was planned when it went to sleep.
         if is_sooner || answer == Answer::Wait {
+            if let Some(cause) = trace::cause() {
+                shared.cause().get_or_insert(cause);
+            }
             shared.wanted.notify_one();
         }
         if let Answer::Refused(reason) = answer {
@@ -270,11 +277,17 @@ impl Shared {
 
     async fn fetch(self: &Arc<Self>, source: &Source) {
         let started = self.clock.now();
+        let observer = self.observer();
+        let followed = Followed::begin(&*observer, self.cause().take());
         let result = source.fetch().await;
         let now = self.clock.now();
+        let took = now.mono.saturating_since(started.mono);
+        if let Some(followed) = followed {
+            let outcome = result.as_ref().map(|_| "fetched").map_err(FetchError::label);
+            followed.ended(&*observer, CallKind::KeySet, &self.name, took, outcome);
+        }
         match result {
             Ok(FetchedText { fetched, text, date }) => {
-                let took = now.mono.saturating_since(started.mono);
                 self.last_fetch.told_the_time(date, started.wall, took);
                 let skipped = fetched.set.skipped().len();
                 let (refresh, failures, retry_in) = self.hand_in(now, Ok(fetched));
@@ -386,8 +399,15 @@ impl Shared {
 
     fn tell(&self, event: &Event<'_>) {
         event::log(&self.name, event);
-        let observer = Arc::clone(&self.observer.lock().unwrap_or_else(PoisonError::into_inner));
-        observer.observe(&self.name, event);
+        self.observer().observe(&self.name, event);
+    }
+
+    fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.observer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn cause(&self) -> MutexGuard<'_, Option<TraceContext>> {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn machine(&self) -> MutexGuard<'_, KeySetMachine> {

@@ -34,6 +34,7 @@ pub mod entropy;
 pub mod event;
 pub mod fetch;
 pub mod source;
+pub mod trace;
 pub mod wire;
 
 mod certificate_keys;

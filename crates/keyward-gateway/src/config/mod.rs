@@ -12,6 +12,7 @@ mod raw_gateway;
 mod routes;
 mod shared_memory;
 mod tls;
+mod traces;
 mod warning;
 mod wrapper;
 
@@ -26,6 +27,7 @@ use toml::Spanned;
 
 pub use error::{ConfigError, Place};
 pub use raw::{Access, LogFormat, LogLevel};
+pub use traces::TracesSettings;
 pub use warning::ConfigWarning;
 
 use raw::{RawConfig, Time};
@@ -68,6 +70,8 @@ pub struct Config {
     pub snapshot_folder: Option<PathBuf>,
     /// What is recorded.
     pub recorder: RecorderSettings,
+    /// Where traces are sent; none where there are none.
+    pub traces: Option<TracesSettings>,
     /// The issuers, in their order.
     pub issuers: Vec<IssuerSettings>,
     /// The routes, in their order.
@@ -184,6 +188,7 @@ impl Config {
                 capacity: source.number(raw.recorder.capacity, 2048, 0..=65_536)?,
                 folder: raw.recorder.folder.map(|recordings| source.folder.join(recordings)),
             },
+            traces: source.traces(raw.traces)?,
             issuers,
             routes,
             files: Vec::new(),

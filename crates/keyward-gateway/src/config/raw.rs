@@ -25,6 +25,7 @@ pub(super) struct RawConfig {
     pub(super) snapshot: RawSnapshot,
     #[serde(default)]
     pub(super) recorder: RawRecorder,
+    pub(super) traces: Option<RawTraces>,
     #[serde(default)]
     pub(super) issuer: Vec<Spanned<RawIssuer>>,
     #[serde(default)]
@@ -79,6 +80,18 @@ pub(super) struct RawSnapshot {
 pub(super) struct RawRecorder {
     pub(super) capacity: Option<Spanned<usize>>,
     pub(super) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTraces {
+    pub(super) endpoint: Spanned<String>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+    pub(super) headers_file: Option<Spanned<PathBuf>>,
+    pub(super) sampling_ratio: Option<Spanned<f64>>,
+    pub(super) follow_parents: Option<bool>,
+    pub(super) service_name: Option<String>,
+    pub(super) timeout: Option<Spanned<Time>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -74,6 +74,14 @@ pub enum ConfigWarning {
     /// address of the Redis of used proofs.
     #[error(transparent)]
     Secret(PermissionsTooWide),
+    /// Spans, and the headers that go along with them, are sent to another machine without TLS.
+    #[error(
+        "{endpoint} is on another machine and reached without TLS: whoever is between can read what headers_file says"
+    )]
+    TracesInTheClear {
+        /// Where they are sent.
+        endpoint: String,
+    },
     /// An entry of a file with authorities that cannot be read. The others count.
     #[error("{}: the certificate at place {place} cannot be read: {why}", path.display())]
     Unreadable {

@@ -50,6 +50,8 @@ metrics! {
         "1 where the last change of the configuration was refused, and the one before is at work";
     LOG_LINES_LEFT_OUT = Namespace Counter "log_lines_left_out", None, [EVENT],
         "Lines of the log that were not written because there were too many of their kind, by event";
+    TRACE_SPANS = Namespace Counter "trace_spans", None, [SPAN_OUTCOME],
+        "Spans by what became of them: sent, left out because too many waited, or lost because the receiver did not take them";
 
     JWKS_REFRESHES = Namespace Counter "jwks_refreshes", None, [ISSUER, REFRESHED],
         "Fetches of key sets, by issuer and outcome";

@@ -29,6 +29,9 @@ pub(super) const SPARED_EVENTS: &[&str] = &[
 pub(super) const LISTENERS: &[&str] = &["admin", "gateway"];
 pub(super) const HANDSHAKES: &[&str] = &["closed", "completed", "failed", "timed_out"];
 
+/// What becomes of spans.
+pub(super) const SPAN_OUTCOMES: &[&str] = &["left_out", "lost", "sent"];
+
 /// How questions to a shared memory of used proofs end.
 pub(super) const PROOF_OUTCOMES: &[&str] = &["refused", "remembered", "replayed", "timed_out", "unreachable"];
 
@@ -79,5 +82,6 @@ pub(super) const REFRESHED: Label = from(
     "one for each cause and these two",
 );
 pub(super) const RELOAD: Label = one_of("outcome", RELOADS);
+pub(super) const SPAN_OUTCOME: Label = one_of("outcome", SPAN_OUTCOMES);
 pub(super) const VERDICT: Label = one_of("verdict", &["accept", "reject", "undecided"]);
 pub(super) const VERSION: Label = from("version", "the version of this gateway", "one");

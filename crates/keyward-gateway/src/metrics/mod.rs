@@ -1,33 +1,40 @@
 //! What is counted, under the names that the reference lists.
 
 mod catalogue;
+mod exemplar;
 mod introspection;
 mod issuers;
 mod keys;
 mod label;
 mod metric;
 mod proofs;
+mod spans;
 mod tls;
 
 pub use catalogue::METRICS;
 pub use metric::{Kind, Label, Metric, Prefix, Values};
 
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use keyward::event::{Event, Observer};
 use keyward::{FallbackCause, IssuerSettings, Reason, Verdict, Verifier};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::{CounterWithExemplar, HistogramWithExemplars};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use exemplar::Exemplar;
 use introspection::IntrospectionMetrics;
 use issuers::IssuerMetrics;
 use keys::KeyMetrics;
 use proofs::ProofMetrics;
+pub(crate) use spans::SpanCounters;
 use tls::TlsMetrics;
+
+use crate::traces::RequestTrace;
 
 /// Every metric of the gateway.
 #[derive(Debug)]
@@ -35,8 +42,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     accepted: Counter,
     /// Per reason, in the order of [`Reason::ALL`]: verdicts, and tokens that were invalid.
-    refused: Vec<(Counter, Counter)>,
-    duration: Histogram,
+    refused: Vec<(Counter, CounterWithExemplar<Exemplar>)>,
+    duration: HistogramWithExemplars<Exemplar>,
     public: Counter,
     unclear: Counter,
     connections: Gauge,
@@ -48,6 +55,7 @@ pub(crate) struct Metrics {
     proofs: ProofMetrics,
     tls: TlsMetrics,
     log_lines_left_out: Family<LogEvent, Counter>,
+    spans: SpanCounters,
     issuers: Mutex<IssuerMetrics>,
     cache_entries: Gauge,
     cache_octets: Gauge,
@@ -103,7 +111,7 @@ const BUCKETS: [f64; 12] = [2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 1e-3, 1e-2
 impl Metrics {
     pub(crate) fn new(namespace: &str) -> Self {
         let mut registry = Registry::default();
-        let invalid: Family<ReasonLabel, Counter> =
+        let invalid: Family<ReasonLabel, CounterWithExemplar<Exemplar>> =
             catalogue::INVALID.register(&mut registry, Family::default());
         let own = registry.sub_registry_with_prefix(namespace);
         let verdicts: Family<VerdictLabels, Counter> = catalogue::VERDICTS.register(own, Family::default());
@@ -129,7 +137,7 @@ impl Metrics {
                 let invalid = if counts {
                     invalid.get_or_create_owned(&ReasonLabel { reason: label })
                 } else {
-                    Counter::default()
+                    CounterWithExemplar::default()
                 };
                 (verdicts, invalid)
             })
@@ -138,7 +146,7 @@ impl Metrics {
         Self {
             accepted,
             refused,
-            duration: catalogue::DURATION.register(own, Histogram::new(BUCKETS)),
+            duration: catalogue::DURATION.register(own, HistogramWithExemplars::new(BUCKETS.into_iter())),
             public: catalogue::PUBLIC_REQUESTS.register(own, Counter::default()),
             unclear: catalogue::UNCLEAR_REQUESTS.register(own, Counter::default()),
             connections: catalogue::CONNECTIONS.register(own, Gauge::default()),
@@ -150,6 +158,7 @@ impl Metrics {
             proofs: ProofMetrics::register(own),
             tls: TlsMetrics::register(own),
             log_lines_left_out,
+            spans: SpanCounters::register(own),
             issuers: Mutex::new(IssuerMetrics::register(own)),
             cache_entries: catalogue::CACHE_ENTRIES.register(own, Gauge::default()),
             cache_octets: catalogue::CACHE_OCTETS.register(own, Gauge::default()),
@@ -158,18 +167,27 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn verdict(&self, reason: Option<Reason>, seconds: f64) {
-        self.duration.observe(seconds);
+    pub(crate) fn verdict(&self, reason: Option<Reason>, seconds: f64, trace: Option<&RequestTrace>) {
+        let exemplar = trace.filter(|trace| trace.is_sampled()).map(Exemplar::of);
+        self.duration.observe(seconds, exemplar.clone(), None);
         match reason.map(|reason| self.refused.get(reason as usize)) {
             None => {
                 self.accepted.inc();
             }
             Some(Some((verdicts, invalid))) => {
                 verdicts.inc();
-                invalid.inc();
+                match exemplar {
+                    Some(exemplar) => drop(invalid.inc_by(1, Some(exemplar), None)),
+                    // By the other way, the exemplar that it has would be gone.
+                    None => drop(invalid.inner().fetch_add(1, Ordering::Relaxed)),
+                }
             }
             Some(None) => {}
         }
+    }
+
+    pub(crate) fn span_counters(&self) -> SpanCounters {
+        self.spans.clone()
     }
 
     pub(crate) fn public_request(&self) {

@@ -23,7 +23,7 @@ use report::Recorded;
 pub(crate) use report::{Asked, PATH, Recording};
 use spike::{Spike, Spikes};
 use summary::Summaries;
-pub(crate) use summary::{Judged, Outcome};
+pub(crate) use summary::{Judged, Outcome, Source};
 use transition::{Transitions, What};
 use unknown_kids::{UnknownKids, is_of_unknown_kid};
 pub(crate) use watch::{keep_at, watch};

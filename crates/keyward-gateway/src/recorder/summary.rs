@@ -157,7 +157,7 @@ impl Source {
         }
     }
 
-    pub(super) const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Fallback => "fallback",
             Self::Introspection => "introspection",

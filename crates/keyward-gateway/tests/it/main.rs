@@ -38,4 +38,5 @@ mod tls;
 mod tls_config;
 mod tls_reload;
 mod tokens;
+mod traces;
 mod wrappers;

@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) keys: String,
     /// How often its introspection endpoint was called.
     pub(crate) calls: usize,
+    /// What each of its requests but those for keys had as `traceparent`, by path.
+    pub(crate) traceparents: Vec<(String, Option<String>)>,
 }
 
 impl Drop for Provider {
@@ -74,6 +76,7 @@ impl Provider {
             authorization: String::new(),
             keys: key_set(&[&KEY]),
             calls: 0,
+            traceparents: Vec::new(),
         }));
         let serving = Arc::clone(&state);
         let task = tokio::spawn(async move {
@@ -132,6 +135,8 @@ async fn answer(
         let keys = serde_json::from_str(&state.lock().unwrap().keys).unwrap();
         return Ok(json_answer(200, &keys));
     }
+    let traceparent = head.headers.get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+    state.lock().unwrap().traceparents.push((head.uri.path().to_owned(), traceparent));
     let form = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
     if head.uri.path() == "/token" {
         let status = state.lock().unwrap().token_status;

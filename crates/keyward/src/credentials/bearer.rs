@@ -21,6 +21,7 @@ use crate::endpoint::{Endpoints, Kind};
 use crate::entropy;
 use crate::event::Event;
 use crate::fetch::Fetcher;
+use crate::trace::{self, CallKind, Followed, TraceContext};
 
 /// How many requests may wait for one token. More are answered at once.
 const WAITING_LIMIT: usize = 1024;
@@ -47,6 +48,8 @@ struct Shared {
     endpoints: Arc<Endpoints>,
     state: Mutex<State>,
     wanted: Notify,
+    /// Who was the first to wait for the next token, where that is followed.
+    cause: Mutex<Option<TraceContext>>,
     /// How many requests for a token have come back.
     returned: watch::Sender<u64>,
     waiting: Semaphore,
@@ -94,6 +97,7 @@ impl Bearer {
             endpoints,
             state: Mutex::new(State { machine, token: None, last_error: None }),
             wanted: Notify::new(),
+            cause: Mutex::default(),
             returned: watch::Sender::new(0),
             waiting: Semaphore::new(WAITING_LIMIT),
         });
@@ -118,6 +122,9 @@ impl Bearer {
             let unavailable = (Trouble::Unavailable, Duration::ZERO);
             if place.is_none() {
                 place = Some(shared.waiting.try_acquire().map_err(|_| unavailable)?);
+                if let Some(cause) = trace::cause() {
+                    shared.cause().get_or_insert(cause);
+                }
             }
             let wait = clock::until(clock, deadline);
             match tokio::time::timeout(wait, returned.changed()).await {
@@ -204,8 +211,15 @@ impl Shared {
             match step {
                 Step::Fetch => {
                     let started = clock.mono();
+                    let followed = Followed::begin(&*self.surroundings.observer, self.cause().take());
                     let result = self.obtain().await;
-                    self.take(result, clock.mono().saturating_since(started));
+                    let took = clock.mono().saturating_since(started);
+                    if let Some(followed) = followed {
+                        let outcome = result.as_ref().map(|_| "obtained").map_err(TokenError::label);
+                        let Surroundings { observer, name, .. } = &self.surroundings;
+                        followed.ended(&**observer, CallKind::Token, name, took, outcome);
+                    }
+                    self.take(result, took);
                 }
                 Step::Wait(until) => {
                     let wait = clock::until(clock, until).min(LONGEST_SLEEP);
@@ -281,6 +295,10 @@ impl Shared {
             }
             _ => {}
         }
+    }
+
+    fn cause(&self) -> MutexGuard<'_, Option<TraceContext>> {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

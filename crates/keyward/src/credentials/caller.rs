@@ -29,6 +29,7 @@ use crate::endpoint::Endpoints;
 use crate::entropy;
 use crate::event::{self, Event, Observer};
 use crate::fetch::{Answer, FetchError, Fetcher, NetworkSettings, NetworkTransport, Transport, shown};
+use crate::trace;
 
 /// How long a token request may take, DNS, connection, TLS and body included.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -222,6 +223,9 @@ impl Caller {
             let fetcher = self.shared.fetcher.load_full();
             let mut request = proof.post_form(endpoint, fields);
             request.headers.insert(ACCEPT, HeaderValue::from_static(self.shared.settings.accept));
+            if let Some(context) = trace::cause() {
+                context.add_to(&mut request.headers);
+            }
             let sent = fetcher.send(named, &request).await;
             let answer = sent.map_err(|error| {
                 self.untold(&shown);

@@ -15,6 +15,7 @@ use keyward_verify::key_set::{NoUsableKey, Refreshed, WrapperCertificate, Wrappe
 use crate::credentials::{CredentialFileError, PermissionsTooWide, ProviderError, TokenError};
 use crate::fetch::FetchError;
 use crate::shared_replay::WhenDown;
+use crate::trace::Tracer;
 
 pub(crate) use log::{log, log_cache};
 pub use logged::{LOGGED, LoggedEvent};
@@ -298,6 +299,11 @@ pub trait Observer: Send + Sync + Debug {
     /// Called at each event, on the task that it happened to. It must not block. `issuer` is empty where it concerns no
     /// issuer: the shared memory of used proofs.
     fn observe(&self, issuer: &str, event: &Event<'_>);
+
+    /// Who follows calls from their beginning to their end. By default nobody.
+    fn tracer(&self) -> Option<&dyn Tracer> {
+        None
+    }
 }
 
 /// Does nothing.

@@ -26,6 +26,7 @@ use crate::fetch::{self, shown};
 use crate::health::{Failing, Health};
 use crate::issuer_settings::IssuerSettings;
 use crate::keeper::Keeper;
+use crate::trace::{self, CallKind, Followed};
 
 /// How many connections to the endpoint are kept for later.
 const IDLE_CONNECTIONS: usize = 64;
@@ -132,7 +133,8 @@ impl Introspector {
         let (waiting, mine) = joined?;
         if let Some((under_way, (ticket, permit))) = mine {
             let token = Zeroizing::new(unasked.token().to_vec());
-            tokio::spawn(Arc::clone(self).call(question, token, ticket, permit, under_way));
+            let followed = Followed::begin(&*self.observer, trace::cause());
+            tokio::spawn(Arc::clone(self).call(question, token, ticket, permit, under_way, followed));
         }
         waiting.outcome().await
     }
@@ -158,9 +160,12 @@ impl Introspector {
         ticket: Ticket,
         _permit: OwnedSemaphorePermit,
         under_way: UnderWay,
+        followed: Option<Followed>,
     ) {
         let started = self.clock.mono();
-        let result = self.exchange(&question, &token, started.saturating_add(self.settings.timeout)).await;
+        let deadline = started.saturating_add(self.settings.timeout);
+        let exchange = self.exchange(&question, &token, deadline);
+        let result = Followed::around(followed.as_ref(), exchange).await;
         let now = self.clock.now();
         let took = now.mono.saturating_since(started);
         let outcome = result.as_ref().map_or_else(Trouble::outcome, |_| CallOutcome::Answered);
@@ -168,6 +173,11 @@ impl Introspector {
         if let Ok(answer) = &result {
             // Before the call is over for others: who asks in between must find the one or the other.
             self.answers.remember(now, answer);
+        }
+        if let Some(followed) = followed {
+            let outcome = result.as_ref().map(answered).map_err(|trouble| trouble.failure().label());
+            let name = &self.endpoint.issuer.policy.name;
+            followed.ended(&*self.observer, CallKind::Introspection, name, took, outcome);
         }
         let failure = self.note(now.mono, took, &result);
         self.tell_transition(transition);
@@ -244,11 +254,7 @@ impl Introspector {
     /// Counts a call, and tells what is worth telling of it.
     fn note(&self, now: MonoTime, took: Duration, result: &Result<Answer, Trouble>) -> Option<Failure> {
         let failure = result.as_ref().err().map(Trouble::failure);
-        let outcome = match result {
-            Ok(Answer::Active(_)) => "active",
-            Ok(Answer::Inactive(_)) => "inactive",
-            Err(trouble) => trouble.failure().label(),
-        };
+        let outcome = result.as_ref().map_or_else(|trouble| trouble.failure().label(), answered);
         self.tell(&Event::IntrospectionCalled { outcome, took });
         match result {
             Ok(_) => {
@@ -325,6 +331,14 @@ impl Introspector {
 
     fn health(&self) -> MutexGuard<'_, Health<Failure>> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the endpoint said, as it is counted.
+const fn answered(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Active(_) => "active",
+        Answer::Inactive(_) => "inactive",
     }
 }
 
