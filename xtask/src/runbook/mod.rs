@@ -23,6 +23,9 @@ const CODES: &str = "crates/keyward-doctor/src/code.rs";
 const BEGIN: &str = "<!-- generated -->\n";
 const END: &str = "<!-- /generated -->\n";
 
+/// How long a line of a page is at most, but for tables.
+const WIDTH: usize = 118;
+
 /// A page as it should be.
 pub(crate) struct Page {
     pub(crate) path: PathBuf,
@@ -76,7 +79,7 @@ fn head(code: &Code) -> String {
     let alerts: Vec<String> =
         alerts::leading_to(code).map(|alert| format!("[{alert}]({alert}.md)")).collect();
     if !alerts.is_empty() {
-        let _ = writeln!(head, "- Alerts that lead here: {}", alerts.join(", "));
+        head += &wrapped(&format!("- Alerts that lead here: {}", alerts.join(", ")));
     }
     head
 }
@@ -89,11 +92,28 @@ fn head_of_alert(alert: &Alert, codes: &[Code]) -> String {
         if first == last { link(first) } else { format!("{} to {}", link(first), link(last)) }
     });
     let findings: Vec<String> = findings.collect();
+    let findings = wrapped(&format!("- Findings that it may come with: {}", findings.join(", ")));
     format!(
-        "# {name}\n\n- Severity: {severity}, when it has lasted {lasts}\n- First command: `{first_command}`\n\
-         - Findings that it may come with: {}\n",
-        findings.join(", ")
+        "# {name}\n\n- Severity: {severity}, when it has lasted {lasts}\n- First command: `{first_command}`\n{findings}"
     )
+}
+
+/// An item of a list, in lines that fit a terminal.
+fn wrapped(item: &str) -> String {
+    let (mut lines, mut width) = (String::new(), 0);
+    for word in item.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > WIDTH {
+            lines += "\n  ";
+            width = 2;
+        } else if width > 0 {
+            lines += " ";
+            width += 1;
+        }
+        lines += word;
+        width += length;
+    }
+    lines + "\n"
 }
 
 fn index(codes: &[Code], alerts: &[Alert]) -> String {
