@@ -43,7 +43,7 @@ const ALERTS: [(&str, &[RangeInclusive<u16>]); 19] = [
         "KeywardUndecidedRateHigh",
         &[
             1203..=1203,
-            1206..=1208,
+            1205..=1208,
             1210..=1211,
             1302..=1303,
             1307..=1307,
@@ -56,7 +56,7 @@ const ALERTS: [(&str, &[RangeInclusive<u16>]); 19] = [
             7103..=7105,
         ],
     ),
-    ("KeywardUnknownKids", &[1203..=1203, 1206..=1208, 1210..=1211, 1307..=1307, 1309..=1309, 3109..=3110]),
+    ("KeywardUnknownKids", &[1203..=1203, 1205..=1208, 1210..=1211, 1307..=1307, 1309..=1309, 3109..=3110]),
     ("KeywardVerdictLatencyHigh", &[1210..=1210, 1307..=1307, 2305..=2305, 7104..=7105]),
     ("KeywardWrapperExpired", &[5101..=5101]),
     ("KeywardWrapperExpires1Day", &[5102..=5102]),
