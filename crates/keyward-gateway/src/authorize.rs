@@ -65,7 +65,7 @@ impl Authorizer {
         let correlation_id = self.correlation_ids.of(request.headers());
         let (asked, connection) = (Asked::of(&request), &connection);
         let trace = self.observers.traces.as_ref().map(|traces| traces.begin(request.headers()));
-        let trace = trace.as_ref();
+        let trace = trace.as_deref();
         let mut answer = match self.decide(asked, connection, &correlation_id, trace) {
             Step::Answer(answer) => answer,
             Step::Wait(live, id, arrived) => {
@@ -183,7 +183,14 @@ impl Authorizer {
 
     fn told(&self, question: &Question<'_>, judged: &Judged<'_>) {
         self.observers.recorder.verdict(judged);
-        if let (Some(trace), Some(traces)) = (question.trace, &self.observers.traces) {
+        if let Some(trace) = question.trace {
+            self.trace(trace, judged);
+        }
+    }
+
+    #[cold]
+    fn trace(&self, trace: &RequestTrace, judged: &Judged<'_>) {
+        if let Some(traces) = &self.observers.traces {
             traces.verdict(trace, judged);
         }
     }

@@ -139,7 +139,7 @@ impl Gateway {
         let limits = config.limits;
         let lasting = Lasting::of(&config);
         let files = config.files.clone();
-        let metrics = Metrics::new(&config.metrics_namespace);
+        let metrics = Metrics::new(&config.metrics_namespace, config.traces.is_some());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let recorder = Recorder::new(Arc::clone(&clock), config.recorder.capacity);
         let (traces, exporter) =

@@ -280,6 +280,8 @@ impl Shared {
         let observer = self.observer();
         let followed = Followed::begin(&*observer, self.cause().take());
         let result = source.fetch().await;
+        // Whoever wanted this one while it was under way is not the cause of the next.
+        self.cause().take();
         let now = self.clock.now();
         let took = now.mono.saturating_since(started.mono);
         if let Some(followed) = followed {

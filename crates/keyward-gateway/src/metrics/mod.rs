@@ -21,12 +21,12 @@ use keyward::event::{Event, Observer};
 use keyward::{FallbackCause, IssuerSettings, Reason, Verdict, Verifier};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::exemplar::{CounterWithExemplar, HistogramWithExemplars};
+use prometheus_client::metrics::exemplar::CounterWithExemplar;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use exemplar::Exemplar;
+use exemplar::{Duration, Exemplar};
 use introspection::IntrospectionMetrics;
 use issuers::IssuerMetrics;
 use keys::KeyMetrics;
@@ -43,7 +43,7 @@ pub(crate) struct Metrics {
     accepted: Counter,
     /// Per reason, in the order of [`Reason::ALL`]: verdicts, and tokens that were invalid.
     refused: Vec<(Counter, CounterWithExemplar<Exemplar>)>,
-    duration: HistogramWithExemplars<Exemplar>,
+    duration: Duration,
     public: Counter,
     unclear: Counter,
     connections: Gauge,
@@ -109,7 +109,8 @@ struct Version {
 const BUCKETS: [f64; 12] = [2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 1e-3, 1e-2, 0.1, 1.0, 5.0];
 
 impl Metrics {
-    pub(crate) fn new(namespace: &str) -> Self {
+    /// Those of a gateway with traces have exemplars.
+    pub(crate) fn new(namespace: &str, has_traces: bool) -> Self {
         let mut registry = Registry::default();
         let invalid: Family<ReasonLabel, CounterWithExemplar<Exemplar>> =
             catalogue::INVALID.register(&mut registry, Family::default());
@@ -146,7 +147,7 @@ impl Metrics {
         Self {
             accepted,
             refused,
-            duration: catalogue::DURATION.register(own, HistogramWithExemplars::new(BUCKETS.into_iter())),
+            duration: catalogue::DURATION.register(own, Duration::new(&BUCKETS, has_traces)),
             public: catalogue::PUBLIC_REQUESTS.register(own, Counter::default()),
             unclear: catalogue::UNCLEAR_REQUESTS.register(own, Counter::default()),
             connections: catalogue::CONNECTIONS.register(own, Gauge::default()),
@@ -167,23 +168,46 @@ impl Metrics {
         }
     }
 
+    /// A verdict, and the request that it was about where that is followed.
     pub(crate) fn verdict(&self, reason: Option<Reason>, seconds: f64, trace: Option<&RequestTrace>) {
-        let exemplar = trace.filter(|trace| trace.is_sampled()).map(Exemplar::of);
-        self.duration.observe(seconds, exemplar.clone(), None);
+        match trace {
+            None => self.untraced_verdict(reason, seconds),
+            Some(trace) => self.traced_verdict(reason, seconds, trace),
+        }
+    }
+
+    #[inline]
+    fn untraced_verdict(&self, reason: Option<Reason>, seconds: f64) {
+        self.duration.observe(seconds);
         match reason.map(|reason| self.refused.get(reason as usize)) {
             None => {
                 self.accepted.inc();
             }
             Some(Some((verdicts, invalid))) => {
                 verdicts.inc();
-                match exemplar {
-                    Some(exemplar) => drop(invalid.inc_by(1, Some(exemplar), None)),
-                    // By the other way, the exemplar that it has would be gone.
-                    None => drop(invalid.inner().fetch_add(1, Ordering::Relaxed)),
-                }
+                // By `inc_by`, the exemplar that it has would be gone.
+                invalid.inner().fetch_add(1, Ordering::Relaxed);
             }
             Some(None) => {}
         }
+    }
+
+    #[cold]
+    fn traced_verdict(&self, reason: Option<Reason>, seconds: f64, trace: &RequestTrace) {
+        let Some(exemplar) = trace.is_sampled().then(|| Exemplar::of(trace)) else {
+            return self.untraced_verdict(reason, seconds);
+        };
+        match reason.map(|reason| self.refused.get(reason as usize)) {
+            None => {
+                self.accepted.inc();
+            }
+            Some(Some((verdicts, invalid))) => {
+                verdicts.inc();
+                invalid.inc_by(1, Some(exemplar.clone()), None);
+            }
+            Some(None) => {}
+        }
+        self.duration.observe_example(seconds, exemplar);
     }
 
     pub(crate) fn span_counters(&self) -> SpanCounters {
@@ -333,7 +357,7 @@ mod tests {
 
     /// With a sample of each family: one without is left out of the text.
     fn encoded(namespace: &str) -> String {
-        let metrics = Metrics::new(namespace);
+        let metrics = Metrics::new(namespace, true);
         metrics.issuers.lock().unwrap().show_all();
         metrics.introspection.show_all();
         metrics.keys.show_all();

@@ -55,7 +55,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let clock: Arc<dyn Clock> = Arc::new(TokioClock(Instant::now()));
         let recorder = Recorder::new(Arc::clone(&clock), 64);
-        let observers = Arc::new(Observers { metrics: Metrics::new("keyward"), recorder, traces: None });
+        let observers =
+            Arc::new(Observers { metrics: Metrics::new("keyward", false), recorder, traces: None });
         let dumps = Arc::new(Dumps::new(Arc::clone(&observers), Some(folder.path().to_owned())));
         let watching = tokio::spawn(watch(Arc::clone(&observers), dumps));
         let outcome = Outcome::Refused(Reason::KeysUnavailable, None);

@@ -19,8 +19,9 @@ use keyward_gateway::config::DEFAULT_FILE;
 
 use crate::logs::Lines;
 use crate::provider::{Mood, Provider};
-use crate::support::{Folder, bearer, claims, config, expired_token, good_token, until, with};
-use crate::support::{KEY, sign};
+use crate::support::{
+    Folder, KEY, OTHER_KEY, bearer, claims, config, expired_token, good_token, key_set, sign, until, with,
+};
 
 /// The messages, and nothing of how they are filled.
 #[path = "../../src/traces/otlp.rs"]
@@ -255,6 +256,45 @@ async fn what_a_request_waits_for_is_part_of_its_trace() {
     for secret in ["planted", &token, &token[..20], "alice"] {
         assert!(!everything.contains(secret), "{secret}");
     }
+}
+
+#[tokio::test]
+async fn a_fetch_of_keys_is_caused_by_the_first_request_that_needs_it() {
+    let (folder, receiver, provider) = (Folder::new(), Receiver::start().await, Provider::start().await);
+    let keys = format!("jwks_uri = \"http://{}/keys\"", provider.address);
+    let text = config(&receiver.table("sampling_ratio = 0.0"));
+    let running = folder.start(&text.replace("jwks_file = \"keys.json\"", &keys)).await;
+    let first = receiver.spans("keyward.key_set_fetch", 1).await.remove(0);
+    assert!(first.parent_span_id.is_empty());
+    provider.state().keys = key_set(&[&KEY, &OTHER_KEY]);
+    let rotated = bearer(&sign(&OTHER_KEY, &claims()));
+    let got = running.ask("/", &[("authorization", &rotated), ("traceparent", SAMPLED)]).await;
+    assert_eq!(got.status, 200);
+    let verdict = receiver.spans("keyward.verdict", 1).await.remove(0);
+    let fetch = receiver.spans("keyward.key_set_fetch", 2).await.remove(1);
+    assert_eq!((hex(&fetch.trace_id), &fetch.parent_span_id), (TRACE.to_owned(), &verdict.span_id));
+    assert!(verdict.start_time_unix_nano <= fetch.start_time_unix_nano);
+}
+
+#[tokio::test]
+async fn a_token_of_our_own_is_obtained_for_nobodys_request() {
+    let (folder, receiver, provider) = (Folder::new(), Receiver::start().await, Provider::start().await);
+    folder.write_secret("client-secret", "planted-secret\n");
+    let credential = format!(
+        "[issuer.introspection.credential]\nmethod = \"bearer\"\ngrant = \"client_credentials\"\n\
+         token_endpoint = \"http://{}/token\"\nclient_id = \"gateway\"\nsecret_file = \"client-secret\"\n",
+        provider.address
+    );
+    provider.state().token_status = 500;
+    let table = receiver.table("");
+    let text = format!("strategy = \"introspection\"\n{}{credential}{table}", provider.endpoint(""));
+    let _running = folder.start_unready(&config(&text)).await;
+    until(async || !receiver.named("keyward.token_request").is_empty()).await;
+    let request = receiver.named("keyward.token_request").remove(0);
+    let status = request.status.as_ref().map(|status| status.code);
+    assert_eq!((request.parent_span_id.len(), status), (0, Some(2)));
+    let (path, told) = provider.state().traceparents[0].clone();
+    assert_eq!((path.as_str(), told), ("/token", None));
 }
 
 #[tokio::test]

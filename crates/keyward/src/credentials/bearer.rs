@@ -213,6 +213,8 @@ impl Shared {
                     let started = clock.mono();
                     let followed = Followed::begin(&*self.surroundings.observer, self.cause().take());
                     let result = self.obtain().await;
+                    // Whoever waited for this one is not the cause of the next.
+                    self.cause().take();
                     let took = clock.mono().saturating_since(started);
                     if let Some(followed) = followed {
                         let outcome = result.as_ref().map(|_| "obtained").map_err(TokenError::label);

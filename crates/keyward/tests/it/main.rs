@@ -35,6 +35,7 @@ mod snapshots;
 mod ssrf;
 mod support;
 mod tls;
+mod trace;
 mod unknown_kid;
 mod virtual_time;
 mod wrappers;
