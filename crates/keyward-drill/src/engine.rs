@@ -26,6 +26,9 @@ pub(crate) const VIRTUAL_WALL: i64 = 1_798_761_600;
 /// How long the gateway may take until it accepts the first token. Others' refresh their keys once a minute.
 const WARM_WITHIN: Duration = Duration::from_secs(90);
 
+/// How long it may take until it has told of the keys that it uses.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+
 /// Longer than any look.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
@@ -97,6 +100,22 @@ impl<S: Subject> Run<'_, S> {
                 supply.renew();
                 sleep(Duration::from_millis(50)).await;
             }
+        }
+        self.until_its_start_is_told().await
+    }
+
+    /// Waits until the gateway has told of its first keys, which it does after it has used them and kept them: what
+    /// it tells then is of no phase.
+    async fn until_its_start_is_told(&self) -> Result<(), RunError> {
+        let issuers = self.drill.provider.issuer.keys().filter(|name| self.drill.gateway.knows(name)).count();
+        let started = Instant::now();
+        while started.elapsed() < TOLD_WITHIN {
+            let Some(facts) = self.subject.facts().await? else { break };
+            let told = facts.events.get("jwks_refreshed").copied().unwrap_or(0);
+            if usize::try_from(told).is_ok_and(|told| told >= issuers) {
+                break;
+            }
+            sleep(Duration::from_millis(10)).await;
         }
         Ok(())
     }
