@@ -197,9 +197,9 @@ impl Serialize for Code {
     }
 }
 
-/// No finding has this code.
+/// No finding has this code, and no alert this name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{code:?} is no code of a finding; `keyward doctor explain` lists them all")]
+#[error("{code:?} is no code of a finding and no alert; `keyward doctor explain` lists them all")]
 pub struct UnknownCode {
     /// What was asked for.
     pub code: String,

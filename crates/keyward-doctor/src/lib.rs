@@ -4,6 +4,7 @@
 //! [`Diagnosis`](diagnosis::Diagnosis), and know nothing of how the facts were gathered: on this machine a moment ago, or on
 //! another one and carried here as a bundle.
 
+pub mod alert;
 pub mod bundle;
 pub mod code;
 pub mod diagnosis;

@@ -64,7 +64,7 @@ pub(crate) struct DoctorArgs {
 enum DoctorCommand {
     /// Print what is seen as a bundle, for --facts on another machine
     Collect(Box<collect::CollectArgs>),
-    /// What a finding means, and what mends it; without a code, all codes
+    /// What a finding or an alert means, and what mends it; without one, all of them
     Explain(explain::ExplainArgs),
 }
 

@@ -266,7 +266,7 @@ fn what_cannot_be_looked_at_is_2_and_says_why() {
 }
 
 #[test]
-fn a_code_is_explained_by_its_page_and_all_are_listed() {
+fn a_code_and_an_alert_are_explained_by_their_pages_and_all_are_listed() {
     let run = keyward(&["doctor", "explain", "kw1203"], "");
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert!(
@@ -276,6 +276,9 @@ fn a_code_is_explained_by_its_page_and_all_are_listed() {
     );
     assert!(!run.stdout.contains("<!--"), "{}", run.stdout);
     let list = keyward(&["doctor", "explain"], "");
-    assert_eq!(list.stdout.lines().count(), keyward_doctor::code::Code::ALL.len());
+    let alerts = keyward_doctor::alert::ALERTS.len();
+    assert_eq!(list.stdout.lines().count(), keyward_doctor::code::Code::ALL.len() + alerts);
+    let page = keyward(&["doctor", "explain", "keywardbreakeropen"], "");
+    assert!(page.code == 0 && page.stdout.starts_with("# KeywardBreakerOpen\n"), "{page:?}");
     assert!(list.stdout.contains("KW5101  The certificate around a key has expired\n"), "{}", list.stdout);
 }
