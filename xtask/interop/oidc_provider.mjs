@@ -42,6 +42,9 @@ let passive = [];
 let callback = serve(active);
 
 createServer((request, response) => {
+  if (request.url === '/token/introspection') {
+    console.log(`introspection with traceparent ${request.headers.traceparent}`);
+  }
   if (request.method === 'POST' && request.url === '/control/publish') {
     passive = generateKeys(algorithms);
     callback = serve([...active, ...passive]);

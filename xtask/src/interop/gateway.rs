@@ -89,6 +89,11 @@ impl Gateway {
         self.port
     }
 
+    /// Where operators ask it, on 127.0.0.1.
+    pub(crate) fn admin_port(&self) -> u16 {
+        self.admin_port
+    }
+
     /// The lines of its log with this `event`.
     pub(crate) fn events(&self, event: &str) -> Vec<Value> {
         let log = self.daemon.log();

