@@ -76,7 +76,7 @@ metrics! {
     EXPIRED_WRAPPER_VERDICTS = Namespace Counter "expired_wrapper_verdicts", None, [ISSUER, KID],
         "Those of key_verdicts that came while the X.509 certificate around the key was over, by issuer and kid";
     WRAPPER_EXPIRES_IN = Namespace Gauge "wrapper_certificate_expires_in_seconds", SECONDS, [ISSUER, KID],
-        "Time until the X.509 certificate around a key is over, negative once it is, by issuer and kid";
+        "Time until the X.509 certificate around a key is over, negative once it is, by issuer and kid; not there where the policy is ignore";
 
     INTROSPECTION_CALLS = Namespace Counter "introspection_calls", None, [ISSUER, INTROSPECTED],
         "Calls of introspection endpoints, by issuer and outcome: active, inactive, or why it could not tell";

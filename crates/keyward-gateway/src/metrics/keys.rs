@@ -51,7 +51,8 @@ impl KeyMetrics {
                 continue;
             };
             self.expired_wrapper.get_or_create(&label()).inc_by(key.expired_wrapper_verdicts);
-            if let Some(seconds) = wrapper.expires_in_seconds {
+            // Whoever ignores certificates is not told of their ends either, by events or by alerts on this.
+            if let Some(seconds) = wrapper.expires_in_seconds.filter(|_| status.wrapper_policy != "ignore") {
                 let first = expires_in.entry(label_of(key)).or_insert(seconds);
                 *first = seconds.min(*first);
             }
