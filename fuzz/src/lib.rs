@@ -17,6 +17,7 @@ mod introspection;
 mod jwk_set;
 mod key_file;
 mod token;
+mod trace_context;
 mod x509;
 
 pub use claims::claims;
@@ -25,6 +26,7 @@ pub use introspection::introspection;
 pub use jwk_set::jwk_set;
 pub use key_file::key_file;
 pub use token::token;
+pub use trace_context::trace_context;
 pub use x509::x509;
 
 /// A refusal holds no word of what was refused.

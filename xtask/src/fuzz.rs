@@ -9,7 +9,7 @@ const CARGO_FUZZ: &str = "0.13.2";
 /// `cargo xtask fuzz`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The target: token, jwk_set, key_file, introspection, dpop, x509 or claims.
+    /// The target: token, jwk_set, key_file, introspection, dpop, trace_context, x509 or claims.
     target: String,
     /// How long to look.
     #[arg(long, default_value_t = 60)]

@@ -147,12 +147,13 @@ impl Authorizer {
             |outcome| Judged { at: now, took, route: question.id.number(&question.live.routes), outcome };
         match verdict {
             Verdict::Accept(verified) => {
-                self.told(question, &judged(Outcome::Accepted(&verified)));
+                self.observers.recorder.verdict(&judged(Outcome::Accepted(&verified)));
                 let mut answer = pass(question.live, question.route, Some(&verified));
                 if question.live.dpop.is_some() && question.sent_by() == Scheme::Dpop {
                     wire::add_nonce(question.live.verifier.dpop_nonce().as_deref(), answer.headers_mut());
                 }
                 if let Some(trace) = question.trace {
+                    self.trace(trace, &judged(Outcome::Accepted(&verified)));
                     trace.hand_on(answer.headers_mut());
                 }
                 if let Some(cause) = verified.fallback() {
@@ -172,7 +173,10 @@ impl Authorizer {
                 if let Some(left_out) = line {
                     question.log_refusal(reason, kid.as_deref(), left_out);
                 }
-                self.told(question, &judged(Outcome::Refused(reason, kid.as_deref())));
+                self.observers.recorder.verdict(&judged(Outcome::Refused(reason, kid.as_deref())));
+                if let Some(trace) = question.trace {
+                    self.trace(trace, &judged(Outcome::Refused(reason, kid.as_deref())));
+                }
                 if self.observers.recorder.wants_kid(reason, now) {
                     question.read_kid(|kid| self.observers.recorder.unknown_kid(kid, now));
                 }
@@ -181,13 +185,7 @@ impl Authorizer {
         }
     }
 
-    fn told(&self, question: &Question<'_>, judged: &Judged<'_>) {
-        self.observers.recorder.verdict(judged);
-        if let Some(trace) = question.trace {
-            self.trace(trace, judged);
-        }
-    }
-
+    /// Off the way of requests that nobody follows.
     #[cold]
     fn trace(&self, trace: &RequestTrace, judged: &Judged<'_>) {
         if let Some(traces) = &self.observers.traces {

@@ -52,6 +52,11 @@ fn the_corpus_breaks_no_promise_of_tokens() {
 }
 
 #[test]
+fn the_corpus_breaks_no_promise_of_trace_contexts() {
+    replay("trace_context", keyward_fuzz::trace_context);
+}
+
+#[test]
 fn the_corpus_breaks_no_promise_of_certificates() {
     replay("x509", keyward_fuzz::x509);
 }

@@ -237,6 +237,7 @@ async fn a_refused_configuration_is_loud_and_names_its_place() {
         config("").replace("[gateway.limits]", "[gateway.limits]\nconnections = 5"),
         config("").replace("[gateway]", "[gateway]\nmetrics_namespace = \"other\""),
         config("[recorder]\ncapacity = 5"),
+        config("[traces]\nendpoint = \"http://127.0.0.1:4318\""),
     ] {
         let before = lines.of("config_needs_restart").len();
         folder.write("keyward.toml", &lasting);
@@ -245,6 +246,6 @@ async fn a_refused_configuration_is_loud_and_names_its_place() {
     }
     folder.write("keyward.toml", &config("[[route]]"));
     running.reloader.as_mut().unwrap().reload().unwrap();
-    assert_eq!(lines.of("config_needs_restart").len(), 5);
-    assert_eq!(lines.of("config_reloaded").len(), 6);
+    assert_eq!(lines.of("config_needs_restart").len(), 6);
+    assert_eq!(lines.of("config_reloaded").len(), 7);
 }
