@@ -35,9 +35,9 @@ Examples:
   keyward doctor --facts bundle.json
   keyward doctor explain KW1203
 
-It asks and changes nothing, and leaves alone whoever asks to be. What is wrong comes first, with the
-evidence and the commands that mend it; what was healthy is listed, so that nobody looks again.
-No token and no secret is in what it prints.
+It asks and changes nothing, and leaves alone whoever asks to be. What is wrong comes first,
+with the evidence and the commands that mend it; what was healthy is listed, so that nobody
+looks again. No token and no secret is in what it prints.
 
 Exit code 0: nothing is wrong. 1: something is. 2: it could not look."
 )]

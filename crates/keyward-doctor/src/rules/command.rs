@@ -9,14 +9,14 @@ use std::fmt;
 #[derive(Debug)]
 pub(super) struct Command {
     stages: Vec<Vec<String>>,
-    /// Whether the first of them is given nothing to read.
-    reads_nothing: bool,
+    /// The file that the first of them reads; none where it reads nothing, or what a person types.
+    reads: Option<&'static str>,
 }
 
 impl Command {
     /// One command.
     pub(super) fn new<T: Into<String>>(words: impl IntoIterator<Item = T>) -> Self {
-        Self { stages: vec![words.into_iter().map(Into::into).collect()], reads_nothing: false }
+        Self { stages: vec![words.into_iter().map(Into::into).collect()], reads: None }
     }
 
     /// Another one that reads what this one writes.
@@ -27,7 +27,12 @@ impl Command {
 
     /// It is given nothing to read, where it would wait for a person to type.
     pub(super) fn reading_nothing(self) -> Self {
-        Self { reads_nothing: true, ..self }
+        self.reading("/dev/null")
+    }
+
+    /// It reads this file.
+    pub(super) fn reading(self, file: &'static str) -> Self {
+        Self { reads: Some(file), ..self }
     }
 }
 
@@ -45,8 +50,8 @@ impl fmt::Display for Command {
             }
             let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
             f.write_str(&quoted.join(" "))?;
-            if stage == 0 && self.reads_nothing {
-                f.write_str(" </dev/null")?;
+            if let Some(file) = self.reads.filter(|_| stage == 0) {
+                write!(f, " <{file}")?;
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ mod credential;
 #[cfg(test)]
 mod fixture;
 mod fold;
+mod follows;
 mod found;
 mod gateway;
 mod handed_in;

@@ -32,14 +32,14 @@ pub(super) fn look(facts: &Facts, found: &mut Found) {
     }
 }
 
-/// Reads a token from standard input and says what each check finds.
+/// Reads a token from a file, since none is an argument, and says what each check finds.
 pub(super) fn inspect() -> Command {
-    Command::new(["keyward", "token", "inspect", "--config", "keyward.toml"])
+    Command::new(["keyward", "token", "inspect", "--config", "keyward.toml"]).reading("token")
 }
 
 /// Looks again, with one of the tokens.
 fn hand_in() -> Command {
-    Command::new(["keyward", "doctor", "--config", "keyward.toml", "--token", "-"])
+    Command::new(["keyward", "doctor", "--config", "keyward.toml", "--token", "-"]).reading("token")
 }
 
 /// What was counted, beside all else that was seen.
