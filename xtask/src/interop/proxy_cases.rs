@@ -44,12 +44,13 @@ pub(crate) struct ProxyBench<'a> {
 pub(crate) type ProxyCase = Case<ProxyBench<'static>>;
 
 /// In the order that they run in.
-pub(crate) const PROXY_CASES: [ProxyCase; 6] = [
+pub(crate) const PROXY_CASES: [ProxyCase; 7] = [
     ProxyCase { name: "allowed", target: "200 with the identity at the upstream", run: allowed },
     ProxyCase { name: "denied", target: "401 and 403, each with one challenge", run: denied },
     ProxyCase { name: "spoofed-identity", target: "never at the upstream", run: spoofed_identity },
     ProxyCase { name: "spoofed-route", target: "never passed", run: spoofed_route },
     ProxyCase { name: "several-tokens", target: "400 several_tokens", run: several_tokens },
+    ProxyCase { name: "traced", target: "the trace, with our span, and as it came", run: traced },
     ProxyCase { name: "undecided", target: "503 with Retry-After", run: undecided },
 ];
 
@@ -109,7 +110,11 @@ impl Bench for ProxyBench<'_> {
 
 fn configuration(issuer: &OidcProvider, down: &str) -> String {
     format!(
-        r#"[[issuer]]
+        r#"# Nobody is there: what is handed on does not hang on who receives it.
+[traces]
+endpoint = {down:?}
+
+[[issuer]]
 name = "main"
 issuer = {issuer:?}
 audiences = [{audience:?}]
@@ -216,6 +221,38 @@ fn several_tokens(bench: &ProxyBench<'_>) -> Result<Outcome, Error> {
     answers.outcome()
 }
 
+/// The service's spans are caused by the verdict's, or, where there is none, by the caller's.
+fn traced(bench: &ProxyBench<'_>) -> Result<Outcome, Error> {
+    const SENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const STATE: &str = "rojo=00f067aa0ba902b7";
+    let ask = |request: RequestBuilder| {
+        let headers = reached(request.header("traceparent", SENT).header("tracestate", STATE))?;
+        let of = |wanted: &str| {
+            let all = headers.iter().filter(|[name, _]| name.eq_ignore_ascii_case(wanted));
+            all.map(|[_, value]| value.clone()).collect::<Vec<_>>().join(" and ")
+        };
+        let (parent, state) = (of("traceparent"), of("tracestate"));
+        // Version and trace have 36 octets with their hyphens, and the span 16.
+        let (trace, span) = parent.split_at_checked(36).unwrap_or_default();
+        Ok(if parent == SENT && state == STATE {
+            "the trace as it came".to_owned()
+        } else if SENT.starts_with(trace)
+            && parent.len() == SENT.len()
+            && !SENT.ends_with(span)
+            && state == STATE
+        {
+            "the trace with our span".to_owned()
+        } else {
+            format!("traceparent {parent}, tracestate {state}")
+        })
+    };
+    let mut answers = Answers::default();
+    let verified = bench.get("/").bearer_auth(bench.backdrop.token()?);
+    answers.compare("with a verdict", ask(verified)?, "the trace with our span");
+    answers.compare("without one", ask(bench.get("/optional/"))?, "the trace as it came");
+    answers.outcome()
+}
+
 /// A token of an issuer that is down can be neither accepted nor refused.
 fn undecided(bench: &ProxyBench<'_>) -> Result<Outcome, Error> {
     let token = bench.backdrop.token()?.with_claim("iss", &bench.backdrop.down)?;
@@ -262,7 +299,7 @@ fn identity(request: RequestBuilder) -> Result<String, Error> {
     if status != 200 {
         return Ok(status_and_reason(&response));
     }
-    let headers: Vec<[String; 2]> = response.json().map_err(Error::http("read the upstream's answer"))?;
+    let headers = headers(response)?;
     let subjects: Vec<String> = headers
         .into_iter()
         .filter(|[name, value]| name.eq_ignore_ascii_case(IDENTITY) && !value.is_empty())
@@ -273,6 +310,15 @@ fn identity(request: RequestBuilder) -> Result<String, Error> {
     } else {
         Ok(format!("200, subject {}", subjects.join(" and ")))
     }
+}
+
+/// The headers that reached the upstream.
+fn reached(request: RequestBuilder) -> Result<Vec<[String; 2]>, Error> {
+    headers(send(request)?)
+}
+
+fn headers(response: Response) -> Result<Vec<[String; 2]>, Error> {
+    response.json().map_err(Error::http("read the upstream's answer"))
 }
 
 /// Asks for a path as it stands; an HTTP client would tidy it up first.
