@@ -64,8 +64,8 @@ impl Authorizer {
     pub(crate) async fn answer<B>(&self, request: Request<B>, connection: Connection) -> Answer {
         let correlation_id = self.correlation_ids.of(request.headers());
         let (asked, connection) = (Asked::of(&request), &connection);
-        let trace = self.observers.traces.as_ref().map(|traces| traces.begin(request.headers()));
-        let trace = trace.as_deref();
+        let followed = self.observers.traces.as_ref().map(|traces| traces.begin(request.headers()));
+        let trace = followed.as_deref();
         let mut answer = match self.decide(asked, connection, &correlation_id, trace) {
             Step::Answer(answer) => answer,
             Step::Wait(live, id, arrived) => {
@@ -79,6 +79,10 @@ impl Authorizer {
             }
         };
         answer.headers_mut().insert(correlation::HEADER, correlation_id);
+        // By itself it would cost a call, whether there is one or not.
+        if let Some(followed) = followed {
+            drop(followed);
+        }
         answer
     }
 
@@ -147,13 +151,14 @@ impl Authorizer {
             |outcome| Judged { at: now, took, route: question.id.number(&question.live.routes), outcome };
         match verdict {
             Verdict::Accept(verified) => {
-                self.observers.recorder.verdict(&judged(Outcome::Accepted(&verified)));
+                let judged = judged(Outcome::Accepted(&verified));
+                self.observers.recorder.verdict(&judged);
                 let mut answer = pass(question.live, question.route, Some(&verified));
                 if question.live.dpop.is_some() && question.sent_by() == Scheme::Dpop {
                     wire::add_nonce(question.live.verifier.dpop_nonce().as_deref(), answer.headers_mut());
                 }
                 if let Some(trace) = question.trace {
-                    self.trace(trace, &judged(Outcome::Accepted(&verified)));
+                    self.trace(trace, &judged);
                     trace.hand_on(answer.headers_mut());
                 }
                 if let Some(cause) = verified.fallback() {
@@ -173,9 +178,10 @@ impl Authorizer {
                 if let Some(left_out) = line {
                     question.log_refusal(reason, kid.as_deref(), left_out);
                 }
-                self.observers.recorder.verdict(&judged(Outcome::Refused(reason, kid.as_deref())));
+                let judged = judged(Outcome::Refused(reason, kid.as_deref()));
+                self.observers.recorder.verdict(&judged);
                 if let Some(trace) = question.trace {
-                    self.trace(trace, &judged(Outcome::Refused(reason, kid.as_deref())));
+                    self.trace(trace, &judged);
                 }
                 if self.observers.recorder.wants_kid(reason, now) {
                     question.read_kid(|kid| self.observers.recorder.unknown_kid(kid, now));
