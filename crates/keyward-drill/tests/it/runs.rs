@@ -1,5 +1,7 @@
 //! Drills that are run, in virtual time: those that have to pass, and those that have to fail.
 
+use std::collections::BTreeSet;
+
 use keyward_drill::progress::Silent;
 use keyward_drill::report::{About, DrillReport, Report, Result as DrillResult};
 use keyward_drill::{Drill, Mode, catalogue, junit};
@@ -26,9 +28,11 @@ fn fails(report: &DrillReport, about: About, says: &str) {
     assert!(found && report.result == DrillResult::Failed, "{report:#?}");
 }
 
+/// `cargo xtask drill` runs all variants, in a release build.
 #[test]
-fn every_drill_that_can_passes_in_virtual_time() {
-    for drill in catalogue::all().unwrap() {
+fn of_each_drill_that_can_one_variant_passes_in_virtual_time() {
+    let mut titles = BTreeSet::new();
+    for drill in catalogue::all().unwrap().into_iter().filter(|drill| titles.insert(drill.title.clone())) {
         let report = VIRTUAL.run(&drill, &Silent);
         let well = matches!(report.result, DrillResult::Passed | DrillResult::NotApplicable);
         let failures: Vec<_> = report.failures().collect();
