@@ -137,7 +137,7 @@ fn under(
     let left = "keyward_wrapper_certificate_expires_in_seconds{issuer=\"main\",kid=\"realm-key-v1\"}";
     // Whoever is not told of certificates has no metric of their ends.
     let shown = match gateway.metric(left) {
-        Ok(left) if (-28_800.0..=-28_500.0).contains(&left) => "7 h 55 min".to_owned(),
+        Ok(left) if (-28_800.0..=-28_490.0).contains(&left) => "7 h 55 min".to_owned(),
         Ok(left) => format!("{left} s left"),
         Err(_) if level.is_none() => "nobody tells".to_owned(),
         Err(error) => return Err(error),
