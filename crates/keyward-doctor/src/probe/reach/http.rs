@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use keyward::MonoTime;
+use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use url::{Position, Url};
@@ -145,31 +146,16 @@ fn basic(url: &Url) -> Option<Zeroizing<String>> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let decoded = |text: &str| Zeroizing::new(percent_decoded(text));
+    let decoded = |text: &str| {
+        // As long as it can become, so that nothing of it is left where it grew.
+        let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
+        decoded.extend(percent_decode_str(text));
+        decoded
+    };
     let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
     let pair = Zeroizing::new([&user[..], b":", &password].concat());
     let encoded = Zeroizing::new(base64_simd::STANDARD.encode_to_string(&pair[..]));
     Some(Zeroizing::new(format!("Basic {}", *encoded)))
-}
-
-/// `%41` is `A` (RFC 3986 §2.1); what is no such triple stays.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let digit = |octet: Option<&u8>| octet.and_then(|octet| char::from(*octet).to_digit(16));
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut octets = text.as_bytes();
-    while let [first, rest @ ..] = octets {
-        match (first, digit(rest.first()), digit(rest.get(1))) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                octets = rest.get(2..).unwrap_or_default();
-            }
-            _ => {
-                decoded.push(*first);
-                octets = rest;
-            }
-        }
-    }
-    decoded
 }
 
 #[cfg(test)]

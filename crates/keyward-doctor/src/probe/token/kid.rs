@@ -2,6 +2,7 @@
 
 use base64_simd::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use keyward_jose::{JwkSet, VerificationKey};
+use percent_encoding::percent_decode_str;
 
 use crate::facts::{GatewayIssuer, KidMatch};
 
@@ -57,7 +58,7 @@ pub fn spelling(kid: &str, published: &str) -> Option<&'static str> {
     if kid.eq_ignore_ascii_case(published) {
         return Some("case");
     }
-    if percent_decoded(kid) == percent_decoded(published) {
+    if percent_decode_str(kid).eq(percent_decode_str(published)) {
         return Some("percent-encoding");
     }
     let plain = |text: &str| text.trim_end_matches('=').replace('+', "-").replace('/', "_");
@@ -96,25 +97,6 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).filter(|_| *first == b'%') {
-            Some(octet) => {
-                decoded.push(octet);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                decoded.push(*first);
-                rest = after;
-            }
-        }
-    }
-    decoded
 }
 
 #[cfg(test)]

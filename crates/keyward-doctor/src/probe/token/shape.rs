@@ -8,20 +8,10 @@ use serde_json::Value;
 use crate::facts::{TokenFacts, TokenForm, TokenKind};
 use crate::probe::target::Target;
 
-/// Types that tokens have, by RFC 9068, 7519, 8725, 9449, 9701, OpenID Connect Back-Channel Logout and custom.
-const USUAL_TYPES: [&str; 9] = [
-    "at+jwt",
-    "JWT",
-    "JOSE",
-    "logout+jwt",
-    "dpop+jwt",
-    "secevent+jwt",
-    "token-introspection+jwt",
-    "client-authentication+jwt",
-    "oauth-authz-req+jwt",
-];
+/// Types that access tokens have, by RFC 9068, 7519 and custom.
+const USUAL_TYPES: [&str; 3] = ["at+jwt", "JWT", "JOSE"];
 
-/// Those that name what is no access token.
+/// Types that name what is no access token, by RFC 8725, 9449, 9701 and OpenID Connect Back-Channel Logout.
 const OTHER_TYPES: [&str; 6] = [
     "logout+jwt",
     "dpop+jwt",
@@ -88,8 +78,11 @@ pub(super) fn headed(facts: TokenFacts, jws: &Jws<'_>, target: &Target) -> Token
 fn known_type(header: &Header<'_>, target: &Target) -> Option<String> {
     header.typ()?;
     let configured = target.issuers.iter().flat_map(|issuer| &issuer.settings.policy.token_types);
-    let known =
-        USUAL_TYPES.into_iter().chain(configured.map(|name| &**name)).find(|name| header.is_type(name));
+    let known = USUAL_TYPES
+        .into_iter()
+        .chain(OTHER_TYPES)
+        .chain(configured.map(|name| &**name))
+        .find(|name| header.is_type(name));
     Some(known.unwrap_or("another").to_owned())
 }
 
