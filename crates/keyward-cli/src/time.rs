@@ -35,13 +35,7 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
 
 /// RFC 3339 in UTC, to the second; a number of seconds where the calendar does not reach.
 pub(crate) fn format_rfc3339(time: UnixTime) -> String {
-    match u64::try_from(time.0) {
-        Ok(seconds) if seconds < 253_402_300_800 => {
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            humantime::format_rfc3339_seconds(time).to_string()
-        }
-        _ => format!("{} s since 1970", time.0),
-    }
+    keyward_doctor::moment(time.0)
 }
 
 /// `time` as seen from `now`: `in 5m`, `3h 20m ago`, `now`.

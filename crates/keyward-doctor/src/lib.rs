@@ -13,4 +13,7 @@ pub mod probe;
 pub mod report;
 pub mod rules;
 
+mod moment;
 mod said;
+
+pub use moment::moment;

@@ -63,6 +63,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// A time as machines read it: RFC 3339 in UTC, to the second. What lies before 1970 is told as its beginning.
+pub fn rfc3339(time: UnixTime) -> String {
+    let since = Duration::from_secs(u64::try_from(time.0).unwrap_or(0));
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
 /// The wait from now until `deadline`.
 pub(crate) fn until(clock: &dyn Clock, deadline: MonoTime) -> Duration {
     deadline.saturating_since(clock.mono())

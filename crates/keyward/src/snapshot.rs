@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_lc_rs::digest;
 use keyward_jose::{JwkSet, JwkSetLimits};
@@ -11,6 +11,7 @@ use keyward_verify::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use crate::KeySource;
+use crate::clock::rfc3339;
 
 /// Where one issuer's set is kept.
 #[derive(Clone, Debug)]
@@ -95,7 +96,7 @@ impl Snapshot {
             format: FORMAT,
             issuer: self.issuer.to_string(),
             source: self.source.clone(),
-            fetched_at: format_time(fetched_at),
+            fetched_at: rfc3339(fetched_at),
             sha256: hex(jwk_set.as_bytes()),
             jwk_set,
         };
@@ -116,12 +117,6 @@ fn hex(octets: &[u8]) -> String {
         let _ = write!(text, "{octet:02x}");
         text
     })
-}
-
-/// RFC 3339 in UTC, to the second.
-pub(crate) fn format_time(time: UnixTime) -> String {
-    let since = Duration::from_secs(u64::try_from(time.0).unwrap_or(0));
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
 }
 
 fn parse_time(text: &str) -> Option<UnixTime> {

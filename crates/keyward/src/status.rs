@@ -5,10 +5,10 @@ use keyward_verify::strategy::Strategy;
 use keyward_verify::{IssuerPolicy, Now, UnixTime};
 use serde::Serialize;
 
+use crate::clock::rfc3339;
 use crate::introspection::IntrospectionStatus;
 use crate::keeper::Keeper;
 use crate::last_fetch::{ClockAhead, Known};
-use crate::snapshot::format_time;
 
 /// One issuer's keys, as they are now.
 #[derive(Debug, Serialize)]
@@ -135,7 +135,7 @@ impl IssuerStatus {
             state: if fetches { state.label() } else { "fixed" },
             usable: state.is_usable() || !published.fixed().is_empty(),
             source: set.map(|set| set.source().label()),
-            fetched_at: set.map(|set| format_time(set.fetch_started().wall)),
+            fetched_at: set.map(|set| rfc3339(set.fetch_started().wall)),
             age_seconds: set.map(|set| now.wall.saturating_since(set.fetch_started().wall).as_secs()),
             usable_for_seconds: set.map(|set| until(set.usable_until())),
             stale_limit_seconds: fetches.then(|| keeper.settings().key_set.stale_limit.as_secs()),
@@ -176,7 +176,7 @@ impl KeyStatus {
             algorithms: key.algorithms().iter().map(keyward_jose::Algorithm::name).collect(),
             bits: key.bits(),
             thumbprint: key.thumbprint().map(|thumbprint| thumbprint.to_string()),
-            first_seen: format_time(live.first_seen()),
+            first_seen: rfc3339(live.first_seen()),
             verdicts: verdicts.total,
             expired_wrapper_verdicts: verdicts.expired_wrapper,
             wrapper: live.wrapper().map(|wrapper| WrapperStatus::of(&wrapper, now)),
@@ -193,8 +193,8 @@ impl WrapperStatus {
             description: wrapper.trouble.as_ref().map(ToString::to_string),
             subject: certificate.map(|certificate| certificate.subject.to_string()),
             serial: certificate.map(|certificate| certificate.serial.to_string()),
-            not_before: certificate.map(|certificate| format_time(certificate.not_before)),
-            not_after: certificate.map(|certificate| format_time(certificate.not_after)),
+            not_before: certificate.map(|certificate| rfc3339(certificate.not_before)),
+            not_after: certificate.map(|certificate| rfc3339(certificate.not_after)),
             expires_in_seconds: wrapper.expires_at().map(|at| at.0.saturating_sub(now.0)),
         }
     }

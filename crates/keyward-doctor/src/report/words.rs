@@ -1,9 +1,10 @@
 //! What every form of the report says alike.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::diagnosis::{Certainty, Finding, Healthy, Who};
 use crate::facts::Facts;
+use crate::moment;
 
 impl Certainty {
     /// In a word.
@@ -69,7 +70,7 @@ pub(super) fn looked_at(facts: &Facts) -> String {
     }
     let matters = if matters.is_empty() { "nothing".to_owned() } else { matters.join(", ") };
     let took = Duration::from_millis(facts.took_ms).as_secs_f64();
-    format!("Looked at {matters} on {}, in {took:.1} s.", rfc3339(facts.gathered_at))
+    format!("Looked at {matters} on {}, in {took:.1} s.", moment(facts.gathered_at))
 }
 
 /// Scheme, host and port.
@@ -77,14 +78,4 @@ fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |scheme| scheme + 3);
     let end = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |slash| host + slash);
     url.get(..end).unwrap_or(url)
-}
-
-fn rfc3339(seconds: i64) -> String {
-    match u64::try_from(seconds) {
-        Ok(seconds) if seconds < 253_402_300_800 => {
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            humantime::format_rfc3339_seconds(time).to_string()
-        }
-        _ => format!("{seconds} s since 1970"),
-    }
 }

@@ -1,6 +1,6 @@
 //! Facts in words.
 
-use std::time::{Duration, SystemTime};
+pub(super) use crate::moment;
 
 /// So many characters of a text that a provider or a bundle chose.
 const LONGEST: usize = 600;
@@ -21,17 +21,6 @@ pub(super) fn lasting(seconds: f64) -> String {
         s if s < 7_200.0 => format!("{:.0} min", s / 60.0),
         s if s < 172_800.0 => format!("{:.0} h", s / 3_600.0),
         s => format!("{:.0} days", s / 86_400.0),
-    }
-}
-
-/// A time in RFC 3339, of seconds since 1970.
-pub(super) fn moment(seconds: i64) -> String {
-    match u64::try_from(seconds) {
-        Ok(seconds) if seconds < 253_402_300_800 => {
-            humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-                .to_string()
-        }
-        _ => format!("{seconds} s since 1970"),
     }
 }
 

@@ -1,8 +1,9 @@
 //! What is recorded, as `/debug/recorder` shows it and as it is written to a file.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use keyward::{FallbackCause, Now, Reason, UnixTime, Verdict};
+use keyward::clock::rfc3339;
+use keyward::{FallbackCause, Now, Reason, Verdict};
 use serde::Serialize;
 
 use super::counts::{Counted, LONGEST};
@@ -254,12 +255,6 @@ impl RecordedVerdict {
 
 /// The label of [`Verdict::Accept`], of which there is none here.
 const ACCEPT: &str = "accept";
-
-/// In UTC, to the second.
-pub(super) fn rfc3339(time: UnixTime) -> String {
-    let since = Duration::from_secs(u64::try_from(time.0).unwrap_or(0));
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
-}
 
 #[cfg(test)]
 mod tests {

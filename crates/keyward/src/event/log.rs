@@ -7,8 +7,8 @@ use keyward_verify::introspection::BreakerState;
 use keyward_verify::key_set::{PublishedKeys, WrapperCertificate, WrapperPolicy};
 
 use super::Event;
+use crate::clock::rfc3339;
 use crate::shared_replay::WhenDown;
-use crate::snapshot::format_time;
 
 /// Writes to the log what there is to verify with after a fetch: `jwks_cache`, or `cache_fallback` where the
 /// fetch was due and the keys are those of an earlier one.
@@ -331,7 +331,7 @@ struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn of(certificate: &'a WrapperCertificate) -> Self {
-        let not_after = format_time(certificate.not_after);
+        let not_after = rfc3339(certificate.not_after);
         Self { subject: &certificate.subject, serial: &certificate.serial, not_after }
     }
 }
