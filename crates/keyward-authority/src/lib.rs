@@ -1,0 +1,8 @@
+//! Issues tokens, and cannot lose sight of its own keys.
+//!
+//! Every change is an event, written in one transaction with the state that it makes ([`storage`]). What is kept is in
+//! [`entity`], a type a file; when keys come and go is decided in [`signing`], without a clock.
+
+pub mod entity;
+pub mod signing;
+pub mod storage;

@@ -1,0 +1,24 @@
+//! Where the authority keeps what it knows: a log of events and the state that they make, in SQLite or PostgreSQL.
+//!
+//! A command appends its events and changes the state in one transaction, which holds the log's head row from its start to
+//! its end: the order of commits is the order of positions, and there are no gaps. So whoever has followed the log up to its
+//! head has seen everything, and a miss that was read from the database is no stale one.
+
+mod address;
+mod change;
+mod command;
+mod error;
+mod follow;
+mod migration;
+mod read;
+mod rebuild;
+mod store;
+mod used;
+mod verify;
+
+pub use address::StoreAddress;
+pub use change::{Action, Actor, Change, Entity, Event, Kind, Position};
+pub use command::Command;
+pub use error::StoreError;
+pub use store::Store;
+pub use verify::Difference;
