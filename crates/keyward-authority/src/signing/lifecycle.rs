@@ -127,13 +127,24 @@ impl KeyRecord {
 pub fn plan(now: i64, keys: &[KeyRecord], settings: &LifecycleSettings) -> Plan {
     let mut plan = Plan::default();
     for algorithm in &settings.algorithms {
-        let of = |state| keys.iter().filter(move |key| key.algorithm == *algorithm && key.times.state() == state);
-        plan_algorithm(now, algorithm, of(KeyState::Active), of(KeyState::Published), keys, settings, &mut plan);
+        let of =
+            |state| keys.iter().filter(move |key| key.algorithm == *algorithm && key.times.state() == state);
+        plan_algorithm(
+            now,
+            algorithm,
+            of(KeyState::Active),
+            of(KeyState::Published),
+            keys,
+            settings,
+            &mut plan,
+        );
     }
     // Keys of an algorithm that is wanted no more sign no more; what they signed stays good.
     for key in keys.iter().filter(|key| !settings.algorithms.contains(&key.algorithm)) {
         match key.times.state() {
-            KeyState::Active | KeyState::Published => plan.steps.push(Step::MakePassive { kid: key.kid.clone() }),
+            KeyState::Active | KeyState::Published => {
+                plan.steps.push(Step::MakePassive { kid: key.kid.clone() })
+            }
             KeyState::Passive | KeyState::Retired => {}
         }
     }
@@ -206,5 +217,154 @@ fn ever_signed(keys: &[KeyRecord]) -> bool {
 impl Plan {
     fn wake(&mut self, at: i64) {
         self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn settings() -> LifecycleSettings {
+        LifecycleSettings {
+            algorithms: vec!["ES256".to_owned()],
+            publish_for: 100,
+            sign_for: 1000,
+            token_lifetime: 50,
+        }
+    }
+
+    /// The keys of a realm, and everything that must always hold of them.
+    #[derive(Default)]
+    struct Realm {
+        keys: Vec<KeyRecord>,
+        made: usize,
+        /// When each key last signed.
+        signed: std::collections::BTreeMap<String, i64>,
+    }
+
+    impl Realm {
+        fn turn(&mut self, now: i64, settings: &LifecycleSettings, wrapper: Option<i64>) -> Plan {
+            // A step may make another one due at once.
+            for _ in 0..10 {
+                let plan = plan(now, &self.keys, settings);
+                if plan.steps.is_empty() {
+                    return plan;
+                }
+                plan.steps.iter().for_each(|step| self.take(now, step, wrapper));
+            }
+            panic!("it never comes to rest: {:?}", self.keys);
+        }
+
+        fn take(&mut self, now: i64, step: &Step, wrapper: Option<i64>) {
+            let find =
+                |keys: &'_ mut Vec<KeyRecord>, kid: &str| keys.iter().position(|key| key.kid == kid).unwrap();
+            match step {
+                Step::Generate { algorithm } => {
+                    self.made += 1;
+                    let (kid, times) = (format!("key-{}", self.made), KeyTimes::published(now));
+                    let wrapper_not_after = wrapper.map(|lasts| now + lasts);
+                    self.keys.push(KeyRecord { kid, algorithm: algorithm.clone(), times, wrapper_not_after });
+                }
+                Step::Activate { kid } => {
+                    let place = find(&mut self.keys, kid);
+                    self.keys[place].times.active_since = Some(now);
+                }
+                Step::MakePassive { kid } => {
+                    let place = find(&mut self.keys, kid);
+                    self.keys[place].times.passive_since = Some(now);
+                }
+                Step::Retire { kid } => {
+                    let place = find(&mut self.keys, kid);
+                    self.keys[place].times.retired_at = Some(now);
+                }
+            }
+        }
+
+        fn in_state(&self, state: KeyState) -> Vec<&KeyRecord> {
+            self.keys.iter().filter(|key| key.times.state() == state).collect()
+        }
+
+        /// A token is signed, and everything that is still good can be verified.
+        fn check(&mut self, now: i64, settings: &LifecycleSettings) {
+            let active = self.in_state(KeyState::Active);
+            assert_eq!(active.len(), 1, "at {now}: {:?}", self.keys);
+            let kid = active[0].kid.clone();
+            self.signed.insert(kid, now);
+            for (kid, at) in &self.signed {
+                let key = self.keys.iter().find(|key| key.kid == *kid).unwrap();
+                let is_good = at + settings.token_lifetime > now;
+                assert!(
+                    !is_good || key.times.state() != KeyState::Retired,
+                    "{kid} signed at {at}, gone at {now}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_realms_first_key_signs_at_once_and_later_ones_only_when_everybody_knows_them() {
+        let (settings, mut realm) = (settings(), Realm::default());
+        assert_eq!(realm.turn(0, &settings, None).next, Some(900));
+        assert_eq!(realm.in_state(KeyState::Active).len(), 1);
+        realm.turn(900, &settings, None);
+        assert_eq!(realm.in_state(KeyState::Published).len(), 1);
+        realm.turn(999, &settings, None);
+        assert_eq!(realm.in_state(KeyState::Active)[0].kid, "key-1");
+        realm.turn(1000, &settings, None);
+        assert_eq!(realm.in_state(KeyState::Active)[0].kid, "key-2");
+        assert_eq!(realm.in_state(KeyState::Passive)[0].kid, "key-1");
+        assert_eq!(realm.turn(1049, &settings, None).next, Some(1050));
+        realm.turn(1050, &settings, None);
+        assert_eq!(realm.in_state(KeyState::Retired)[0].kid, "key-1");
+    }
+
+    #[test]
+    fn a_key_stops_signing_before_its_certificate_is_over() {
+        let (settings, mut realm) = (settings(), Realm::default());
+        realm.turn(0, &settings, Some(500));
+        realm.turn(350, &settings, Some(500));
+        assert_eq!(realm.in_state(KeyState::Published).len(), 1);
+        realm.turn(450, &settings, Some(500));
+        assert_eq!(realm.in_state(KeyState::Active)[0].kid, "key-2");
+    }
+
+    #[test]
+    fn a_second_algorithm_waits_until_its_key_is_known() {
+        let mut realm = Realm::default();
+        realm.turn(0, &settings(), None);
+        let both =
+            LifecycleSettings { algorithms: vec!["ES256".to_owned(), "RS256".to_owned()], ..settings() };
+        realm.turn(10, &both, None);
+        assert_eq!(realm.in_state(KeyState::Active).len(), 1);
+        realm.turn(110, &both, None);
+        assert_eq!(realm.in_state(KeyState::Active).len(), 2);
+        realm.turn(120, &settings(), None);
+        assert_eq!(realm.in_state(KeyState::Active)[0].algorithm, "ES256");
+    }
+
+    proptest! {
+        #[test]
+        fn whenever_it_is_asked_one_key_signs_and_what_is_good_can_be_verified(
+            pauses in prop::collection::vec(0_i64..400, 1..60),
+            publish_for in 1_i64..300,
+            sign_for in 1_i64..2000,
+            token_lifetime in 1_i64..300,
+        ) {
+            let algorithms = vec!["ES256".to_owned()];
+            let settings = LifecycleSettings { algorithms, publish_for, sign_for, token_lifetime };
+            let (mut realm, mut now) = (Realm::default(), 0);
+            for pause in pauses {
+                now += pause;
+                realm.turn(now, &settings, None);
+                realm.check(now, &settings);
+                for key in &realm.keys {
+                    let KeyTimes { published_at, active_since, .. } = key.times;
+                    let is_first = key.kid == "key-1";
+                    prop_assert!(is_first || active_since.is_none_or(|active| active >= published_at + publish_for));
+                }
+            }
+        }
     }
 }

@@ -17,8 +17,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const READERS: u32 = 8;
 
 /// What each connection to SQLite is told. A commit is on the disk when it returns (promise 9).
-const SQLITE_PRAGMAS: &str =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;";
+const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;";
 
 /// The log and the state. Clones are the same store.
 #[derive(Clone, Debug)]

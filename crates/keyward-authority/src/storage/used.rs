@@ -9,11 +9,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`]: then it is not known to be new, and must not be taken.
     pub async fn use_once(&self, what: &str, until_ms: i64) -> Result<bool, StoreError> {
-        let inserted = sqlx::query("INSERT INTO used (what, until_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(what)
-            .bind(until_ms)
-            .execute(&self.writer)
-            .await?;
+        let inserted =
+            sqlx::query("INSERT INTO used (what, until_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(what)
+                .bind(until_ms)
+                .execute(&self.writer)
+                .await?;
         Ok(inserted.rows_affected() == 1)
     }
 

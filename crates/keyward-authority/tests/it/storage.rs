@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use keyward_authority::storage::{Action, Actor, Change, Difference, Entity, Kind, Position, Store, StoreError};
+use keyward_authority::storage::{
+    Action, Actor, Change, Difference, Entity, Kind, Position, Store, StoreError,
+};
 
 const KEY: Kind = Kind("key");
 
