@@ -1,3 +1,5 @@
+-- {text} is the engine's type for text that is ordered by octets.
+
 -- One row: the position of the last event. Whoever changes anything holds it until its transaction ends, so that the order
 -- of commits is the order of positions, and no position is left out.
 CREATE TABLE log_head (
@@ -10,27 +12,27 @@ INSERT INTO log_head (one, position) VALUES (1, 0);
 CREATE TABLE event (
     position BIGINT PRIMARY KEY,
     at_ms BIGINT NOT NULL,
-    actor TEXT NOT NULL,
-    action TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    realm TEXT NOT NULL,
-    id TEXT NOT NULL,
-    body TEXT
+    actor {text} NOT NULL,
+    action {text} NOT NULL,
+    kind {text} NOT NULL,
+    realm {text} NOT NULL,
+    id {text} NOT NULL,
+    body {text}
 );
 
 -- What is, which is what the last event of each entity says.
 CREATE TABLE state (
-    kind TEXT NOT NULL,
-    realm TEXT NOT NULL,
-    id TEXT NOT NULL,
+    kind {text} NOT NULL,
+    realm {text} NOT NULL,
+    id {text} NOT NULL,
     position BIGINT NOT NULL,
-    body TEXT NOT NULL,
+    body {text} NOT NULL,
     PRIMARY KEY (kind, realm, id)
 );
 
 -- What may be used once, such as the jti of an assertion, until it would not be taken anyway.
 CREATE TABLE used (
-    what TEXT PRIMARY KEY,
+    what {text} PRIMARY KEY,
     until_ms BIGINT NOT NULL
 );
 CREATE INDEX used_until ON used (until_ms);

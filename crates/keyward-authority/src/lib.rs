@@ -6,3 +6,4 @@
 pub mod entity;
 pub mod signing;
 pub mod storage;
+pub mod view;

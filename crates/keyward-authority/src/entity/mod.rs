@@ -47,3 +47,23 @@ pub trait Kept: Serialize + DeserializeOwned {
 pub fn entity<K: Kept>(realm: &str, id: &str) -> Entity {
     Entity { kind: K::KIND, realm: realm.to_owned(), id: id.to_owned() }
 }
+
+/// Every kind that this version knows.
+const KINDS: &[Kind] = &[
+    Client::KIND,
+    ExternalSigner::KIND,
+    Identity::KIND,
+    Key::KIND,
+    Realm::KIND,
+    RefreshFamily::KIND,
+    ResourceServer::KIND,
+    RevokedToken::KIND,
+    Secret::KIND,
+    ServiceAccount::KIND,
+    SigningKey::KIND,
+];
+
+/// The kind that is labelled so in the database; none where this version does not know it.
+pub fn kind(label: &str) -> Option<Kind> {
+    KINDS.iter().copied().find(|kind| kind.0 == label)
+}

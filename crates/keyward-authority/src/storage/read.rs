@@ -33,7 +33,7 @@ impl Store {
         )
         .bind(kind.0)
         .bind(realm)
-        .bind(i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX))
+        .bind(i32::try_from(prefix.chars().count()).unwrap_or(i32::MAX))
         .bind(prefix)
         .bind(after)
         .bind(i64::from(limit))

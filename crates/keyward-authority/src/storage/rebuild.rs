@@ -1,9 +1,12 @@
 //! The state, made anew from the log while it serves.
 
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::store::Engine;
 use super::{Position, Store, StoreError};
+
+const SHADOW: &str = "CREATE TABLE state_shadow (kind {text} NOT NULL, realm {text} NOT NULL, id {text} NOT NULL, \
+     position BIGINT NOT NULL, body {text} NOT NULL, PRIMARY KEY (kind, realm, id))";
 
 const FILL: &str = "INSERT INTO state_shadow (kind, realm, id, position, body) \
      SELECT e.kind, e.realm, e.id, e.position, e.body FROM event e JOIN \
@@ -25,13 +28,9 @@ impl Store {
             .fetch_one(&mut *transaction)
             .await?
             .try_get(0)?;
-        for statement in [
-            "CREATE TABLE state_shadow (kind TEXT NOT NULL, realm TEXT NOT NULL, id TEXT NOT NULL, \
-             position BIGINT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, realm, id))",
-            FILL,
-            "DROP TABLE state",
-            "ALTER TABLE state_shadow RENAME TO state",
-        ] {
+        let shadow = AssertSqlSafe(SHADOW.replace("{text}", self.engine.text()));
+        sqlx::query(shadow).execute(&mut *transaction).await?;
+        for statement in [FILL, "DROP TABLE state", "ALTER TABLE state_shadow RENAME TO state"] {
             sqlx::query(statement).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;

@@ -37,6 +37,16 @@ pub(super) enum Engine {
     Sqlite,
 }
 
+impl Engine {
+    /// Its type for text that is ordered by octets, whatever language the server is set to.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Postgres => "TEXT COLLATE \"C\"",
+            Self::Sqlite => "TEXT",
+        }
+    }
+}
+
 impl Store {
     /// Opens a database, and makes or updates its tables.
     ///
@@ -48,7 +58,7 @@ impl Store {
             StoreAddress::Postgres(url) => Self::open_postgres(url.as_str()).await?,
             StoreAddress::Sqlite(path) => Self::open_sqlite(path).await?,
         };
-        migration::migrate(&store.writer).await?;
+        migration::migrate(&store.writer, store.engine).await?;
         Ok(store)
     }
 

@@ -1,12 +1,22 @@
-//! One suite for every engine: here SQLite, and PostgreSQL where `KEYWARD_TEST_POSTGRES` names one.
+//! The log and the state, on every engine.
 
 use std::sync::Arc;
 
+use crate::bench::{Bench, conformance};
 use keyward_authority::storage::{
-    Action, Actor, Change, Difference, Entity, Kind, Position, Store, StoreError,
+    Action, Actor, Change, Difference, Entity, Kind, Position, Store, StoreAddress, StoreError,
 };
 
 const KEY: Kind = Kind("key");
+
+conformance! {
+    state_and_event_are_one_and_what_was_dropped_never_was
+    many_writers_leave_no_gap_and_a_follower_skips_nothing
+    a_rebuild_makes_the_state_what_the_log_says_while_it_serves
+    what_may_be_used_once_is_used_once
+    a_list_goes_on_where_it_ended
+    what_the_log_does_not_say_is_found
+}
 
 fn entity(id: &str) -> Entity {
     Entity { kind: KEY, realm: "main".to_owned(), id: id.to_owned() }
@@ -32,15 +42,8 @@ async fn commit(store: &Store, changes: &[Change]) -> Position {
     command.commit().await.unwrap()
 }
 
-async fn sqlite(folder: &tempfile::TempDir) -> Store {
-    let address = format!("sqlite:{}", folder.path().join("authority.db").display()).parse().unwrap();
-    Store::open(&address).await.unwrap()
-}
-
-#[tokio::test]
-async fn state_and_event_are_one_and_what_was_dropped_never_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = sqlite(&folder).await;
+async fn state_and_event_are_one_and_what_was_dropped_never_was(bench: Bench) {
+    let store = bench.open().await;
     assert_eq!(commit(&store, &[put("a", "1"), put("b", "2")]).await, Position(2));
     let mut dropped = store.command(actor(), 8).await.unwrap();
     dropped.append(&put("a", "9")).await.unwrap();
@@ -54,10 +57,8 @@ async fn state_and_event_are_one_and_what_was_dropped_never_was() {
     assert_eq!((store.head().await.unwrap(), store.verify().await.unwrap()), (Position(4), vec![]));
 }
 
-#[tokio::test]
-async fn many_writers_leave_no_gap_and_a_follower_skips_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(sqlite(&folder).await);
+async fn many_writers_leave_no_gap_and_a_follower_skips_nothing(bench: Bench) {
+    let store = Arc::new(bench.open().await);
     let follower = tokio::spawn({
         let store = Arc::clone(&store);
         async move {
@@ -91,37 +92,88 @@ async fn many_writers_leave_no_gap_and_a_follower_skips_nothing() {
     assert_eq!(store.verify().await.unwrap(), vec![]);
 }
 
-#[tokio::test]
-async fn a_rebuild_makes_the_state_what_the_log_says() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = sqlite(&folder).await;
+async fn a_rebuild_makes_the_state_what_the_log_says_while_it_serves(bench: Bench) {
+    let store = Arc::new(bench.open().await);
     commit(&store, &[put("a", "1"), put("b", "2"), put("a", "3"), delete("b")]).await;
-    assert_eq!(store.rebuild().await.unwrap(), Position(4));
-    assert_eq!(store.read(&entity("a")).await.unwrap().as_deref(), Some("3"));
+    let reader = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move {
+            for _ in 0..200 {
+                assert_eq!(store.read(&entity("a")).await.unwrap().as_deref(), Some("3"));
+            }
+        }
+    });
+    for _ in 0..5 {
+        assert_eq!(store.rebuild().await.unwrap(), Position(4));
+    }
+    reader.await.unwrap();
     assert_eq!(store.verify().await.unwrap(), Vec::<Difference>::new());
     commit(&store, &[put("c", "4")]).await;
     assert_eq!(store.verify().await.unwrap(), vec![]);
 }
 
-#[tokio::test]
-async fn one_process_alone_has_a_file_and_finds_it_as_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = sqlite(&folder).await;
-    commit(&store, &[put("a", "1")]).await;
-    let address = format!("sqlite:{}", folder.path().join("authority.db").display()).parse().unwrap();
-    assert!(matches!(Store::open(&address).await, Err(StoreError::InUse { .. })));
-    store.close().await;
-    let again = Store::open(&address).await.unwrap();
-    assert_eq!(again.read(&entity("a")).await.unwrap().as_deref(), Some("1"));
-}
-
-#[tokio::test]
-async fn what_may_be_used_once_is_used_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = sqlite(&folder).await;
+async fn what_may_be_used_once_is_used_once(bench: Bench) {
+    let store = bench.open().await;
     assert!(store.use_once("jti", 100).await.unwrap());
     assert!(!store.use_once("jti", 200).await.unwrap());
     assert_eq!(store.forget_used(99).await.unwrap(), 0);
     assert_eq!(store.forget_used(100).await.unwrap(), 1);
     assert!(store.use_once("jti", 300).await.unwrap());
+}
+
+async fn a_list_goes_on_where_it_ended(bench: Bench) {
+    let store = bench.open().await;
+    let names = ["client/a/1", "client/a/2", "client/a/3", "client/ab/1", "client/B/1", "client/%/1"];
+    commit(&store, &names.map(|name| put(name, "{}"))).await;
+    let list = |prefix: &'static str, after: &'static str| {
+        let store = store.clone();
+        async move {
+            let listed = store.list(KEY, "main", prefix, after, 2).await.unwrap();
+            listed.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(list("client/a/", "").await, ["client/a/1", "client/a/2"]);
+    assert_eq!(list("client/a/", "client/a/2").await, ["client/a/3"]);
+    assert_eq!(list("client/%/", "").await, ["client/%/1"]);
+}
+
+async fn what_the_log_does_not_say_is_found(bench: Bench) {
+    let store = bench.open().await;
+    commit(&store, &[put("a", "1"), put("b", "2")]).await;
+    store.close().await;
+    sqlx::any::install_default_drivers();
+    let address = match &bench.address {
+        StoreAddress::Postgres(url) => url.to_string(),
+        StoreAddress::Sqlite(path) => format!("sqlite://{}", path.display()),
+    };
+    let pool = sqlx::AnyPool::connect(&address).await.unwrap();
+    for tampering in [
+        "UPDATE state SET body = '9' WHERE id = 'a'",
+        "INSERT INTO state (kind, realm, id, position, body) VALUES ('key', 'main', 'x', 1, '1')",
+        "DELETE FROM event WHERE position = 2",
+    ] {
+        sqlx::raw_sql(tampering).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let found: Vec<_> = bench.open().await.verify().await.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "the head is at 2, the last event at 1, and there are 1 events",
+            "key main a: not as its last event says",
+            "key main a: no event says so",
+            "key main b: no event says so",
+            "key main x: no event says so",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn one_process_alone_has_a_file_and_finds_it_as_it_was() {
+    let bench = Bench::sqlite();
+    let store = bench.open().await;
+    commit(&store, &[put("a", "1")]).await;
+    assert!(matches!(Store::open(&bench.address).await, Err(StoreError::InUse { .. })));
+    store.close().await;
+    assert_eq!(bench.open().await.read(&entity("a")).await.unwrap().as_deref(), Some("1"));
 }
