@@ -1,9 +1,13 @@
 //! Issues tokens, and cannot lose sight of its own keys.
 //!
 //! Every change is an event, written in one transaction with the state that it makes ([`storage`]). What is kept is in
-//! [`entity`], a type a file; when keys come and go is decided in [`signing`], without a clock.
+//! [`entity`], a type a file; when keys come and go is decided in [`signing`], without a clock. [`view`] is what a node knows of
+//! it, [`http`] what clients see, and [`cause`] why one gets nothing.
 
+pub mod authority;
+pub mod cause;
 pub mod entity;
+pub mod http;
 pub mod signing;
 pub mod storage;
 pub mod view;

@@ -1,0 +1,63 @@
+//! What every endpoint and every operation works with.
+
+use std::sync::Arc;
+
+use keyward::clock::Clock;
+use url::Url;
+
+use crate::cause::Cause;
+use crate::entity::Realm;
+use crate::view::{View, ViewError};
+
+/// The authority of one node. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    view: View,
+    clock: Arc<dyn Clock>,
+    /// `https://host`, without a slash at its end.
+    origin: String,
+}
+
+impl Authority {
+    /// An authority that clients know as `origin`, of which only scheme, host and port count.
+    pub fn new(view: View, clock: Arc<dyn Clock>, origin: &Url) -> Self {
+        let origin = origin.origin().ascii_serialization();
+        Self { inner: Arc::new(Inner { view, clock, origin }) }
+    }
+
+    /// What this node knows.
+    pub fn view(&self) -> &View {
+        &self.inner.view
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// The issuer identifier of a realm (RFC 8414 §2).
+    pub fn issuer(&self, realm: &str) -> String {
+        format!("{}/realms/{realm}", self.inner.origin)
+    }
+
+    /// The realm of this name, where there is one and it answers.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn realm(&self, name: &str) -> Result<Option<Arc<Realm>>, ViewError> {
+        Ok(self.view().find::<Realm>(name, name).await?.filter(|realm| realm.enabled))
+    }
+}
+
+impl From<ViewError> for Cause {
+    /// What cannot be known is never said to be not there. Why is logged where it happened.
+    fn from(error: ViewError) -> Self {
+        tracing::warn!(event = "storage_unavailable", "a request cannot be decided: {error}");
+        Self::Unavailable
+    }
+}
