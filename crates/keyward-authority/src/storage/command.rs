@@ -11,7 +11,7 @@ pub(super) const CHANNEL: &str = "keyward_log";
 /// A transaction that nobody else's overlaps: what is read in it is how things are until it ends. Dropped, it did nothing.
 #[derive(Debug)]
 pub struct Command {
-    transaction: Transaction<'static, Any>,
+    pub(super) transaction: Transaction<'static, Any>,
     engine: Engine,
     actor: Actor,
     at_ms: i64,

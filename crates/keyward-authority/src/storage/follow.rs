@@ -24,7 +24,7 @@ impl Store {
     }
 }
 
-fn event(row: &AnyRow) -> Result<Event, StoreError> {
+pub(super) fn event(row: &AnyRow) -> Result<Event, StoreError> {
     Ok(Event {
         position: Position(row.try_get(0)?),
         at_ms: row.try_get(1)?,

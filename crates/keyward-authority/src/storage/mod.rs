@@ -5,6 +5,7 @@
 //! head has seen everything, and a miss that was read from the database is no stale one.
 
 mod address;
+mod at;
 mod change;
 mod command;
 mod error;
@@ -17,6 +18,7 @@ mod used;
 mod verify;
 
 pub use address::StoreAddress;
+pub use at::Versioned;
 pub use change::{Action, Actor, Change, Entity, Event, Kind, Position};
 pub use command::Command;
 pub use error::StoreError;
