@@ -8,6 +8,7 @@ pub mod authority;
 pub mod cause;
 pub mod entity;
 pub mod http;
+pub mod observer;
 pub mod signing;
 pub mod storage;
 pub mod view;

@@ -35,4 +35,13 @@ pub struct Peer {
     pub address: IpAddr,
     /// The certificate, in DER, that it proved to have the key of, in this connection or to a trusted proxy.
     pub certificate: Option<Arc<[u8]>>,
+    /// Whether that certificate leads to an anchor for clients. Where it does not, all that is known is that they have its key.
+    pub is_trusted: bool,
+}
+
+impl Peer {
+    /// Somebody without a certificate.
+    pub const fn plain(address: IpAddr) -> Self {
+        Self { address, certificate: None, is_trusted: false }
+    }
 }
