@@ -1,12 +1,13 @@
 //! Who may ask for tokens.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Kept;
 use crate::storage::Kind;
 
 /// Who may ask for tokens (RFC 6749 §2). Its secrets and keys are kept beside it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     /// `client_id`.
@@ -31,6 +32,10 @@ pub struct Client {
     /// Whether its tokens are bound to a key by DPoP in any case (RFC 9449 §5.2).
     #[serde(default)]
     pub requires_dpop: bool,
+    /// Whether its tokens are bound to the certificate of its connection in any case, as they are where it authenticates
+    /// itself by it (RFC 8705 §3.4).
+    #[serde(default)]
+    pub requires_certificate: bool,
     /// Whose certificate is its own, for `tls_client_auth` (RFC 8705 §2.1.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_subject: Option<TlsSubject>,
@@ -40,7 +45,7 @@ pub struct Client {
 }
 
 /// Whether a client can keep a secret (RFC 6749 §2.1).
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientKind {
     /// It can.
@@ -50,7 +55,7 @@ pub enum ClientKind {
 }
 
 /// How a client authenticates itself, by the registered names (RFC 7591 §2, RFC 8705 §2).
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuthMethod {
     /// Its secret, in `Authorization: Basic`.
@@ -68,7 +73,7 @@ pub enum ClientAuthMethod {
 }
 
 /// What a client asks by.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
 pub enum GrantType {
     /// RFC 6749 §4.4.
     #[serde(rename = "client_credentials")]
@@ -85,7 +90,7 @@ pub enum GrantType {
 }
 
 /// Whose certificate is a client's (RFC 8705 §2.1.2): one of these.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsSubject {
     /// `tls_client_auth_san_dns`.
@@ -93,6 +98,7 @@ pub enum TlsSubject {
     /// `tls_client_auth_san_email`.
     Email(String),
     /// `tls_client_auth_san_ip`.
+    #[schema(value_type = String)]
     Ip(std::net::IpAddr),
     /// `tls_client_auth_subject_dn` (RFC 4514).
     SubjectDn(String),

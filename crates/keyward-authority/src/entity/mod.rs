@@ -11,6 +11,7 @@ mod revoked_token;
 mod secret;
 mod service_account;
 mod signing_key;
+mod subject;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,6 +29,7 @@ pub use revoked_token::RevokedToken;
 pub use secret::Secret;
 pub use service_account::ServiceAccount;
 pub use signing_key::{SealedKey, SigningKey};
+pub use subject::{Subject, SubjectType};
 
 /// Something that is kept. What is in it is written as JSON, and read by every later version.
 pub trait Kept: Serialize + DeserializeOwned {
@@ -61,6 +63,7 @@ const KINDS: &[Kind] = &[
     Secret::KIND,
     ServiceAccount::KIND,
     SigningKey::KIND,
+    Subject::KIND,
 ];
 
 /// The kind that is labelled so in the database; none where this version does not know it.

@@ -9,8 +9,10 @@ use super::StoreError;
 use super::store::Engine;
 
 /// In their order. One that was ever released is never changed; there is no way back.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "log and state", include_str!("../../migrations/0001-log-and-state.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "log and state", include_str!("../../migrations/0001-log-and-state.sql")),
+    (2, "opaque tokens", include_str!("../../migrations/0002-opaque-tokens.sql")),
+];
 
 /// Brings the tables up to date. Of two nodes that do so at once, one waits for the other.
 pub(super) async fn migrate(pool: &AnyPool, engine: Engine) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ mod migration;
 mod read;
 mod rebuild;
 mod store;
+mod token;
 mod used;
 mod verify;
 
