@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::cause::Cause;
 use crate::entity::Realm;
+use crate::signing::{KeyRings, KeyStore};
 use crate::view::{View, ViewError};
 
 /// The authority of one node. Clones are the same.
@@ -21,13 +22,15 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// `https://host`, without a slash at its end.
     origin: String,
+    key_rings: KeyRings,
 }
 
 impl Authority {
-    /// An authority that clients know as `origin`, of which only scheme, host and port count.
-    pub fn new(view: View, clock: Arc<dyn Clock>, origin: &Url) -> Self {
-        let origin = origin.origin().ascii_serialization();
-        Self { inner: Arc::new(Inner { view, clock, origin }) }
+    /// An authority that clients know as `origin`, of which only scheme, host and port count, and whose private keys are in
+    /// `keys`.
+    pub fn new(view: View, clock: Arc<dyn Clock>, origin: &Url, keys: Arc<dyn KeyStore>) -> Self {
+        let (origin, key_rings) = (origin.origin().ascii_serialization(), KeyRings::new(keys));
+        Self { inner: Arc::new(Inner { view, clock, origin, key_rings }) }
     }
 
     /// What this node knows.
@@ -38,6 +41,15 @@ impl Authority {
     /// What time it is.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
+    }
+
+    /// Where the private keys of its realms are.
+    pub fn key_store(&self) -> &Arc<dyn KeyStore> {
+        self.inner.key_rings.store()
+    }
+
+    pub(crate) fn key_rings(&self) -> &KeyRings {
+        &self.inner.key_rings
     }
 
     /// The issuer identifier of a realm (RFC 8414 §2).

@@ -18,6 +18,9 @@ pub struct SigningKey {
     pub jwk: serde_json::Value,
     /// When it was published, began to sign, ended to sign and was withdrawn.
     pub times: KeyTimes,
+    /// When the X.509 certificate around it is over (RFC 7517 §4.7), in seconds since 1970; none where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrapper_not_after: Option<i64>,
     /// Its private half.
     pub private: SealedKey,
 }

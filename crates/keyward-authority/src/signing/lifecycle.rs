@@ -22,6 +22,12 @@ pub struct KeyTimes {
     /// Since when it is not published any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_at: Option<i64>,
+    /// From when another is to sign in its place, though the settings would let it sign on: somebody asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace_at: Option<i64>,
+    /// How long the longest token was good that it may have signed: what was signed before a setting changed stays good.
+    #[serde(default)]
+    pub longest_token: i64,
 }
 
 /// What a key is used for.
@@ -59,7 +65,7 @@ pub struct LifecycleSettings {
     pub publish_for: i64,
     /// How long it signs.
     pub sign_for: i64,
-    /// How long the longest token is good, with what verifiers' clocks may differ by.
+    /// How long the longest token is good, with what clocks may differ by.
     pub token_lifetime: i64,
 }
 
@@ -75,6 +81,11 @@ pub enum Step {
     Generate {
         /// Which algorithm.
         algorithm: String,
+    },
+    /// It signs longer tokens than it did, from now on.
+    Lengthen {
+        /// Which.
+        kid: String,
     },
     /// It does not sign any more.
     MakePassive {
@@ -100,7 +111,14 @@ pub struct Plan {
 impl KeyTimes {
     /// Published now.
     pub const fn published(now: i64) -> Self {
-        Self { published_at: now, active_since: None, passive_since: None, retired_at: None }
+        Self {
+            published_at: now,
+            active_since: None,
+            passive_since: None,
+            retired_at: None,
+            replace_at: None,
+            longest_token: 0,
+        }
     }
 
     /// What the key is used for.
@@ -115,11 +133,19 @@ impl KeyTimes {
 }
 
 impl KeyRecord {
+    /// When nothing that it signed is good any more, in seconds since 1970; none where it signs, or still may.
+    pub fn good_until(&self, settings: &LifecycleSettings) -> Option<i64> {
+        let longest = self.times.longest_token.max(settings.token_lifetime);
+        // What never signed has nothing that would have to stay good.
+        let signed = if self.times.active_since.is_some() { longest } else { 0 };
+        Some(self.times.passive_since?.saturating_add(signed))
+    }
+
     /// Until when it may sign tokens that are good for `lifetime`, in seconds since 1970.
     fn signs_until(&self, settings: &LifecycleSettings) -> Option<i64> {
         let rotation = self.times.active_since?.saturating_add(settings.sign_for);
         let wrapper = self.wrapper_not_after.map(|end| end.saturating_sub(settings.token_lifetime));
-        Some(wrapper.map_or(rotation, |end| end.min(rotation)))
+        [wrapper, self.times.replace_at, Some(rotation)].into_iter().flatten().min()
     }
 }
 
@@ -139,24 +165,33 @@ pub fn plan(now: i64, keys: &[KeyRecord], settings: &LifecycleSettings) -> Plan 
             &mut plan,
         );
     }
-    // Keys of an algorithm that is wanted no more sign no more; what they signed stays good.
-    for key in keys.iter().filter(|key| !settings.algorithms.contains(&key.algorithm)) {
-        match key.times.state() {
-            KeyState::Active | KeyState::Published => {
-                plan.steps.push(Step::MakePassive { kid: key.kid.clone() })
+    plan_unwanted(keys, settings, &mut plan);
+    for key in keys {
+        match (key.times.state(), key.good_until(settings)) {
+            (KeyState::Active, _) if key.times.longest_token < settings.token_lifetime => {
+                plan.steps.push(Step::Lengthen { kid: key.kid.clone() });
             }
-            KeyState::Passive | KeyState::Retired => {}
-        }
-    }
-    for key in keys.iter().filter(|key| key.times.state() == KeyState::Passive) {
-        let over = key.times.passive_since.unwrap_or(now).saturating_add(settings.token_lifetime);
-        if over <= now {
-            plan.steps.push(Step::Retire { kid: key.kid.clone() });
-        } else {
-            plan.wake(over);
+            (KeyState::Passive, Some(over)) if over <= now => {
+                plan.steps.push(Step::Retire { kid: key.kid.clone() });
+            }
+            (KeyState::Passive, Some(over)) => plan.wake(over),
+            _ => {}
         }
     }
     plan
+}
+
+/// Keys of an algorithm that is wanted no more sign no more, once one does that is wanted; what they signed stays good.
+fn plan_unwanted(keys: &[KeyRecord], settings: &LifecycleSettings, plan: &mut Plan) {
+    let is_wanted = |key: &&KeyRecord| settings.algorithms.contains(&key.algorithm);
+    let somebody_signs = keys.iter().filter(is_wanted).any(|key| key.times.state() == KeyState::Active);
+    for key in keys.iter().filter(|key| !is_wanted(key)) {
+        match key.times.state() {
+            KeyState::Active if somebody_signs => plan.steps.push(Step::MakePassive { kid: key.kid.clone() }),
+            KeyState::Published => plan.steps.push(Step::MakePassive { kid: key.kid.clone() }),
+            KeyState::Active | KeyState::Passive | KeyState::Retired => {}
+        }
+    }
 }
 
 fn plan_algorithm<'a>(
@@ -252,12 +287,12 @@ mod tests {
                 if plan.steps.is_empty() {
                     return plan;
                 }
-                plan.steps.iter().for_each(|step| self.take(now, step, wrapper));
+                plan.steps.iter().for_each(|step| self.take(now, step, settings, wrapper));
             }
             panic!("it never comes to rest: {:?}", self.keys);
         }
 
-        fn take(&mut self, now: i64, step: &Step, wrapper: Option<i64>) {
+        fn take(&mut self, now: i64, step: &Step, settings: &LifecycleSettings, wrapper: Option<i64>) {
             let find =
                 |keys: &'_ mut Vec<KeyRecord>, kid: &str| keys.iter().position(|key| key.kid == kid).unwrap();
             match step {
@@ -270,6 +305,10 @@ mod tests {
                 Step::Activate { kid } => {
                     let place = find(&mut self.keys, kid);
                     self.keys[place].times.active_since = Some(now);
+                }
+                Step::Lengthen { kid } => {
+                    let place = find(&mut self.keys, kid);
+                    self.keys[place].times.longest_token = settings.token_lifetime;
                 }
                 Step::MakePassive { kid } => {
                     let place = find(&mut self.keys, kid);
@@ -342,6 +381,42 @@ mod tests {
         assert_eq!(realm.in_state(KeyState::Active).len(), 2);
         realm.turn(120, &settings(), None);
         assert_eq!(realm.in_state(KeyState::Active)[0].algorithm, "ES256");
+        assert_eq!(realm.in_state(KeyState::Active).len(), 1);
+    }
+
+    #[test]
+    fn an_algorithm_takes_anothers_place_once_its_key_is_known() {
+        let mut realm = Realm::default();
+        realm.turn(0, &settings(), None);
+        let other = LifecycleSettings { algorithms: vec!["RS256".to_owned()], ..settings() };
+        for (now, signs) in [(10, "ES256"), (109, "ES256"), (110, "RS256")] {
+            realm.turn(now, &other, None);
+            let active = realm.in_state(KeyState::Active);
+            assert_eq!((active.len(), active[0].algorithm.as_str()), (1, signs), "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_to_be_replaced_signs_until_its_successor_is_known() {
+        let (settings, mut realm) = (settings(), Realm::default());
+        realm.turn(0, &settings, None);
+        realm.keys[0].times.replace_at = Some(10);
+        assert_eq!(realm.turn(10, &settings, None).next, Some(110));
+        assert_eq!(realm.in_state(KeyState::Active)[0].kid, "key-1");
+        realm.turn(110, &settings, None);
+        assert_eq!(realm.in_state(KeyState::Active)[0].kid, "key-2");
+    }
+
+    #[test]
+    fn tokens_that_were_longer_once_stay_good() {
+        let (settings, mut realm) = (settings(), Realm::default());
+        realm.turn(0, &LifecycleSettings { token_lifetime: 500, ..settings.clone() }, None);
+        realm.turn(999, &settings, None);
+        realm.turn(1099, &settings, None);
+        assert_eq!(realm.in_state(KeyState::Passive)[0].kid, "key-1");
+        assert_eq!(realm.turn(1500, &settings, None).next, Some(1599));
+        realm.turn(1599, &settings, None);
+        assert_eq!(realm.in_state(KeyState::Retired)[0].kid, "key-1");
     }
 
     proptest! {

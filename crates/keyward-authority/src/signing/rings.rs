@@ -1,0 +1,48 @@
+//! Every realm's keys.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::SigningError;
+use super::ring::{KeyRing, PrivateKey, RingKeys};
+use super::store::KeyStore;
+use crate::authority::Authority;
+use crate::entity::SigningKey;
+
+/// The keys of every realm that somebody asked for, with the private ones that were opened.
+#[derive(Debug)]
+pub(crate) struct KeyRings {
+    store: Arc<dyn KeyStore>,
+    /// What signs or is going to, by realm: a change of one key does not close the others.
+    opened: Mutex<HashMap<String, Vec<Arc<PrivateKey>>>>,
+}
+
+impl KeyRings {
+    pub(crate) fn new(store: Arc<dyn KeyStore>) -> Self {
+        Self { store, opened: Mutex::default() }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn KeyStore> {
+        &self.store
+    }
+
+    pub(super) async fn ring(&self, authority: &Authority, realm: &str) -> Result<KeyRing, SigningError> {
+        let settings = authority.realm(realm).await?.ok_or(SigningError::NoActiveKey)?;
+        let make = |keys| self.make(realm, keys);
+        let keys = authority.view().made_of::<SigningKey, RingKeys>(realm, "", make).await?;
+        KeyRing::new(keys, settings)
+    }
+
+    fn make(&self, realm: &str, keys: Vec<SigningKey>) -> RingKeys {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = opened.remove(realm).unwrap_or_default();
+        let known = |kid: &str| before.iter().find(|key| key.kid() == kid).cloned();
+        let made = RingKeys::new(Arc::clone(&self.store), realm, keys, known);
+        // What signs no more is let go of, and wiped.
+        let signing: Vec<_> = made.signing().cloned().collect();
+        if !signing.is_empty() {
+            opened.insert(realm.to_owned(), signing);
+        }
+        made
+    }
+}
