@@ -6,6 +6,7 @@ use keyward::clock::Clock;
 use url::Url;
 
 use crate::cause::Cause;
+use crate::client_auth::ClientAuth;
 use crate::entity::Realm;
 use crate::signing::{KeyRings, KeyStore};
 use crate::view::{View, ViewError};
@@ -20,6 +21,7 @@ pub struct Authority {
 struct Inner {
     view: View,
     clock: Arc<dyn Clock>,
+    client_auth: ClientAuth,
     /// `https://host`, without a slash at its end.
     origin: String,
     key_rings: KeyRings,
@@ -30,7 +32,8 @@ impl Authority {
     /// `keys`.
     pub fn new(view: View, clock: Arc<dyn Clock>, origin: &Url, keys: Arc<dyn KeyStore>) -> Self {
         let (origin, key_rings) = (origin.origin().ascii_serialization(), KeyRings::new(keys));
-        Self { inner: Arc::new(Inner { view, clock, origin, key_rings }) }
+        let client_auth = ClientAuth::new(Arc::clone(&clock));
+        Self { inner: Arc::new(Inner { view, clock, client_auth, origin, key_rings }) }
     }
 
     /// What this node knows.
@@ -50,6 +53,11 @@ impl Authority {
 
     pub(crate) fn key_rings(&self) -> &KeyRings {
         &self.inner.key_rings
+    }
+
+    /// What the authentication of clients keeps in mind.
+    pub fn client_auth(&self) -> &ClientAuth {
+        &self.inner.client_auth
     }
 
     /// The issuer identifier of a realm (RFC 8414 §2).

@@ -136,15 +136,21 @@ causes! {
     AssertionMalformed = "assertion_malformed", InvalidClient, InvalidGrant,
         "the assertion must be a signed JWT with iss, sub, aud, exp and jti";
     AssertionNotYetValid = "assertion_not_yet_valid", InvalidClient, InvalidGrant, "the assertion is not valid yet";
+    AssertionOfAnotherType = "assertion_of_another_type", InvalidClient, InvalidGrant,
+        "the assertion's typ is not one for this; leave it out or write JWT";
     AssertionReplayed = "assertion_replayed", InvalidClient, InvalidGrant, "the assertion was used before";
     AssertionSignatureWrong = "assertion_signature_wrong", InvalidClient, InvalidGrant,
         "the assertion's key is not accepted";
+    AssertionTypeUnsupported = "assertion_type_unsupported", InvalidClient, InvalidClient,
+        "client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
     AssertionWithoutKid = "assertion_without_kid", InvalidClient, InvalidGrant,
         "the assertion's header must have a kid";
     AudienceNotAllowed = "audience_not_allowed", InvalidTarget, InvalidTarget,
         "tokens for this resource are not issued to this client";
     AudienceUnclear = "audience_unclear", InvalidTarget, InvalidTarget,
         "say by resource which resource server the token is for";
+    AuthenticationMalformed = "authentication_malformed", InvalidClient, InvalidClient,
+        "the Authorization header must be Basic with the encoded client_id and secret";
     AuthenticationMethodNotAllowed = "authentication_method_not_allowed", InvalidClient, InvalidClient,
         "client authentication failed";
     AuthenticationMissing = "authentication_missing", InvalidClient, InvalidClient, "client authentication is missing";
@@ -154,8 +160,11 @@ causes! {
     BearerScopeMissing = "bearer_scope_missing", InsufficientScope, InsufficientScope,
         "the bearer token lacks the scope for this";
     BodyTooLarge = "body_too_large", InvalidRequest, InvalidRequest, "the request is too large";
+    CertificateKeyDisabled = "certificate_key_disabled", InvalidClient, InvalidClient, "client authentication failed";
+    CertificateKeyExpired = "certificate_key_expired", InvalidClient, InvalidClient, "client authentication failed";
     CertificateMissing = "certificate_missing", InvalidClient, InvalidClient, "client authentication failed";
     CertificateOfAnother = "certificate_of_another", InvalidClient, InvalidClient, "client authentication failed";
+    CertificateUntrusted = "certificate_untrusted", InvalidClient, InvalidClient, "client authentication failed";
     ClientDisabled = "client_disabled", InvalidClient, InvalidGrant, "client authentication failed";
     ClientUnknown = "client_unknown", InvalidClient, InvalidGrant, "client authentication failed";
     DpopNonceWanted = "dpop_nonce_wanted", UseDpopNonce, UseDpopNonce, "the proof needs the nonce of DPoP-Nonce";

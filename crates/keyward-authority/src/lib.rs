@@ -4,10 +4,14 @@
 //! [`entity`], a type a file; when keys come and go is decided in [`signing`], without a clock. [`view`] is what a node knows of
 //! it, [`http`] what clients see, and [`cause`] why one gets nothing.
 
+pub mod assertion;
 pub mod authority;
 pub mod cause;
+pub mod client_auth;
 pub mod entity;
 pub mod http;
+pub mod last_use;
+pub mod limits;
 pub mod observer;
 pub mod signing;
 pub mod storage;
