@@ -16,3 +16,5 @@ pub mod observer;
 pub mod signing;
 pub mod storage;
 pub mod view;
+
+mod digest;

@@ -1,9 +1,16 @@
 //! The endpoints, as they are on the wire.
 
+mod abilities;
+mod cached;
+mod discovery;
 mod form;
+mod jwks;
 mod refusal;
 mod request;
 
+pub use abilities::{Abilities, ClientAbilities, ClientCertificates, IntrospectionAbilities, TokenAbilities};
+pub use discovery::discovery;
 pub use form::{BODY_LIMIT, Form};
+pub use jwks::jwks;
 pub use refusal::Refusal;
 pub use request::{FormRequest, Peer};

@@ -10,6 +10,7 @@ mod ring;
 mod rings;
 mod rotation;
 mod rotation_error;
+mod rounds;
 mod settings;
 mod store;
 
@@ -22,5 +23,6 @@ pub use ring::KeyRing;
 pub(crate) use rings::KeyRings;
 pub use rotation::{begin, retire, rotate_now, turn, withdraw_compromised};
 pub use rotation_error::RotationError;
+pub use rounds::{Rotation, Rounds};
 pub use settings::{JWK_SET_MAX_AGE, RotationSettingsError, SHORTEST_PUBLICATION, check_rotation};
 pub use store::{ALGORITHMS, KeyStore, KeyStoreError, NewKey, Task, algorithm};

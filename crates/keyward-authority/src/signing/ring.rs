@@ -13,6 +13,7 @@ use super::lifecycle::KeyState;
 use super::store::{self, KeyStore};
 use crate::authority::Authority;
 use crate::cause::Cause;
+use crate::digest;
 use crate::entity::{Realm, SigningKey};
 
 /// A realm's keys as they are now. There is always one that signs, and so one that is published.
@@ -71,6 +72,11 @@ impl KeyRing {
         &self.keys.jwk_set
     }
 
+    /// What is different where the JWK Set is.
+    pub fn jwk_set_tag(&self) -> &str {
+        &self.keys.jwk_set_tag
+    }
+
     /// What tokens may be signed with, now or when the keys that are published sign, in the order of their names.
     pub fn algorithms(&self) -> &[&'static str] {
         &self.keys.algorithms
@@ -104,6 +110,7 @@ impl KeyRing {
 pub(super) struct RingKeys {
     store: Arc<dyn KeyStore>,
     jwk_set: Bytes,
+    jwk_set_tag: String,
     algorithms: Vec<&'static str>,
     published: Vec<VerificationKey>,
     active: Vec<Arc<PrivateKey>>,
@@ -150,7 +157,8 @@ impl RingKeys {
         algorithms.sort_unstable();
         algorithms.dedup();
         let jwk_set = Bytes::from(format!("{{\"keys\":[{members}]}}"));
-        Self { store, jwk_set, algorithms, published, active, next }
+        let jwk_set_tag = digest::short(&jwk_set);
+        Self { store, jwk_set, jwk_set_tag, algorithms, published, active, next }
     }
 
     /// The keys that sign or are going to.
