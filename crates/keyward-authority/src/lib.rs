@@ -4,6 +4,7 @@
 //! [`entity`], a type a file; when keys come and go is decided in [`signing`], without a clock. [`view`] is what a node knows of
 //! it, [`http`] what clients see, and [`cause`] why one gets nothing.
 
+pub mod admin;
 pub mod assertion;
 pub mod authority;
 pub mod cause;
@@ -13,6 +14,7 @@ pub mod http;
 pub mod last_use;
 pub mod limits;
 pub mod observer;
+pub mod operations;
 pub mod signing;
 pub mod storage;
 pub mod view;

@@ -1,12 +1,13 @@
 //! An issuer whose tokens may be exchanged for ours.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Kept;
 use crate::storage::Kind;
 
 /// An issuer whose tokens may be exchanged for ours (RFC 8693).
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExternalSigner {
     /// Our name for it.
@@ -30,7 +31,7 @@ pub struct ExternalSigner {
 }
 
 /// Where an issuer's keys are.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignerKeys {
     /// Where its discovery document says.

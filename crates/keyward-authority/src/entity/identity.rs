@@ -1,12 +1,13 @@
 //! Somebody whom an external signer vouches for.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Kept;
 use crate::storage::Kind;
 
 /// Somebody whom an external signer vouches for.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     /// Our name for the signer.

@@ -1,6 +1,7 @@
 //! A public key that a client or a service account is known by.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Kept;
 use crate::storage::Kind;
@@ -27,7 +28,7 @@ pub struct Key {
 }
 
 /// Where a key came from.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyOrigin {
     /// We made it; the private half was shown once and is not kept.

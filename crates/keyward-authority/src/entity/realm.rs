@@ -1,12 +1,13 @@
 //! An issuer of its own.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Kept;
 use crate::storage::Kind;
 
 /// An issuer of its own: its keys, clients and tokens are nobody else's. Times are in seconds.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Realm {
     /// What stands in its address: `https://host/realms/NAME`.
@@ -24,7 +25,7 @@ pub struct Realm {
 }
 
 /// How signing keys come and go. Times are in seconds.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotationSettings {
     /// What it signs with (RFC 7518 §3.1, RFC 8037): `RS256`, `PS256`, `ES256` or `EdDSA`. The first is used unless a resource

@@ -1,12 +1,13 @@
 //! Who takes tokens.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Kept;
 use crate::storage::Kind;
 
 /// Who takes tokens: what stands in `aud`, and is asked for by `resource` (RFC 8707).
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceServer {
     /// What stands in `aud`.
@@ -34,7 +35,7 @@ pub struct ResourceServer {
 }
 
 /// What an access token looks like.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenFormat {
     /// A JWT (RFC 9068).

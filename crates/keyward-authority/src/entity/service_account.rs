@@ -1,12 +1,13 @@
 //! A machine that has tokens in its own name.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Kept;
 use crate::storage::Kind;
 
 /// A machine that has tokens in its own name, by assertions that its key signs (RFC 7523 §2.1). Its keys are kept beside it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceAccount {
     /// `sub` of its tokens, and `iss` and `sub` of its assertions.

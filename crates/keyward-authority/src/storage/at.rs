@@ -125,6 +125,18 @@ impl Command {
         .await?;
         Ok(row.try_get(0)?)
     }
+
+    /// How many entities of a kind there are in all realms.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn count_all(&mut self, kind: Kind) -> Result<i64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) FROM state WHERE kind = $1")
+            .bind(kind.0)
+            .fetch_one(&mut *self.transaction)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
 }
 
 async fn find<'e>(
