@@ -5,12 +5,16 @@ mod cached;
 mod discovery;
 mod form;
 mod jwks;
+mod peer;
 mod refusal;
 mod request;
+mod router;
 
 pub use abilities::{Abilities, ClientAbilities, ClientCertificates, IntrospectionAbilities, TokenAbilities};
 pub use discovery::discovery;
 pub use form::{BODY_LIMIT, Form};
 pub use jwks::jwks;
+pub(crate) use peer::Connection;
 pub use refusal::Refusal;
 pub use request::{FormRequest, Peer};
+pub(crate) use router::{Endpoints, router};

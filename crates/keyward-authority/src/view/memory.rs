@@ -97,6 +97,12 @@ impl Memory {
         if is_current { self.known.get(name) } else { None }
     }
 
+    /// When the log was last known to hold nothing beyond what was taken in.
+    pub(super) fn current_since(&self) -> Option<MonoTime> {
+        let since = self.current_since.load(Ordering::Acquire);
+        (since != NEVER).then_some(MonoTime(since))
+    }
+
     /// Up to where the log was read. To be asked before the database is.
     pub(super) fn seen(&self) -> Position {
         self.lock().position

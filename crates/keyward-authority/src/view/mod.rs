@@ -7,6 +7,7 @@
 
 mod follower;
 mod memory;
+mod standing;
 
 use std::any::Any;
 use std::sync::Arc;

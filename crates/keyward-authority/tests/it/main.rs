@@ -9,5 +9,11 @@
 )]
 
 mod bench;
+mod client_auth;
+mod config;
+mod keys;
+mod node;
+mod server;
+mod server_tls;
 mod storage;
 mod view;
