@@ -204,6 +204,8 @@ causes! {
         "there is no such token type here";
     SubjectTokenUndecided = "subject_token_undecided", TemporarilyUnavailable, TemporarilyUnavailable,
         "the subject token cannot be checked just now";
+    TokenOfAnother = "token_of_another", UnauthorizedClient, UnauthorizedClient,
+        "the token was not issued to this client";
     TokenTypeUnsupported = "token_type_unsupported", UnsupportedTokenType, UnsupportedTokenType,
         "there is no such token type here";
     Unavailable = "unavailable", TemporarilyUnavailable, TemporarilyUnavailable, "this cannot be answered just now";

@@ -20,6 +20,7 @@ pub mod operations;
 pub mod server;
 pub mod signing;
 pub mod storage;
+pub mod token;
 pub mod view;
 
 mod digest;

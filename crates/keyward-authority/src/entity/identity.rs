@@ -32,6 +32,13 @@ impl Kept for Identity {
     const KIND: Kind = Kind("identity");
 
     fn id(&self) -> String {
-        format!("{}/{}", self.signer, self.external_id)
+        Self::id_of(&self.signer, &self.external_id)
+    }
+}
+
+impl Identity {
+    /// The name of whom `signer` calls `external_id`.
+    pub fn id_of(signer: &str, external_id: &str) -> String {
+        format!("{signer}/{external_id}")
     }
 }

@@ -39,7 +39,8 @@ async fn answer(authority: &Authority, request: &FormRequest, asker: &Asker) -> 
 
 fn wants_signed(request: &FormRequest) -> bool {
     let fields = request.headers.get_all(ACCEPT).iter().filter_map(|field| field.to_str().ok());
-    let mut types = fields.flat_map(|field| field.split(',')).map(|range| range.split(';').next().unwrap_or(""));
+    let mut types =
+        fields.flat_map(|field| field.split(',')).map(|range| range.split(';').next().unwrap_or(""));
     types.any(|range| range.trim().eq_ignore_ascii_case(SIGNED_MEDIA_TYPE))
 }
 
