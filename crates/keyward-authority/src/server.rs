@@ -27,14 +27,15 @@ use tower_service::Service as _;
 use crate::authority::Authority;
 use crate::config::{Config, ConfigError, Limits};
 use crate::health::Health;
-use crate::http::{Abilities, Connection, Endpoints, router};
+use crate::http::{Abilities, ClientCertificates, Connection, Endpoints, router};
 use crate::last_use;
 use crate::logs;
 use crate::metrics::Metrics;
 use crate::refusal_log::RefusalLog;
-use crate::signing::LocalKeys;
+use crate::signing::{LocalKeys, Rotation};
 use crate::storage::{Store, StoreError};
 use crate::tls::ListenerTls;
+use crate::token::prune;
 use crate::view::{Follower, View};
 
 /// Connections to the admin listener at once.
@@ -42,6 +43,9 @@ const ADMIN_CONNECTIONS: usize = 64;
 
 /// How often it is written when keys and secrets were last used.
 const LAST_USES: Duration = Duration::from_secs(60);
+
+/// How often what is over is forgotten.
+const PRUNING: Duration = Duration::from_secs(60);
 
 /// How long accepting rests after an error such as "too many open files".
 const ACCEPT_REST: Duration = Duration::from_millis(50);
@@ -89,6 +93,7 @@ pub struct Node {
     health: Arc<Health>,
     limits: Limits,
     follower: Follower,
+    rotation: Rotation,
     tasks: Tasks,
 }
 
@@ -151,11 +156,19 @@ impl Node {
         let follower = Follower::start(&view).await?;
         let metrics = Arc::new(Metrics::new(&config.metrics_namespace));
         let keys = Arc::new(LocalKeys::new(config.master_key));
-        let authority = Authority::new(view, Arc::clone(&clock), &config.origin, keys);
+        let authority = Authority::new(view, Arc::clone(&clock), &config.origin, keys)
+            .with_observer(Arc::clone(&metrics) as _);
+        let rotation = Rotation::start(authority.clone());
         let refusals = Arc::new(RefusalLog::new());
+        let told = config.proxies.client_cert;
+        let certificates = match &config.tls {
+            Some(tls) if tls.asks() => ClientCertificates::Seen,
+            _ if told => ClientCertificates::Seen,
+            _ => ClientCertificates::Unseen,
+        };
         let router = router(Endpoints {
             authority: authority.clone(),
-            abilities: Arc::new(Abilities::default()),
+            abilities: Arc::new(Abilities::served(certificates)),
             metrics: Arc::clone(&metrics),
             refusals: Arc::clone(&refusals),
             proxies: Arc::new(config.proxies),
@@ -165,8 +178,22 @@ impl Node {
         let health = Arc::new(Health::new(authority.clone(), Arc::clone(&metrics)));
         let shared = Arc::new(Shared { metrics, refusals, clock, tls: config.tls });
         let limits = config.limits;
-        let tasks = Tasks(vec![last_use::flush_every(authority.clone(), LAST_USES)]);
-        Ok(Self { listener, admin_listener, authority, router, shared, health, limits, follower, tasks })
+        let tasks = Tasks(vec![
+            last_use::flush_every(authority.clone(), LAST_USES),
+            prune::every(authority.clone(), PRUNING),
+        ]);
+        Ok(Self {
+            listener,
+            admin_listener,
+            authority,
+            router,
+            shared,
+            health,
+            limits,
+            follower,
+            rotation,
+            tasks,
+        })
     }
 
     /// Where it listens; none where the system does not say.
@@ -183,8 +210,18 @@ impl Node {
     /// Serves until `shutdown`, then says so on `/readyz`, takes no new connections once the grace is over, and
     /// lets open requests end within the drain timeout.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, admin_listener, authority, router, shared, health, limits, follower, tasks } =
-            self;
+        let Self {
+            listener,
+            admin_listener,
+            authority,
+            router,
+            shared,
+            health,
+            limits,
+            follower,
+            rotation,
+            tasks,
+        } = self;
         let answering_operators =
             tokio::spawn(serve_admin(admin_listener, Arc::clone(&health).router(), limits));
         let graceful = GracefulShutdown::new();
@@ -211,7 +248,7 @@ impl Node {
             tracing::warn!(event = "authority_drain_cut", "requests were still open after the drain timeout");
         }
         answering_operators.abort();
-        drop((follower, tasks));
+        drop((follower, rotation, tasks));
         let store = authority.view().store().clone();
         if let Err(error) = authority.client_auth().last_uses().flush(&store).await {
             tracing::warn!(event = "last_uses_lost", "when keys were last used is not written: {error}");

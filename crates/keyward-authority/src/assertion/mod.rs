@@ -15,7 +15,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use keyward_jose::{DecodeBuffer, Jws};
 
 use crate::authority::Authority;
-use crate::cause::{Cause, OAuthError};
+use crate::cause::Cause;
 use crate::entity::{Client, ClientAuthMethod, Kept, Key, ServiceAccount};
 use crate::http::FormRequest;
 use crate::limits::Attempt;
@@ -62,29 +62,21 @@ pub(crate) async fn client(
     authority: &Authority,
     request: &FormRequest,
     client_id: Option<&str>,
-    assertion: &str,
+    text: &str,
 ) -> Result<Arc<Client>, Cause> {
     let mut buffer = DecodeBuffer::new();
-    let checked = Assertion::read(request, AssertionUse::ClientAuthentication, assertion, &mut buffer);
-    let checked = checked.and_then(|assertion| match client_id {
+    let read = Assertion::read(request, AssertionUse::ClientAuthentication, text, &mut buffer);
+    let read = read.and_then(|assertion| match client_id {
         Some(client_id) if client_id != assertion.claims.subject => Err(Cause::AssertionIssuerWrong),
         _ => Ok(assertion),
     });
-    limited(authority, request, checked, async |assertion: &Assertion<'_>| {
-        let name = &assertion.claims.subject;
-        let client = authority.view().find::<Client>(&request.realm.name, name).await?;
-        let key = assertion.key(authority, client.is_some()).await?;
-        let client = client.ok_or(Cause::ClientUnknown)?;
-        if !client.enabled {
-            return Err(Cause::ClientDisabled);
-        }
-        if !client.auth_methods.contains(&ClientAuthMethod::PrivateKeyJwt) {
-            return Err(Cause::AuthenticationMethodNotAllowed);
-        }
-        assertion.use_up(authority, &key).await?;
-        Ok(client)
-    })
-    .await
+    let (limits, attempt) = (authority.client_auth().limits(), attempt(request, &read));
+    limits.admit(&attempt)?;
+    let decided = match &read {
+        Ok(assertion) => assertion.client(authority).await,
+        Err(cause) => Err(*cause),
+    };
+    limits.settle(&attempt, decided)
 }
 
 /// The service account that an assertion is of, for the jwt-bearer grant. `request` came to the token endpoint.
@@ -97,42 +89,20 @@ pub async fn service_account(
     assertion: &str,
 ) -> Result<Arc<ServiceAccount>, Cause> {
     let mut buffer = DecodeBuffer::new();
-    let checked = Assertion::read(request, AssertionUse::Grant, assertion, &mut buffer);
-    limited(authority, request, checked, async |assertion: &Assertion<'_>| {
-        let name = &assertion.claims.subject;
-        let account = authority.view().find::<ServiceAccount>(&request.realm.name, name).await?;
-        let key = assertion.key(authority, account.is_some()).await?;
-        let account = account.ok_or(Cause::ServiceAccountUnknown)?;
-        if !account.enabled {
-            return Err(Cause::ServiceAccountDisabled);
-        }
-        assertion.use_up(authority, &key).await?;
-        Ok(account)
-    })
-    .await
-}
-
-/// Decides unless they failed too often, and counts it if they fail.
-async fn limited<'a, T>(
-    authority: &Authority,
-    request: &FormRequest,
-    assertion: Result<Assertion<'a>, Cause>,
-    decide: impl AsyncFnOnce(&Assertion<'a>) -> Result<T, Cause>,
-) -> Result<T, Cause> {
-    let subject = assertion.as_ref().map_or("", |assertion| &assertion.claims.subject);
-    let attempt = Attempt { realm: &request.realm.name, subject, address: request.peer.address };
-    let limits = authority.client_auth().limits();
+    let read = Assertion::read(request, AssertionUse::Grant, assertion, &mut buffer);
+    let (limits, attempt) = (authority.client_auth().limits(), attempt(request, &read));
     limits.admit(&attempt)?;
-    let decided = match &assertion {
-        Ok(assertion) => decide(assertion).await,
+    let decided = match &read {
+        Ok(assertion) => assertion.service_account(authority).await,
         Err(cause) => Err(*cause),
     };
-    if let Err(cause) = &decided
-        && cause.of_authentication() == OAuthError::InvalidClient
-    {
-        limits.failed(&attempt);
-    }
-    decided
+    limits.settle(&attempt, decided)
+}
+
+/// Who tries.
+fn attempt<'a>(request: &'a FormRequest, read: &'a Result<Assertion<'_>, Cause>) -> Attempt<'a> {
+    let subject = read.as_ref().map_or("", |assertion| &assertion.claims.subject);
+    Attempt { realm: &request.realm.name, subject, address: request.peer.address }
 }
 
 /// An assertion whose contents are as they should be. Nobody knows yet who signed it.
@@ -166,6 +136,33 @@ impl<'a> Assertion<'a> {
             return Err(Cause::AssertionKeyUnknown);
         }
         Ok(Self { request, purpose, jws, kid, claims })
+    }
+
+    async fn client(&self, authority: &Authority) -> Result<Arc<Client>, Cause> {
+        let name = &self.claims.subject;
+        let client = authority.view().find::<Client>(&self.request.realm.name, name).await?;
+        let key = self.key(authority, client.is_some()).await?;
+        let client = client.ok_or(Cause::ClientUnknown)?;
+        if !client.enabled {
+            return Err(Cause::ClientDisabled);
+        }
+        if !client.auth_methods.contains(&ClientAuthMethod::PrivateKeyJwt) {
+            return Err(Cause::AuthenticationMethodNotAllowed);
+        }
+        self.use_up(authority, &key).await?;
+        Ok(client)
+    }
+
+    async fn service_account(&self, authority: &Authority) -> Result<Arc<ServiceAccount>, Cause> {
+        let name = &self.claims.subject;
+        let account = authority.view().find::<ServiceAccount>(&self.request.realm.name, name).await?;
+        let key = self.key(authority, account.is_some()).await?;
+        let account = account.ok_or(Cause::ServiceAccountUnknown)?;
+        if !account.enabled {
+            return Err(Cause::ServiceAccountDisabled);
+        }
+        self.use_up(authority, &key).await?;
+        Ok(account)
     }
 
     /// The key that signed it: one of its owner's, and in good standing.

@@ -9,16 +9,18 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use keyward::MonoTime;
 use serde::Serialize;
+use tracing::{Instrument as _, Span};
 
 use super::peer::Connection;
 use super::{Abilities, BODY_LIMIT, Form, FormRequest, Peer, Refusal};
+use crate::admin;
 use crate::authority::Authority;
 use crate::cause::Cause;
 use crate::config::Proxies;
@@ -33,6 +35,8 @@ const ADMIN_BODY_LIMIT: usize = 256 * 1024;
 
 /// The longest name of a realm that is looked for, in octets.
 const REALM_LIMIT: usize = 128;
+
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// The name of a realm in a path, where it is text.
 type Named = Result<Path<String>, PathRejection>;
@@ -58,7 +62,11 @@ struct Error {
 
 /// All routes. Each request has to carry a [`Connection`].
 pub(crate) fn router(endpoints: Endpoints) -> Router {
+    let administration = admin::router(endpoints.authority.clone());
     Router::new()
+        .route("/realms/{realm}/token", post(token))
+        .route("/realms/{realm}/introspect", post(introspect))
+        .route("/realms/{realm}/revoke", post(revoke))
         .route("/realms/{realm}/jwks", get(jwks))
         .route("/realms/{realm}/.well-known/openid-configuration", get(discovery))
         .route("/realms/{realm}/.well-known/oauth-authorization-server", get(discovery))
@@ -67,8 +75,56 @@ pub(crate) fn router(endpoints: Endpoints) -> Router {
         .method_not_allowed_fallback(async || {
             error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address takes another method")
         })
-        .layer(middleware::from_fn_with_state(endpoints.clone(), bounded))
-        .with_state(endpoints)
+        .with_state(endpoints.clone())
+        .nest(admin::PATH, administration)
+        .layer(middleware::from_fn_with_state(endpoints, bounded))
+}
+
+async fn token(State(endpoints): State<Endpoints>, named: Named, request: Request) -> Response {
+    let endpoint = Endpoint::Token;
+    let decided = async {
+        match endpoints.form(endpoint, "token", named, request).await {
+            Ok(request) => {
+                let outcome = super::token(&endpoints.authority, &request).await;
+                endpoints.answer_form(endpoint, &request, outcome)
+            }
+            Err(answer) => answer,
+        }
+    };
+    decided.instrument(span(endpoint)).await
+}
+
+async fn introspect(State(endpoints): State<Endpoints>, named: Named, request: Request) -> Response {
+    let endpoint = Endpoint::Introspect;
+    let decided = async {
+        match endpoints.form(endpoint, "introspect", named, request).await {
+            Ok(request) => {
+                let outcome = super::introspect(&endpoints.authority, &request).await;
+                endpoints.answer_form(endpoint, &request, outcome)
+            }
+            Err(answer) => answer,
+        }
+    };
+    decided.instrument(span(endpoint)).await
+}
+
+async fn revoke(State(endpoints): State<Endpoints>, named: Named, request: Request) -> Response {
+    let endpoint = Endpoint::Revoke;
+    let decided = async {
+        match endpoints.form(endpoint, "revoke", named, request).await {
+            Ok(request) => {
+                let outcome = super::revoke(&endpoints.authority, &request).await;
+                endpoints.answer_form(endpoint, &request, outcome)
+            }
+            Err(answer) => answer,
+        }
+    };
+    decided.instrument(span(endpoint)).await
+}
+
+/// What log lines of a request are in. The client is said once it is known who that is.
+fn span(endpoint: Endpoint) -> Span {
+    tracing::info_span!("request", endpoint = endpoint.label(), client = tracing::field::Empty)
 }
 
 async fn jwks(State(endpoints): State<Endpoints>, named: Named, headers: HeaderMap) -> Response {
@@ -174,6 +230,22 @@ impl Endpoints {
             self.refused(realm, endpoint, refusal.cause, self.authority.clock().mono());
             refusal.into_response()
         })
+    }
+
+    /// The same of a form: whoever lacks a nonce is handed one (RFC 9449 §8).
+    fn answer_form(
+        &self,
+        endpoint: Endpoint,
+        request: &FormRequest,
+        outcome: Result<Response, Refusal>,
+    ) -> Response {
+        let wants_nonce = outcome.as_ref().is_err_and(|refusal| refusal.cause == Cause::DpopNonceWanted);
+        let mut answer = self.answer(endpoint, &request.realm.name, outcome);
+        let nonce = if wants_nonce { self.authority.tokens().dpop_nonce(request.arrived) } else { None };
+        if let Some(Ok(nonce)) = nonce.map(|nonce| HeaderValue::from_str(&nonce)) {
+            answer.headers_mut().insert(DPOP_NONCE, nonce);
+        }
+        answer
     }
 
     fn refused(&self, realm: &str, endpoint: Endpoint, cause: Cause, now: MonoTime) {

@@ -31,6 +31,7 @@ pub(crate) enum Asks {
 pub struct ListenerTls {
     config: Arc<ServerConfig>,
     anchors: Option<Arc<ClientAnchors>>,
+    asks: Asks,
 }
 
 impl ListenerTls {
@@ -55,11 +56,16 @@ impl ListenerTls {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
-        Ok(Self { config: Arc::new(config), anchors })
+        Ok(Self { config: Arc::new(config), anchors, asks })
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
+    }
+
+    /// Whether clients are asked for a certificate.
+    pub(crate) fn asks(&self) -> bool {
+        self.asks != Asks::Nobody
     }
 
     /// Whether what a client presented leads to one of our anchors at `now`.
