@@ -18,7 +18,7 @@ use keyward::MonoTime;
 use keyward::clock::Clock;
 use quick_cache::sync::Cache;
 
-use crate::cause::Cause;
+use crate::cause::{Cause, OAuthError};
 
 /// Of one client from one address: ten at once, then one in five seconds.
 const CLIENT: Rate = Rate { burst: 10, period: Duration::from_secs(5) };
@@ -94,8 +94,21 @@ impl Limits {
         Ok(())
     }
 
+    /// Counts it if they failed to authenticate, and hands on what was decided.
+    ///
+    /// # Errors
+    /// `decided`, as it is.
+    pub fn settle<T>(&self, attempt: &Attempt<'_>, decided: Result<T, Cause>) -> Result<T, Cause> {
+        if let Err(cause) = &decided
+            && cause.of_authentication() == OAuthError::InvalidClient
+        {
+            self.failed(attempt);
+        }
+        decided
+    }
+
     /// They failed. From the first failure over the limit on they are refused, until one more would be within it.
-    pub fn failed(&self, attempt: &Attempt<'_>) {
+    fn failed(&self, attempt: &Attempt<'_>) {
         let (client, address) = attempt.names();
         if let Ok(failures) = self.clients.get_or_insert_with(&client, || self.failures(CLIENT)) {
             failures.count();

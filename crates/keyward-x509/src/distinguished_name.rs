@@ -228,6 +228,8 @@ fn digit(octet: u8) -> Result<u8, DistinguishedNameError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn name(text: &str) -> DistinguishedName {
@@ -298,5 +300,31 @@ mod tests {
             assert_eq!(text.parse::<DistinguishedName>(), Err(error), "{text}");
         }
         assert_eq!(name("CN= a\\ "), name("CN=a\\20"));
+    }
+
+    /// A value as RFC 4514 §2.4 writes it, with a backslash before whatever may have one.
+    fn escaped(value: &str) -> String {
+        let special = |c: char| " \"#+,;<=>\\".contains(c);
+        let escape = |c: char| match c {
+            '\0' => "\\00".to_owned(),
+            c if special(c) => format!("\\{c}"),
+            c => c.to_string(),
+        };
+        value.chars().map(escape).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_that_is_escaped_is_itself(value in any::<String>().prop_filter("some", |text| !text.is_empty())) {
+            let parsed = name(&format!("CN={},O=x", escaped(&value)));
+            let first = Attribute { kind: "2.5.4.3".to_owned(), value: Value::Text(value) };
+            prop_assert_eq!(parsed.0.first(), Some(&vec![first]));
+        }
+
+        #[test]
+        fn whatever_is_written_is_a_name_or_refused(text in any::<String>(), octets in any::<Vec<u8>>()) {
+            let _ = text.parse::<DistinguishedName>();
+            let _ = DistinguishedName::from_der(&octets);
+        }
     }
 }

@@ -18,7 +18,7 @@ use keyward::clock::Clock;
 
 use crate::assertion::{self, is_name};
 use crate::authority::Authority;
-use crate::cause::{Cause, OAuthError};
+use crate::cause::Cause;
 use crate::entity::{Client, ClientAuthMethod, ClientKind, Kept, Secret};
 use crate::http::{FormRequest, Refusal};
 use crate::last_use::LastUses;
@@ -108,12 +108,7 @@ async fn limited(
     let attempt = Attempt { realm: &request.realm.name, subject: client_id, address: request.peer.address };
     limits.admit(&attempt)?;
     let decided = if is_name(client_id) { decide.await } else { Err(Cause::ClientUnknown) };
-    if let Err(cause) = &decided
-        && cause.of_authentication() == OAuthError::InvalidClient
-    {
-        limits.failed(&attempt);
-    }
-    decided
+    limits.settle(&attempt, decided)
 }
 
 /// By a secret that was right a moment ago: no failure of others keeps its holder out.

@@ -191,3 +191,113 @@ impl fmt::Debug for SecretCheck {
         f.debug_struct("SecretCheck").field("remembered", &self.remembered.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+    use keyward::Now;
+
+    use super::*;
+
+    const NOW: Now = Now { wall: UnixTime(1000), mono: MonoTime(0) };
+    const CLAIM: Claim<'_> = Claim { realm: "main", client: "app", secret: "right" };
+
+    /// A hash that costs little.
+    fn hash(secret: &str) -> String {
+        let params = Params::new(8, 1, 1, None).unwrap();
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        argon2.hash_password_with_salt(secret.as_bytes(), &[7; 16]).unwrap().to_string()
+    }
+
+    fn secret(name: &str, secret: &str, added_at: i64) -> Secret {
+        let (client, name) = ("app".to_owned(), name.to_owned());
+        Secret { client, name, hash: hash(secret), enabled: true, expires_at: None, added_at }
+    }
+
+    fn check() -> SecretCheck {
+        let nothing = SecretHash::parse(&hash("nothing")).unwrap();
+        SecretCheck { nothing: Some(Arc::new(nothing)), ..SecretCheck::new() }
+    }
+
+    #[tokio::test]
+    async fn what_was_right_is_remembered_for_a_minute_and_as_long_as_its_hash_is_there() {
+        let check = check();
+        let mut one = secret("one", "right", 0);
+        let secrets = |one: &Secret| Secrets::of("app", vec![one.clone()]);
+        assert!(!check.remembers(&CLAIM, NOW.mono));
+        assert!(check.check(&CLAIM, &secrets(&one), NOW).await.is_ok());
+        let wrong = Claim { secret: "wrong", ..CLAIM };
+        assert_eq!(check.check(&wrong, &secrets(&one), NOW).await.err(), Some(Cause::SecretWrong));
+        assert!(check.recall(&CLAIM, &secrets(&one), NOW).is_some());
+        for other in [wrong, Claim { client: "other", ..CLAIM }, Claim { realm: "other", ..CLAIM }] {
+            assert!(!check.remembers(&other, NOW.mono));
+        }
+        let over = Now { mono: NOW.mono.saturating_add(REMEMBERED_FOR), ..NOW };
+        assert!(!check.remembers(&CLAIM, over.mono) && check.recall(&CLAIM, &secrets(&one), over).is_none());
+
+        assert!(check.recall(&CLAIM, &Secrets::default(), NOW).is_none(), "it is gone");
+        assert!(check.recall(&CLAIM, &secrets(&secret("one", "new", 0)), NOW).is_none(), "it is another");
+        one.expires_at = Some(NOW.wall.0);
+        assert!(check.recall(&CLAIM, &secrets(&one), NOW).is_none(), "it has expired");
+        one.enabled = false;
+        assert!(check.recall(&CLAIM, &secrets(&one), NOW).is_none(), "it is disabled");
+    }
+
+    #[tokio::test]
+    async fn of_many_secrets_those_that_can_be_used_are_looked_at_first_and_the_newest_of_them() {
+        let mut all: Vec<_> = (0..5).map(|age| secret(&age.to_string(), &age.to_string(), -age)).collect();
+        all[0].enabled = false;
+        all.push(Secret { hash: "$argon2i$".to_owned(), ..secret("x", "x", 9) });
+        all.push(Secret { client: "app/x".to_owned(), ..secret("y", "y", 9) });
+        let secrets = Secrets::of("app", all);
+        let names: Vec<_> = secrets.0.iter().map(|candidate| candidate.secret.name.as_str()).collect();
+        assert_eq!(names, ["1", "2", "3"]);
+        let third = Claim { secret: "3", ..CLAIM };
+        assert_eq!(check().check(&third, &secrets, NOW).await.unwrap().name, "3");
+    }
+
+    #[tokio::test]
+    async fn nobodys_secret_costs_as_many_hashes_as_a_wrong_one_and_is_never_right() {
+        let check = check();
+        for secrets in [Secrets::default(), Secrets::of("app", vec![secret("one", "right", 0)])] {
+            let nothing = Claim { secret: "nothing", ..CLAIM };
+            assert_eq!(check.check(&nothing, &secrets, NOW).await.err(), Some(Cause::SecretWrong));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bounded_number_is_hashed_a_bounded_number_waits_and_none_for_long() {
+        let check = Arc::new(check());
+        let turns = u32::try_from(check.turns.available_permits()).unwrap();
+        let busy = Arc::clone(&check.turns).acquire_many_owned(turns).await.unwrap();
+        let ask = || {
+            let check = Arc::clone(&check);
+            tokio::spawn(async move { check.place("x", Vec::new()).await })
+        };
+        let mut waiting: Vec<_> = (0..QUEUE).map(|_| ask()).collect();
+        while check.queue.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(check.place("x", Vec::new()).await, Err(Cause::Unavailable), "the queue is full");
+        let last = waiting.pop().unwrap();
+        for asked in waiting {
+            assert_eq!(asked.await.unwrap(), Err(Cause::Unavailable), "it waited for too long");
+        }
+        assert_eq!(last.await.unwrap(), Err(Cause::Unavailable));
+        drop(busy);
+        assert_eq!(check.place("x", Vec::new()).await, Ok(None));
+        assert_eq!(check.queue.available_permits(), QUEUE);
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_with_its_hashes_and_not_with_the_request() {
+        let check = check();
+        let all = check.turns.available_permits();
+        let slow = Arc::new(SecretHash::of_nothing().unwrap());
+        let asked = timeout(Duration::ZERO, check.place("x", vec![slow; SECRET_LIMIT])).await;
+        assert!(asked.is_err(), "its request is gone");
+        assert_eq!(check.turns.available_permits(), all - 1);
+        let turns = u32::try_from(all).unwrap();
+        drop(check.turns.acquire_many(turns).await.unwrap());
+    }
+}
