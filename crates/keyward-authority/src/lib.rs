@@ -5,6 +5,7 @@
 //! it, [`http`] what clients see, and [`cause`] why one gets nothing.
 
 pub mod admin;
+pub mod apply;
 pub mod assertion;
 pub mod authority;
 pub mod cause;

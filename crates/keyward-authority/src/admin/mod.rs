@@ -8,6 +8,7 @@
 //! have not seen; problems are those of RFC 9457.
 
 mod administrator;
+mod bootstrap;
 mod document;
 mod entities;
 mod events;
@@ -27,6 +28,7 @@ use crate::authority::Authority;
 use problem::{Problem, ProblemKind};
 use routes::{Described, Routes};
 
+pub use bootstrap::{BootstrapError, Bootstrapped, bootstrap};
 pub use document::document;
 
 /// What `aud` of an administrator's token has to name: a resource server of realm `admin`.

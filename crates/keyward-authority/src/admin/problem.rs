@@ -124,7 +124,7 @@ impl Problem {
 impl From<OperationError> for Problem {
     fn from(error: OperationError) -> Self {
         let kind = match &error {
-            OperationError::Conflict { .. } => ProblemKind::Conflict,
+            OperationError::Conflict { .. } | OperationError::Outdated { .. } => ProblemKind::Conflict,
             OperationError::Exists { .. } => ProblemKind::Exists,
             OperationError::InUse { .. } => ProblemKind::InUse,
             OperationError::Invalid { .. } => ProblemKind::Invalid,

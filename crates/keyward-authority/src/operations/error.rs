@@ -54,6 +54,12 @@ pub enum OperationError {
         /// How many there may be.
         limit: i64,
     },
+    /// What was to be changed is not as it was when it was decided what to change.
+    #[error("realm {realm} was changed since the plan was made; plan again")]
+    Outdated {
+        /// Which realm.
+        realm: String,
+    },
     /// The database cannot be asked, or did not say whether it did it.
     #[error("the storage fails; read again before you repeat this: {0}")]
     Unavailable(#[from] StoreError),

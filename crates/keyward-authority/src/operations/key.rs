@@ -1,6 +1,7 @@
 //! Public keys of clients and service accounts.
 
 use keyward_jose::Algorithm;
+use serde_json::Value;
 
 use super::managed::{Actions, Managed, actions};
 use super::{Current, OperationError, check, create, find_in, now};
@@ -64,8 +65,11 @@ pub async fn upload_key(
     expires_at: Option<i64>,
 ) -> Result<Current<Key>, OperationError> {
     owner.check()?;
-    let PublicKey { kid, jwk, .. } =
+    let PublicKey { kid, mut jwk, .. } =
         key_files::public_key(uploaded).map_err(|error| OperationError::invalid("key", error.to_string()))?;
+    if let Some(members) = jwk.as_object_mut() {
+        members.retain(|name, value| is_kept(name, value));
+    }
     let (owner, added_at) = (owner.label(), now(authority));
     let key = Key { owner, kid, jwk, enabled: true, expires_at, added_at, origin: KeyOrigin::Uploaded };
     create(authority, by, realm, key).await
@@ -102,6 +106,13 @@ pub async fn generate_key(
     Ok((create(authority, by, realm, key).await?, generated))
 }
 
+/// The members of a JWK that are kept (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2): texts, and nothing private.
+const MEMBERS: [&str; 9] = ["alg", "crv", "e", "kid", "kty", "n", "use", "x", "y"];
+
+fn is_kept(name: &str, value: &Value) -> bool {
+    MEMBERS.contains(&name) && value.is_string()
+}
+
 impl Managed for Key {
     const LIMIT: i64 = 20;
 
@@ -130,8 +141,16 @@ impl Managed for Key {
         check::kid("kid", &self.kid)?;
         check::time("expires_at", self.expires_at)?;
         match key_files::public_key(&Uploaded::Jwk(self.jwk.clone())) {
-            Ok(key) if key.kid == self.kid && key.jwk == self.jwk => Ok(()),
-            Ok(_) => Err(OperationError::invalid("jwk", "must have the kid of the key")),
+            Ok(key) if key.kid != self.kid || key.jwk != self.jwk => {
+                Err(OperationError::invalid("jwk", "must have the kid of the key"))
+            }
+            Ok(_)
+                if !self.jwk.as_object().is_some_and(|it| it.iter().all(|(name, of)| is_kept(name, of))) =>
+            {
+                let why = format!("must have none but the public members of a key: {}", MEMBERS.join(", "));
+                Err(OperationError::invalid("jwk", why))
+            }
+            Ok(_) => Ok(()),
             Err(error) => Err(OperationError::invalid("jwk", error.to_string())),
         }
     }

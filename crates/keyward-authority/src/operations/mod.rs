@@ -54,12 +54,12 @@ pub enum Expected {
 }
 
 /// Begins a command of `by`, now.
-async fn begin(authority: &Authority, by: &Actor) -> Result<Command, OperationError> {
+pub(crate) async fn begin(authority: &Authority, by: &Actor) -> Result<Command, OperationError> {
     let at_ms = now(authority).saturating_mul(1000);
     Ok(authority.view().store().command(by.clone(), at_ms).await?)
 }
 
 /// In seconds since 1970.
-fn now(authority: &Authority) -> i64 {
+pub(crate) fn now(authority: &Authority) -> i64 {
     authority.clock().now().wall.0
 }

@@ -40,6 +40,11 @@ impl Store {
 }
 
 impl Command {
+    /// The position of the last event, those of this command among them.
+    pub fn head(&self) -> Position {
+        self.head
+    }
+
     /// How an entity is, in JSON; none where there is none such.
     ///
     /// # Errors

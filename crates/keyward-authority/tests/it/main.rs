@@ -13,6 +13,7 @@ mod client_auth;
 mod config;
 mod keys;
 mod node;
+mod operations;
 mod server;
 mod server_tls;
 mod storage;

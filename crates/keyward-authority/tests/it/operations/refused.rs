@@ -1,0 +1,131 @@
+//! What cannot be so is refused, says what and why, and leaves nothing behind.
+
+use std::fmt::Debug;
+
+use keyward_authority::entity::{
+    Client, ClientAuthMethod, ClientKind, GrantType, Realm, ResourceServer, SignerKeys, TlsSubject,
+    TokenFormat,
+};
+use keyward_authority::operations::{self, Expected, Managed, OperationError};
+
+use super::node::{Node, account, actor, client, identity, server, signer};
+use crate::bench::{Bench, conformance};
+
+conformance! {
+    what_cannot_be_so_is_refused_with_the_member_and_leaves_nothing
+    what_something_depends_on_has_to_be_there
+    the_administration_cannot_be_taken_away_from_itself
+}
+
+/// What is wrong with it.
+async fn refused<K: Managed + Debug>(node: &Node, kept: K) -> &'static str {
+    let head = node.head().await;
+    let OperationError::Invalid { what, why } = node.create("main", kept.clone()).await.unwrap_err() else {
+        panic!("{kept:?} is not refused as it should be")
+    };
+    assert!(!why.is_empty());
+    assert_eq!(node.head().await, head, "a refusal leaves nothing behind");
+    what
+}
+
+async fn what_cannot_be_so_is_refused_with_the_member_and_leaves_nothing(bench: Bench) {
+    let node = Node::of(&bench).await;
+    let with = |change: &dyn Fn(&mut Client)| {
+        let mut client = client("web");
+        change(&mut client);
+        client
+    };
+    let long = "a".repeat(129);
+    for id in ["", "a/b", "../a", "a b", "a\0b", "ä", &long] {
+        assert_eq!(refused(&node, with(&|it| it.id = id.to_owned())).await, "id", "{id:?}");
+        let mut account = account("robot");
+        account.id = id.to_owned();
+        assert_eq!(refused(&node, account).await, "id");
+    }
+    let changes: [(&str, &dyn Fn(&mut Client)); 11] = [
+        ("description", &|it| it.description = "a\u{7}".to_owned()),
+        ("description", &|it| it.description = "a".repeat(513)),
+        ("audiences", &|it| it.audiences = vec!["a b".to_owned()]),
+        ("scopes", &|it| it.scopes = vec!["a".to_owned(); 2]),
+        ("auth_methods", &|it| it.auth_methods = vec![]),
+        ("auth_methods", &|it| it.auth_methods = vec![ClientAuthMethod::None]),
+        ("auth_methods", &|it| it.kind = ClientKind::Public),
+        ("tls_subject", &|it| it.auth_methods = vec![ClientAuthMethod::TlsClientAuth]),
+        ("tls_subject", &|it| it.tls_subject = Some(TlsSubject::Dns("a".to_owned()))),
+        ("grant_types", &|it| it.grant_types = vec![]),
+        ("jwks_uri", &|it| it.jwks_uri = Some("https://a.example/jwks".to_owned())),
+    ];
+    for (what, change) in changes {
+        assert_eq!(refused(&node, with(change)).await, what);
+    }
+    let public = |it: &mut Client| {
+        (it.kind, it.auth_methods) = (ClientKind::Public, vec![ClientAuthMethod::None]);
+        it.grant_types = vec![GrantType::ClientCredentials];
+    };
+    assert_eq!(refused(&node, with(&public)).await, "grant_types");
+
+    let with = |change: &dyn Fn(&mut ResourceServer)| {
+        let mut server = server("api");
+        change(&mut server);
+        server
+    };
+    assert_eq!(refused(&node, with(&|it| it.audience = "https://a/#b".to_owned())).await, "audience");
+    assert_eq!(refused(&node, with(&|it| it.algorithm = Some("HS256".to_owned()))).await, "algorithm");
+    assert_eq!(refused(&node, with(&|it| it.access_token_lifetime = Some(0))).await, "access_token_lifetime");
+    let mut idp = signer("idp");
+    idp.keys = SignerKeys::JwksUri("http://idp.example/jwks".to_owned());
+    assert_eq!(refused(&node, idp).await, "keys");
+    let mut idp = signer("idp");
+    idp.issuer = "file:///etc/passwd".to_owned();
+    assert_eq!(refused(&node, idp).await, "issuer");
+
+    let mut realm = Realm::new("second");
+    realm.rotation.algorithms = vec!["none".to_owned()];
+    assert_eq!(refused(&node, realm).await, "rotation");
+    assert_eq!(refused(&node, Realm::new("Second")).await, "name");
+}
+
+async fn what_something_depends_on_has_to_be_there(bench: Bench) {
+    let node = Node::of(&bench).await;
+    let missing = |result: Result<_, _>| matches!(result.map(drop), Err(OperationError::NotFound { .. }));
+    assert!(missing(node.create("nobody", client("web")).await.map(|_| ())));
+    assert!(missing(node.create("main", identity("idp", "1")).await.map(|_| ())));
+    let changed = operations::change(&node.authority, &actor(), "main", client("web"), Expected::Any).await;
+    assert!(missing(changed.map(|_| ())));
+    let removed =
+        operations::remove::<Client>(&node.authority, &actor(), "main", "w\0b", Expected::Any).await;
+    assert!(missing(removed));
+
+    node.create("main", client("web")).await.unwrap();
+    let same = node.create("main", account("web")).await;
+    assert!(matches!(same, Err(OperationError::Exists { .. })), "a subject is one of both");
+    node.create("main", signer("idp")).await.unwrap();
+    let mut impostor = identity("idp", "1");
+    impostor.subject = "web".to_owned();
+    assert!(matches!(node.create("main", impostor).await, Err(OperationError::Exists { .. })));
+    let mut other = signer("idp");
+    other.issuer = "https://other.example".to_owned();
+    let moved = operations::change(&node.authority, &actor(), "main", other, Expected::Any).await;
+    assert!(matches!(moved, Err(OperationError::Invalid { .. })));
+}
+
+async fn the_administration_cannot_be_taken_away_from_itself(bench: Bench) {
+    let node = Node::of(&bench).await;
+    let (authority, by) = (&node.authority, actor());
+    node.create("admin", Realm::new("admin")).await.unwrap();
+    let admin = server(keyward_authority::admin::AUDIENCE);
+    node.create("admin", admin.clone()).await.unwrap();
+    let in_use = |result: Result<(), OperationError>| matches!(result, Err(OperationError::InUse { .. }));
+    let realm = Realm { enabled: false, ..Realm::new("admin") };
+    assert!(in_use(operations::change(authority, &by, "admin", realm, Expected::Any).await.map(drop)));
+    assert!(in_use(operations::remove::<Realm>(authority, &by, "admin", "admin", Expected::Any).await));
+    for server in [
+        ResourceServer { enabled: false, ..admin.clone() },
+        ResourceServer { token_format: TokenFormat::Opaque, ..admin.clone() },
+    ] {
+        assert!(in_use(operations::change(authority, &by, "admin", server, Expected::Any).await.map(drop)));
+    }
+    let removed =
+        operations::remove::<ResourceServer>(authority, &by, "admin", &admin.audience, Expected::Any).await;
+    assert!(in_use(removed));
+}
