@@ -19,6 +19,7 @@ use crate::entity::{Realm, SigningKey};
 /// A realm's keys as they are now. There is always one that signs, and so one that is published.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
+    authority: Authority,
     keys: Arc<RingKeys>,
     realm: Arc<Realm>,
 }
@@ -34,8 +35,15 @@ impl Authority {
 }
 
 impl KeyRing {
-    pub(super) fn new(keys: Arc<RingKeys>, realm: Arc<Realm>) -> Result<Self, SigningError> {
-        if keys.active.is_empty() { Err(SigningError::NoActiveKey) } else { Ok(Self { keys, realm }) }
+    pub(super) fn new(
+        authority: &Authority,
+        realm: Arc<Realm>,
+        keys: Arc<RingKeys>,
+    ) -> Result<Self, SigningError> {
+        if keys.active.is_empty() {
+            return Err(SigningError::NoActiveKey);
+        }
+        Ok(Self { authority: authority.clone(), keys, realm })
     }
 
     /// Signs claims, which are JSON, as a compact JWS of this `typ`, with the key of `algorithm`; where that is none, of the first
@@ -46,7 +54,11 @@ impl KeyRing {
     pub async fn sign(&self, typ: &str, claims: &[u8], algorithm: Option<&str>) -> Result<String, Cause> {
         let key = self.active(algorithm).ok_or(SigningError::NoActiveKey)?;
         let signer = key.open(&self.keys.store).await?;
-        Ok(sign_compact(&**signer, Some(typ), claims).await.map_err(SigningError::Signature)?)
+        let (clock, observer) = (self.authority.clock(), self.authority.observer());
+        let began = clock.mono();
+        let token = sign_compact(&**signer, Some(typ), claims).await.map_err(SigningError::Signature)?;
+        observer.signed(key.algorithm.name(), clock.mono().saturating_since(began));
+        Ok(token)
     }
 
     /// Until when what is signed now with `algorithm` can be verified: no token's `exp` may lie behind it. None where nothing

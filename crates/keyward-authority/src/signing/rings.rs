@@ -1,7 +1,7 @@
 //! Every realm's keys.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::SigningError;
 use super::ring::{KeyRing, PrivateKey, RingKeys};
@@ -27,14 +27,22 @@ impl KeyRings {
     }
 
     pub(super) async fn ring(&self, authority: &Authority, realm: &str) -> Result<KeyRing, SigningError> {
-        let settings = authority.realm(realm).await?.ok_or(SigningError::NoActiveKey)?;
+        let Some(settings) = authority.realm(realm).await? else {
+            self.forget(realm);
+            return Err(SigningError::NoActiveKey);
+        };
         let make = |keys| self.make(realm, keys);
         let keys = authority.view().made_of::<SigningKey, RingKeys>(realm, "", make).await?;
-        KeyRing::new(keys, settings)
+        KeyRing::new(authority, settings, keys)
+    }
+
+    /// Lets go of the private keys of a realm that does not answer.
+    fn forget(&self, realm: &str) {
+        self.lock().remove(realm);
     }
 
     fn make(&self, realm: &str, keys: Vec<SigningKey>) -> RingKeys {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = self.lock();
         let before = opened.remove(realm).unwrap_or_default();
         let known = |kid: &str| before.iter().find(|key| key.kid() == kid).cloned();
         let made = RingKeys::new(Arc::clone(&self.store), realm, keys, known);
@@ -44,5 +52,9 @@ impl KeyRings {
             opened.insert(realm.to_owned(), signing);
         }
         made
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Arc<PrivateKey>>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

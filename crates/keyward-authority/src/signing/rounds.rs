@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::rotation::turn;
 use crate::authority::Authority;
@@ -29,15 +29,15 @@ impl Rotation {
     /// Begins at once, with every realm.
     pub fn start(authority: Authority) -> Self {
         let task = tokio::spawn(async move {
-            let (mut rounds, mut is_failing) = (Rounds::new(authority), false);
             loop {
-                match rounds.round().await {
-                    Ok(()) => is_failing = false,
-                    Err(error) if !is_failing => {
-                        is_failing = true;
-                        tracing::warn!(event = "rotation_delayed", "no key comes or goes just now: {error}");
-                    }
-                    Err(_) => {}
+                // Ends the rounds when it is dropped.
+                let mut running = JoinSet::new();
+                running.spawn(go_round(authority.clone()));
+                if let Some(Err(crash)) = running.join_next().await {
+                    tracing::error!(
+                        event = "rotation_crashed",
+                        "the rotation of keys is started again: {crash}"
+                    );
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -49,6 +49,21 @@ impl Rotation {
 impl Drop for Rotation {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+async fn go_round(authority: Authority) {
+    let (mut rounds, mut is_failing) = (Rounds::new(authority), false);
+    loop {
+        match rounds.round().await {
+            Ok(()) => is_failing = false,
+            Err(error) if !is_failing => {
+                is_failing = true;
+                tracing::warn!(event = "rotation_delayed", "no key comes or goes just now: {error}");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
