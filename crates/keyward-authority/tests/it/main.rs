@@ -17,4 +17,5 @@ mod operations;
 mod server;
 mod server_tls;
 mod storage;
+mod token;
 mod view;

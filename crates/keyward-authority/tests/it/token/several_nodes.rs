@@ -1,0 +1,163 @@
+//! Two nodes at once: with SQLite two of one store, with PostgreSQL two stores of one server.
+
+use std::sync::Arc;
+
+use keyward_authority::cause::Cause;
+use keyward_authority::entity::{Client, Identity, Kept, Realm};
+use serde_json::Value;
+
+use super::office::{JWT_BEARER, Office, said};
+use crate::bench::{Bench, conformance};
+
+conformance! {
+    of_two_uses_of_a_refresh_token_at_once_one_wins_and_the_family_ends
+    at_most_one_refresh_token_of_a_family_is_good_whatever_is_tried_at_once
+    two_nodes_that_meet_somebody_at_once_make_one_identity
+    a_token_that_one_node_ends_is_ended_on_the_other
+    a_proof_is_used_once_on_all_nodes
+}
+
+async fn nodes(bench: &Bench) -> [Arc<Office>; 2] {
+    let first = Office::on(bench.open().await).await;
+    let store = if bench.is_shared() { bench.open().await } else { first.store().clone() };
+    let second = first.another(store);
+    [Arc::new(first), Arc::new(second)]
+}
+
+async fn begun(office: &Office, jti: &str) -> String {
+    let assertion = office.assertion(jti).await;
+    let answer = office.ask_as("shop", &[("grant_type", JWT_BEARER), ("assertion", &assertion)]).await;
+    answer.unwrap()["refresh_token"].as_str().unwrap().to_owned()
+}
+
+async fn refreshed(office: &Office, token: &str) -> Result<Value, Cause> {
+    office.ask_as("shop", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+}
+
+/// What comes of as many at once, on one node and the other in turn.
+async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    nodes: &[Arc<Office>; 2],
+    count: usize,
+    task: impl Fn(Arc<Office>, usize) -> F,
+) -> Vec<T> {
+    let started: Vec<_> = nodes
+        .iter()
+        .cycle()
+        .zip(0..count)
+        .map(|(office, n)| tokio::spawn(task(Arc::clone(office), n)))
+        .collect();
+    let mut all = Vec::new();
+    for task in started {
+        all.push(task.await.unwrap());
+    }
+    all
+}
+
+async fn of_two_uses_of_a_refresh_token_at_once_one_wins_and_the_family_ends(bench: Bench) {
+    let nodes = nodes(&bench).await;
+    for round in 0..3 {
+        let token = begun(&nodes[0], &format!("{round}")).await;
+        let shared = token.clone();
+        let came = at_once(&nodes, 4, move |office: Arc<Office>, _| {
+            let token = shared.clone();
+            async move { refreshed(&office, &token).await }
+        })
+        .await;
+        let won: Vec<_> = came.iter().flatten().collect();
+        assert_eq!(won.len(), 1, "{came:?}");
+        let lost: Vec<_> = came.iter().filter_map(|came| came.as_ref().err()).collect();
+        assert!(lost.contains(&&Cause::RefreshTokenReused), "{lost:?}");
+        assert!(
+            lost.iter().all(|cause| [Cause::RefreshTokenReused, Cause::RefreshTokenRevoked].contains(cause)),
+            "{lost:?}"
+        );
+        let next = won[0]["refresh_token"].as_str().unwrap();
+        assert_eq!(refreshed(&nodes[1], next).await, Err(Cause::RefreshTokenRevoked));
+        assert!(!nodes[1].is_active(won[0]["access_token"].as_str().unwrap()).await);
+    }
+}
+
+async fn at_most_one_refresh_token_of_a_family_is_good_whatever_is_tried_at_once(bench: Bench) {
+    let nodes = nodes(&bench).await;
+    nodes[0].change::<Client>("shop", |shop| shop.scopes.push("introspect".to_owned())).await;
+    let mut known = vec![begun(&nodes[0], "1").await];
+    for round in 0..8 {
+        let shared = known.clone();
+        let came = at_once(&nodes, 2, move |office: Arc<Office>, number| {
+            // The last one on one node; one of all there were on the other, which may be the same.
+            let token = shared[if number == 0 { shared.len() - 1 } else { shared.len() / 2 }].clone();
+            async move { refreshed(&office, &token).await }
+        })
+        .await;
+        known
+            .extend(came.iter().flatten().map(|answer| answer["refresh_token"].as_str().unwrap().to_owned()));
+        let mut good = 0;
+        for token in &known {
+            good += usize::from(nodes[1].introspect("shop", token).await.unwrap()["active"] == true);
+        }
+        assert!(good <= 1);
+        if came.iter().any(|came| *came == Err(Cause::RefreshTokenReused)) {
+            for token in &known {
+                refreshed(&nodes[0], token).await.unwrap_err();
+            }
+            known = vec![begun(&nodes[0], &format!("again-{round}")).await];
+        }
+    }
+    assert_eq!(nodes[0].store().verify().await.unwrap(), vec![]);
+}
+
+async fn two_nodes_that_meet_somebody_at_once_make_one_identity(bench: Bench) {
+    let nodes = nodes(&bench).await;
+    nodes[0].change::<Realm>("main", |realm| realm.just_in_time = true).await;
+    let token = nodes[0].idp.token_of("bob").await;
+    let came = at_once(&nodes, 6, move |office: Arc<Office>, _| {
+        let token = token.clone();
+        async move {
+            let shown = [
+                ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                ("subject_token", token.as_str()),
+                ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+            ];
+            office.ask_as("shop", &shown).await.unwrap()
+        }
+    })
+    .await;
+    let bob = nodes[1].kept::<Identity>("idp/bob").await.unwrap();
+    for answer in came {
+        assert_eq!(said(&answer["access_token"])["sub"], *bob.subject);
+    }
+    let events = nodes[0].store().events(keyward_authority::storage::Position(0), 500).await.unwrap();
+    let made = events.iter().filter(|event| event.kind == Identity::KIND.0).count();
+    assert_eq!(made, 1);
+}
+
+async fn a_token_that_one_node_ends_is_ended_on_the_other(bench: Bench) {
+    let [one, other] = nodes(&bench).await;
+    let shown = [("grant_type", "client_credentials")];
+    let token = one.ask_as("shop", &shown).await.unwrap()["access_token"].as_str().unwrap().to_owned();
+    assert!(other.is_active(&token).await);
+    other.revoke("shop", &token).await.unwrap();
+    assert!(!one.is_active(&token).await);
+    let refresh = begun(&one, "1").await;
+    other.revoke("shop", &refresh).await.unwrap();
+    assert_eq!(refreshed(&one, &refresh).await, Err(Cause::RefreshTokenRevoked));
+}
+
+async fn a_proof_is_used_once_on_all_nodes(bench: Bench) {
+    let nodes = nodes(&bench).await;
+    let assertion = nodes[0].assertion("1").await;
+    let came = at_once(&nodes, 4, move |office: Arc<Office>, _| {
+        let assertion = assertion.clone();
+        async move {
+            let shown = [
+                ("grant_type", JWT_BEARER),
+                ("assertion", assertion.as_str()),
+                ("resource", super::office::API),
+            ];
+            office.ask(&shown).await.map(drop)
+        }
+    })
+    .await;
+    assert_eq!(came.iter().filter(|came| came.is_ok()).count(), 1, "{came:?}");
+    assert!(came.iter().all(|came| matches!(came, Ok(()) | Err(Cause::AssertionReplayed))), "{came:?}");
+}
