@@ -194,8 +194,12 @@ impl<'a> Assertion<'a> {
         Ok(SignedBy(key.entity(&self.request.realm.name)))
     }
 
-    /// Why the owner has no key of this name: it may be another's. Only who signed with that one is told so.
+    /// Why the owner has no key of this name: it may be another's. Only who signed with that one is told so. Where others are
+    /// looking already it is not looked for: strangers' keys keep nobody busy.
     async fn why_not(&self, authority: &Authority, owner: &str) -> Result<Cause, Cause> {
+        let Some(_search) = authority.client_auth().search() else {
+            return Ok(Cause::AssertionKeyUnknown);
+        };
         let realm = &self.request.realm.name;
         let store = authority.view().store();
         let ids = store.ending_in(Key::KIND, realm, &self.kid).await.map_err(ViewError::from)?;

@@ -15,11 +15,12 @@ pub mod secret;
 use std::sync::Arc;
 
 use keyward::clock::Clock;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::assertion::{self, is_name};
 use crate::authority::Authority;
 use crate::cause::Cause;
-use crate::entity::{Client, ClientAuthMethod, ClientKind, Kept, Secret};
+use crate::entity::{Client, ClientAuthMethod, ClientKind, Kept, Secret, entity};
 use crate::http::{FormRequest, Refusal};
 use crate::last_use::LastUses;
 use crate::limits::{Attempt, Limits};
@@ -37,9 +38,14 @@ pub struct Authenticated {
     pub method: ClientAuthMethod,
 }
 
+/// How many may look through all keys of a realm at a time, for a better label in our log.
+const SEARCHES: usize = 2;
+
 /// What the authentication of clients keeps in mind on this node.
 #[derive(Debug)]
 pub struct ClientAuth {
+    /// Who looks for why a key was refused, which takes long.
+    searches: Semaphore,
     last_uses: LastUses,
     limits: Limits,
     secrets: SecretCheck,
@@ -48,12 +54,19 @@ pub struct ClientAuth {
 impl ClientAuth {
     /// Nothing is known yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { last_uses: LastUses::default(), limits: Limits::new(clock), secrets: SecretCheck::new() }
+        let secrets = SecretCheck::new(Arc::clone(&clock));
+        let (last_uses, limits) = (LastUses::default(), Limits::new(clock));
+        Self { searches: Semaphore::new(SEARCHES), last_uses, limits, secrets }
     }
 
     /// When keys and secrets were used.
     pub fn last_uses(&self) -> &LastUses {
         &self.last_uses
+    }
+
+    /// Leave to look for why a key was refused; none where others do so already.
+    pub(crate) fn search(&self) -> Option<SemaphorePermit<'_>> {
+        self.searches.try_acquire().ok()
     }
 
     /// Who failed too often.
@@ -73,28 +86,41 @@ pub fn shows_any(request: &FormRequest) -> bool {
 /// A [`Refusal`], as it is told to a client that authenticates itself. One for having failed too often does not say whether this
 /// attempt was right.
 pub async fn authenticate(authority: &Authority, request: &FormRequest) -> Result<Authenticated, Refusal> {
-    let decided = match Presented::of(request) {
-        Err(cause) => Err(cause),
-        Ok(Presented::Assertion { client_id, assertion }) => {
-            let client = assertion::client(authority, request, client_id, assertion).await;
-            client.map(|client| Authenticated { client, method: ClientAuthMethod::PrivateKeyJwt })
+    let presented = Presented::of(request).map_err(Refusal::of_authentication)?;
+    let shown = presented.method();
+    let decided = decide(authority, request, presented).await;
+    let (method, outcome) = match &decided {
+        Ok(authenticated) => (authenticated.method, Ok(())),
+        Err(cause) => (shown, Err(*cause)),
+    };
+    authority.observer().authenticated(&request.realm.name, method, outcome);
+    decided.map_err(Refusal::of_authentication)
+}
+
+async fn decide(
+    authority: &Authority,
+    request: &FormRequest,
+    presented: Presented<'_>,
+) -> Result<Authenticated, Cause> {
+    match presented {
+        Presented::Assertion { client_id, assertion } => {
+            let client = assertion::client(authority, request, client_id, assertion).await?;
+            Ok(Authenticated { client, method: ClientAuthMethod::PrivateKeyJwt })
         }
-        Ok(Presented::Name { client_id }) => {
+        Presented::Name { client_id } => {
             limited(authority, request, client_id, by_name(authority, request, client_id)).await
         }
-        Ok(Presented::Secret { method, client_id, secret }) => {
+        Presented::Secret { method, client_id, secret } => {
             let claim = Claim { realm: &request.realm.name, client: &client_id, secret: &secret };
-            match recalled(authority, request, method, &claim).await {
-                Ok(None) => {
-                    limited(authority, request, &client_id, by_secret(authority, request, method, &claim))
-                        .await
+            match recalled(authority, request, method, &claim).await? {
+                Some(authenticated) => Ok(authenticated),
+                None => {
+                    let by_secret = by_secret(authority, request, method, &claim);
+                    limited(authority, request, &client_id, by_secret).await
                 }
-                Ok(Some(authenticated)) => Ok(authenticated),
-                Err(cause) => Err(cause),
             }
         }
-    };
-    decided.map_err(Refusal::of_authentication)
+    }
 }
 
 /// Decides unless they failed too often, and counts it if they fail.
@@ -135,16 +161,18 @@ async fn recalled(
     Ok(Some(Authenticated { client, method }))
 }
 
-/// By a secret. What is there is read from the database: a secret that another node has just taken in is not said to be wrong.
+/// By a secret. What is there is read from the database: a secret that another node has just taken in is not said to be wrong, and
+/// a client that is not there takes as long as one that is.
 async fn by_secret(
     authority: &Authority,
     request: &FormRequest,
     method: ClientAuthMethod,
     claim: &Claim<'_>,
 ) -> Result<Authenticated, Cause> {
-    let client = authority.view().find::<Client>(claim.realm, claim.client).await?;
+    let client = read::<Client>(authority, claim.realm, claim.client).await?;
     let secrets = Secrets::of(claim.client, kept::<Secret>(authority, claim.realm, claim.client).await?);
-    let checked = authority.client_auth().secrets.check(claim, &secrets, request.arrived).await;
+    let check = &authority.client_auth().secrets;
+    let checked = check.check(claim, &secrets, request.arrived, authority.observer()).await;
     let Some(client) = client else {
         return Err(checked
             .err()
@@ -159,7 +187,7 @@ async fn by_secret(
         return Err(Cause::AuthenticationMethodNotAllowed);
     }
     authority.client_auth().last_uses.note(secret.entity(claim.realm), request.arrived.wall);
-    Ok(Authenticated { client, method })
+    Ok(Authenticated { client: Arc::new(client), method })
 }
 
 /// By its name: with the certificate of its connection, or as a public client with nothing else.
@@ -180,6 +208,17 @@ async fn by_name(
         return Ok(Authenticated { client, method: ClientAuthMethod::None });
     }
     Err(Cause::AuthenticationMethodNotAllowed)
+}
+
+/// An entity, from the database.
+async fn read<K: Kept>(authority: &Authority, realm: &str, id: &str) -> Result<Option<K>, Cause> {
+    let entity = entity::<K>(realm, id);
+    let body = authority.view().store().read(&entity).await.map_err(ViewError::from)?;
+    let parse = |body: String| {
+        let name = entity.to_string();
+        serde_json::from_str(&body).map_err(|cause| ViewError::Body { entity: name, cause })
+    };
+    Ok(body.map(parse).transpose()?)
 }
 
 /// What belongs to an owner, from the database.

@@ -73,6 +73,15 @@ impl<'a> Presented<'a> {
         }
     }
 
+    /// How it seems to authenticate itself: a name alone may be a public client's, or go with a certificate.
+    pub(super) fn method(&self) -> ClientAuthMethod {
+        match self {
+            Self::Assertion { .. } => ClientAuthMethod::PrivateKeyJwt,
+            Self::Name { .. } => ClientAuthMethod::None,
+            Self::Secret { method, .. } => *method,
+        }
+    }
+
     fn secret(method: ClientAuthMethod, client_id: String, secret: Zeroizing<String>) -> Result<Self, Cause> {
         if client_id.is_empty() {
             return Err(Cause::AuthenticationMissing);

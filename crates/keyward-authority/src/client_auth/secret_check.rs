@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use keyward::clock::Clock;
 use keyward::{MonoTime, UnixTime, entropy};
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
@@ -15,6 +16,7 @@ use zeroize::Zeroizing;
 use super::secret::SecretHash;
 use crate::cause::Cause;
 use crate::entity::Secret;
+use crate::observer::Observer;
 
 /// How many of a client's secrets are looked at: one, the one that takes its place, and one more. A wrong secret costs so many
 /// hashes whoever it is said to be of, so that the time it takes tells nobody whether there is such a client.
@@ -45,6 +47,7 @@ struct Candidate {
 
 /// Which secrets were right, and how many may be hashed.
 pub(super) struct SecretCheck {
+    clock: Arc<dyn Clock>,
     remembered: Cache<Tag, Remembered>,
     key: hmac::Key,
     nothing: Option<Arc<SecretHash>>,
@@ -94,9 +97,10 @@ impl Secrets {
 }
 
 impl SecretCheck {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let turns = std::thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE);
         Self {
+            clock,
             remembered: Cache::new(REMEMBERED),
             key: hmac::Key::new(hmac::HMAC_SHA256, &*Zeroizing::new(entropy::secret())),
             nothing: SecretHash::of_nothing().ok().map(Arc::new),
@@ -132,9 +136,10 @@ impl SecretCheck {
         claim: &Claim<'_>,
         secrets: &'a Secrets,
         now: keyward::Now,
+        observer: &dyn Observer,
     ) -> Result<&'a Secret, Cause> {
         let hashes: Vec<_> = secrets.0.iter().map(|candidate| Arc::clone(&candidate.hash)).collect();
-        let place = self.place(claim.secret, hashes).await?;
+        let place = self.place(claim.secret, hashes, observer).await?;
         let found = place.and_then(|place| secrets.0.get(place)).ok_or(Cause::SecretWrong)?;
         let secret = usable(&found.secret, now.wall)?;
         let remembered =
@@ -144,14 +149,21 @@ impl SecretCheck {
     }
 
     /// Which of the hashes is the secret's. Where none is, [`SECRET_LIMIT`] hashes were made.
-    async fn place(&self, secret: &str, mut hashes: Vec<Arc<SecretHash>>) -> Result<Option<usize>, Cause> {
+    async fn place(
+        &self,
+        secret: &str,
+        mut hashes: Vec<Arc<SecretHash>>,
+        observer: &dyn Observer,
+    ) -> Result<Option<usize>, Cause> {
         let known = hashes.len();
         let nothing = self.nothing.as_ref().ok_or(Cause::Unavailable)?;
         hashes.resize_with(known.max(SECRET_LIMIT), || Arc::clone(nothing));
+        let asked = self.clock.mono();
         let queued = self.queue.try_acquire().map_err(|_| Cause::Unavailable)?;
         let turn = timeout(WAIT, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.ok().and_then(Result::ok).ok_or(Cause::Unavailable)?;
         drop(queued);
+        let began = self.clock.mono();
         let secret = Zeroizing::new(secret.to_owned());
         let found = spawn_blocking(move || {
             // It stays taken until the thread is free, though the client may be long gone.
@@ -159,6 +171,7 @@ impl SecretCheck {
             hashes.iter().position(|hash| hash.is_of(secret.as_bytes()))
         });
         let found = found.await.map_err(|_| Cause::Unavailable)?;
+        observer.hashed(began.saturating_since(asked), self.clock.mono().saturating_since(began));
         Ok(found.filter(|place| *place < known))
     }
 
@@ -196,8 +209,10 @@ impl fmt::Debug for SecretCheck {
 mod tests {
     use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
     use keyward::Now;
+    use keyward::clock::SystemClock;
 
     use super::*;
+    use crate::observer::Unobserved;
 
     const NOW: Now = Now { wall: UnixTime(1000), mono: MonoTime(0) };
     const CLAIM: Claim<'_> = Claim { realm: "main", client: "app", secret: "right" };
@@ -216,7 +231,7 @@ mod tests {
 
     fn check() -> SecretCheck {
         let nothing = SecretHash::parse(&hash("nothing")).unwrap();
-        SecretCheck { nothing: Some(Arc::new(nothing)), ..SecretCheck::new() }
+        SecretCheck { nothing: Some(Arc::new(nothing)), ..SecretCheck::new(Arc::new(SystemClock::new())) }
     }
 
     #[tokio::test]
@@ -225,9 +240,12 @@ mod tests {
         let mut one = secret("one", "right", 0);
         let secrets = |one: &Secret| Secrets::of("app", vec![one.clone()]);
         assert!(!check.remembers(&CLAIM, NOW.mono));
-        assert!(check.check(&CLAIM, &secrets(&one), NOW).await.is_ok());
+        assert!(check.check(&CLAIM, &secrets(&one), NOW, &Unobserved).await.is_ok());
         let wrong = Claim { secret: "wrong", ..CLAIM };
-        assert_eq!(check.check(&wrong, &secrets(&one), NOW).await.err(), Some(Cause::SecretWrong));
+        assert_eq!(
+            check.check(&wrong, &secrets(&one), NOW, &Unobserved).await.err(),
+            Some(Cause::SecretWrong)
+        );
         assert!(check.recall(&CLAIM, &secrets(&one), NOW).is_some());
         for other in [wrong, Claim { client: "other", ..CLAIM }, Claim { realm: "other", ..CLAIM }] {
             assert!(!check.remembers(&other, NOW.mono));
@@ -253,7 +271,7 @@ mod tests {
         let names: Vec<_> = secrets.0.iter().map(|candidate| candidate.secret.name.as_str()).collect();
         assert_eq!(names, ["1", "2", "3"]);
         let third = Claim { secret: "3", ..CLAIM };
-        assert_eq!(check().check(&third, &secrets, NOW).await.unwrap().name, "3");
+        assert_eq!(check().check(&third, &secrets, NOW, &Unobserved).await.unwrap().name, "3");
     }
 
     #[tokio::test]
@@ -261,7 +279,10 @@ mod tests {
         let check = check();
         for secrets in [Secrets::default(), Secrets::of("app", vec![secret("one", "right", 0)])] {
             let nothing = Claim { secret: "nothing", ..CLAIM };
-            assert_eq!(check.check(&nothing, &secrets, NOW).await.err(), Some(Cause::SecretWrong));
+            assert_eq!(
+                check.check(&nothing, &secrets, NOW, &Unobserved).await.err(),
+                Some(Cause::SecretWrong)
+            );
         }
     }
 
@@ -272,20 +293,24 @@ mod tests {
         let busy = Arc::clone(&check.turns).acquire_many_owned(turns).await.unwrap();
         let ask = || {
             let check = Arc::clone(&check);
-            tokio::spawn(async move { check.place("x", Vec::new()).await })
+            tokio::spawn(async move { check.place("x", Vec::new(), &Unobserved).await })
         };
         let mut waiting: Vec<_> = (0..QUEUE).map(|_| ask()).collect();
         while check.queue.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(check.place("x", Vec::new()).await, Err(Cause::Unavailable), "the queue is full");
+        assert_eq!(
+            check.place("x", Vec::new(), &Unobserved).await,
+            Err(Cause::Unavailable),
+            "the queue is full"
+        );
         let last = waiting.pop().unwrap();
         for asked in waiting {
             assert_eq!(asked.await.unwrap(), Err(Cause::Unavailable), "it waited for too long");
         }
         assert_eq!(last.await.unwrap(), Err(Cause::Unavailable));
         drop(busy);
-        assert_eq!(check.place("x", Vec::new()).await, Ok(None));
+        assert_eq!(check.place("x", Vec::new(), &Unobserved).await, Ok(None));
         assert_eq!(check.queue.available_permits(), QUEUE);
     }
 
@@ -294,7 +319,7 @@ mod tests {
         let check = check();
         let all = check.turns.available_permits();
         let slow = Arc::new(SecretHash::of_nothing().unwrap());
-        let asked = timeout(Duration::ZERO, check.place("x", vec![slow; SECRET_LIMIT])).await;
+        let asked = timeout(Duration::ZERO, check.place("x", vec![slow; SECRET_LIMIT], &Unobserved)).await;
         assert!(asked.is_err(), "its request is gone");
         assert_eq!(check.turns.available_permits(), all - 1);
         let turns = u32::try_from(all).unwrap();
