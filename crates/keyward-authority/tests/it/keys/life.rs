@@ -119,6 +119,8 @@ async fn a_node_looks_at_what_has_changed_and_at_what_is_due(bench: Bench) {
 enum Happening {
     /// A node does what is due.
     Turn(usize),
+    /// A node waits until something is, and does it.
+    WhenDue(usize),
     /// A node forgets everything.
     Restart(usize),
     /// An operator wants other keys.
@@ -133,7 +135,8 @@ enum Happening {
 
 fn happening() -> impl Strategy<Value = (i64, Happening)> {
     let what = prop_oneof![
-        8 => (0_usize..2).prop_map(Happening::Turn),
+        4 => (0_usize..2).prop_map(Happening::Turn),
+        6 => (0_usize..2).prop_map(Happening::WhenDue),
         2 => (0_usize..2).prop_map(Happening::Restart),
         1 => (0_usize..2).prop_map(Happening::RotateNow),
         1 => (0_usize..2).prop_map(Happening::Compromised),
@@ -182,6 +185,13 @@ impl Model {
         match *happening {
             Happening::Turn(node) => {
                 turn(&self.nodes[node].authority, &name).await.unwrap();
+            }
+            Happening::WhenDue(node) => {
+                let next = turn(&self.nodes[node].authority, &name).await.unwrap().unwrap();
+                self.check().await;
+                let Node { authority, clock, .. } = &self.nodes[node];
+                clock.pass(next - clock.seconds());
+                assert_ne!(turn(authority, &name).await.unwrap(), Some(next));
             }
             Happening::Restart(node) => {
                 let Node { authority, clock, .. } = &self.nodes[node];
