@@ -4,18 +4,13 @@ use std::collections::BTreeSet;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use serde::Deserialize;
 
 use super::problem::{Problem, ProblemKind};
 use super::{AUDIENCE, READ, WRITE};
 use crate::authority::Authority;
-use crate::entity::{Client, Identity, RevokedToken, ServiceAccount, Subject, SubjectType};
 use crate::operations::ADMIN_REALM;
 use crate::storage::Actor;
-use crate::view::ViewError;
-
-/// What clocks of two nodes may differ by, in seconds: one may have issued the token, and another take it.
-const LEEWAY: i64 = 60;
+use crate::token::{Standing, standing};
 
 /// Somebody who may do something: by a token that is good, of somebody who is still enabled.
 #[derive(Clone, Debug)]
@@ -32,41 +27,6 @@ pub(super) enum Access {
     Write,
 }
 
-/// The claims of an access token (RFC 9068 §2.2) that this goes by.
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    aud: Audience,
-    exp: i64,
-    #[serde(default)]
-    nbf: i64,
-    sub: String,
-    #[serde(default)]
-    subject_type: Option<SubjectType>,
-    client_id: String,
-    #[serde(default)]
-    scope: String,
-    jti: String,
-    #[serde(default)]
-    cnf: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Audience {
-    fn is(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Several(several) => several.iter().any(|one| one == audience),
-        }
-    }
-}
-
 impl Administrator {
     /// Who sent this request.
     ///
@@ -74,25 +34,10 @@ impl Administrator {
     /// 401 where there is no token that is good for this, and 503 where that cannot be known.
     pub(super) async fn of(authority: &Authority, headers: &HeaderMap) -> Result<Self, Problem> {
         let token = bearer(headers)?;
-        let ring = authority.ring(ADMIN_REALM).await?;
-        let refused = || Problem::new(ProblemKind::Unauthorized, REFUSED);
-        let payload = ring.verify(token.as_bytes(), "at+jwt").ok_or_else(refused)?;
-        let claims: Claims = serde_json::from_slice(&payload).map_err(|_| refused())?;
-        let now = authority.clock().now().wall.0;
-        let is_good = claims.iss == authority.issuer(ADMIN_REALM)
-            && claims.aud.is(AUDIENCE)
-            && claims.exp > now
-            && claims.nbf <= now.saturating_add(LEEWAY)
-            // Nobody here asks for the proof that goes with it.
-            && claims.cnf.is_none();
-        if !is_good || is_revoked(authority, &claims.jti).await? {
-            return Err(refused());
+        match standing(authority, ADMIN_REALM, AUDIENCE, token).await? {
+            Some(Standing { subject, scopes }) => Ok(Self { scopes, actor: Actor(subject) }),
+            None => Err(Problem::new(ProblemKind::Unauthorized, REFUSED)),
         }
-        let Some(still) = allowed(authority, &claims).await? else {
-            return Err(refused());
-        };
-        let scopes = claims.scope.split(' ').filter(|scope| still.contains(*scope)).map(str::to_owned);
-        Ok(Self { scopes: scopes.collect(), actor: Actor(claims.sub) })
     }
 
     /// Who it is in the log.
@@ -138,48 +83,6 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(token.trim()),
         _ => Err(Problem::new(ProblemKind::Unauthorized, REFUSED)),
     }
-}
-
-async fn is_revoked(authority: &Authority, jti: &str) -> Result<bool, Problem> {
-    let id = format!("{}/{jti}", RevokedToken::shard(jti));
-    Ok(known(authority.view().find::<RevokedToken>(ADMIN_REALM, &id).await)?.is_some())
-}
-
-/// The scopes that a token's subject may have now; none where it, or the client that asked for it, is not let in any more.
-async fn allowed(authority: &Authority, claims: &Claims) -> Result<Option<BTreeSet<String>>, Problem> {
-    let view = authority.view();
-    let client = known(view.find::<Client>(ADMIN_REALM, &claims.client_id).await)?;
-    let account = known(view.find::<ServiceAccount>(ADMIN_REALM, &claims.client_id).await)?;
-    let is_let_in = client.as_ref().is_some_and(|client| client.enabled)
-        || account.as_ref().is_some_and(|account| account.enabled);
-    if !is_let_in {
-        return Ok(None);
-    }
-    let scopes = match claims.subject_type {
-        Some(SubjectType::Identity) => {
-            let subject = known(view.find::<Subject>(ADMIN_REALM, &claims.sub).await)?;
-            let Some(subject) = subject else { return Ok(None) };
-            let id = format!("{}/{}", subject.signer, subject.external_id);
-            let identity = known(view.find::<Identity>(ADMIN_REALM, &id).await)?;
-            identity
-                .filter(|identity| identity.enabled && identity.subject == claims.sub)
-                .map(|it| it.scopes.clone())
-        }
-        Some(SubjectType::ServiceAccount) => {
-            let account = known(view.find::<ServiceAccount>(ADMIN_REALM, &claims.sub).await)?;
-            account.filter(|account| account.enabled).map(|it| it.scopes.clone())
-        }
-        Some(SubjectType::Client) | None => {
-            let is_own = claims.sub == claims.client_id;
-            let scopes = client.map(|it| it.scopes.clone()).or(account.map(|it| it.scopes.clone()));
-            scopes.filter(|_| is_own)
-        }
-    };
-    Ok(scopes.map(BTreeSet::from_iter))
-}
-
-fn known<T>(found: Result<T, ViewError>) -> Result<T, Problem> {
-    found.map_err(|error| Problem::from(crate::cause::Cause::from(error)))
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ pub enum Step {
     /// It is there, and is to be otherwise.
     Change {
         /// As it is.
-        from: Item,
+        from: Box<Item>,
         /// As it is to be.
-        to: Item,
+        to: Box<Item>,
     },
     /// It is to be there.
     Create(Item),
@@ -40,7 +40,7 @@ pub fn plan(current: Option<&RealmFile>, wanted: &RealmFile) -> Vec<Step> {
                 replaced.push(Step::Delete(from.clone()));
                 made.push(Step::Create(to));
             }
-            Some(from) => made.push(Step::Change { from: from.clone(), to }),
+            Some(from) => made.push(Step::Change { from: Box::new(from.clone()), to: Box::new(to) }),
         }
     }
     // Before their owners would be.

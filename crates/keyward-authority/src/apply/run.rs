@@ -100,7 +100,7 @@ async fn run(
             Item::ResourceServer(server) => create(command, realm, server, (), now).await,
             Item::ServiceAccount(account) => create(command, realm, account, (), now).await,
         },
-        Step::Change { from: _, to } => match to {
+        Step::Change { from: _, to } => match &**to {
             Item::Client(client) => change(command, realm, client).await,
             Item::ExternalSigner(signer) => change(command, realm, signer).await,
             Item::Key(entry) => {

@@ -3,7 +3,7 @@
 use super::managed::{Actions, Managed, actions};
 use super::{ADMIN_REALM, OperationError, check};
 use crate::admin::AUDIENCE;
-use crate::entity::{Kept, ResourceServer, TokenFormat};
+use crate::entity::{Kept, ResourceServer};
 use crate::storage::Command;
 
 /// The longest that an access token may be good, in seconds.
@@ -39,10 +39,10 @@ impl Managed for ResourceServer {
     }
 
     fn check_change(&self, _before: &Self, realm: &str) -> Result<(), OperationError> {
-        if !self.is_administration(realm) || (self.enabled && self.token_format == TokenFormat::Jwt) {
+        if !self.is_administration(realm) || self.enabled {
             return Ok(());
         }
-        let why = "the administration takes its tokens, which have to be enabled JWTs".to_owned();
+        let why = "the administration takes its tokens".to_owned();
         Err(OperationError::InUse { entity: self.entity(realm), why })
     }
 

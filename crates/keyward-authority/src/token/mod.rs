@@ -5,6 +5,7 @@
 //! (`binding`), and then it is made (`issue`). Each of these can only say no to what the one before it said.
 
 mod access_token;
+mod administration;
 mod bearer;
 mod binding;
 mod confirmation;
@@ -27,6 +28,7 @@ mod tokens;
 pub mod prune;
 
 pub use access_token::{ACCESS_TOKEN_TYPE, AccessToken, Audiences};
+pub(crate) use administration::{Standing, standing};
 pub use confirmation::Confirmation;
 pub(crate) use granted::{Granted, granted};
 pub(crate) use introspection::{Asker, introspected};

@@ -8,6 +8,8 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod admin;
+mod apply;
 mod bench;
 mod client_auth;
 mod config;

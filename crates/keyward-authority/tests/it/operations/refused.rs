@@ -4,7 +4,6 @@ use std::fmt::Debug;
 
 use keyward_authority::entity::{
     Client, ClientAuthMethod, ClientKind, GrantType, Realm, ResourceServer, SignerKeys, TlsSubject,
-    TokenFormat,
 };
 use keyward_authority::operations::{self, Expected, Managed, OperationError};
 
@@ -119,12 +118,8 @@ async fn the_administration_cannot_be_taken_away_from_itself(bench: Bench) {
     let realm = Realm { enabled: false, ..Realm::new("admin") };
     assert!(in_use(operations::change(authority, &by, "admin", realm, Expected::Any).await.map(drop)));
     assert!(in_use(operations::remove::<Realm>(authority, &by, "admin", "admin", Expected::Any).await));
-    for server in [
-        ResourceServer { enabled: false, ..admin.clone() },
-        ResourceServer { token_format: TokenFormat::Opaque, ..admin.clone() },
-    ] {
-        assert!(in_use(operations::change(authority, &by, "admin", server, Expected::Any).await.map(drop)));
-    }
+    let server = ResourceServer { enabled: false, ..admin.clone() };
+    assert!(in_use(operations::change(authority, &by, "admin", server, Expected::Any).await.map(drop)));
     let removed =
         operations::remove::<ResourceServer>(authority, &by, "admin", &admin.audience, Expected::Any).await;
     assert!(in_use(removed));
