@@ -1,10 +1,13 @@
 //! Two nodes at once: with SQLite two of one store, with PostgreSQL two stores of one server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyward_authority::cause::Cause;
-use keyward_authority::entity::{Client, Identity, Kept, Realm};
+use keyward_authority::entity::{Client, Identity, Kept, Realm, ServiceAccount};
+use keyward_authority::view::Follower;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::office::{JWT_BEARER, Office, said};
 use crate::bench::{Bench, conformance};
@@ -14,6 +17,7 @@ conformance! {
     at_most_one_refresh_token_of_a_family_is_good_whatever_is_tried_at_once
     two_nodes_that_meet_somebody_at_once_make_one_identity
     a_token_that_one_node_ends_is_ended_on_the_other
+    what_a_node_remembers_of_a_token_is_so_within_a_second
     a_proof_is_used_once_on_all_nodes
 }
 
@@ -96,7 +100,7 @@ async fn at_most_one_refresh_token_of_a_family_is_good_whatever_is_tried_at_once
             good += usize::from(nodes[1].introspect("shop", token).await.unwrap()["active"] == true);
         }
         assert!(good <= 1);
-        if came.iter().any(|came| *came == Err(Cause::RefreshTokenReused)) {
+        if came.contains(&Err(Cause::RefreshTokenReused)) {
             for token in &known {
                 refreshed(&nodes[0], token).await.unwrap_err();
             }
@@ -141,6 +145,37 @@ async fn a_token_that_one_node_ends_is_ended_on_the_other(bench: Bench) {
     let refresh = begun(&one, "1").await;
     other.revoke("shop", &refresh).await.unwrap();
     assert_eq!(refreshed(&one, &refresh).await, Err(Cause::RefreshTokenRevoked));
+}
+
+async fn what_a_node_remembers_of_a_token_is_so_within_a_second(bench: Bench) {
+    let nodes = nodes(&bench).await;
+    let _followers = [
+        Follower::start(nodes[0].authority.view()).await.unwrap(),
+        Follower::start(nodes[1].authority.view()).await.unwrap(),
+    ];
+    let ends_within_a_second = async |token: &str| {
+        let ended = Instant::now();
+        while nodes[0].is_active(token).await {
+            assert!(ended.elapsed() < Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+    };
+    let text = |answer: &Value| answer["access_token"].as_str().unwrap().to_owned();
+    let issue =
+        async || text(&nodes[0].ask_as("shop", &[("grant_type", "client_credentials")]).await.unwrap());
+    // Twice, so that it is remembered.
+    let is_good = async |token: &str| nodes[0].is_active(token).await && nodes[0].is_active(token).await;
+    let (revoked, stays) = (issue().await, issue().await);
+    assert!(is_good(&revoked).await);
+    nodes[1].revoke("shop", &revoked).await.unwrap();
+    ends_within_a_second(&revoked).await;
+    assert!(is_good(&stays).await);
+    let robot = text(&nodes[0].robot("1", &[("resource", super::office::API)]).await.unwrap());
+    assert!(is_good(&robot).await);
+    nodes[1].change::<ServiceAccount>("robot", |robot| robot.enabled = false).await;
+    ends_within_a_second(&robot).await;
+    nodes[1].change::<Client>("shop", |shop| shop.enabled = false).await;
+    ends_within_a_second(&stays).await;
 }
 
 async fn a_proof_is_used_once_on_all_nodes(bench: Bench) {
