@@ -39,7 +39,7 @@ mod tests {
         let status = |sent: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in sent {
-                headers.append(IF_NONE_MATCH, HeaderValue::from_static(value));
+                headers.append(IF_NONE_MATCH, HeaderValue::from_bytes(value.as_bytes()).unwrap());
             }
             let answer = cached(&headers, "tag", Bytes::from_static(b"{}"));
             assert_eq!(answer.headers()[ETAG], "\"tag\"");
