@@ -150,14 +150,10 @@ impl Node {
     pub async fn bind(config: Config) -> Result<Self, RunError> {
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store = Store::open(&config.storage).await?;
-        let view = View::new(store, Arc::clone(&clock), config.limits.remembered_entities);
-        let follower = Follower::start(&view).await?;
         let metrics = Arc::new(Metrics::new(&config.metrics_namespace));
-        let keys = Arc::new(LocalKeys::new(config.master_key));
-        let authority = Authority::new(view, Arc::clone(&clock), &config.origin, keys)
-            .with_observer(Arc::clone(&metrics) as _);
+        let authority = open(&config).await?.with_observer(Arc::clone(&metrics) as _);
+        let clock = Arc::clone(authority.clock());
+        let follower = Follower::start(authority.view()).await?;
         let rotation = Rotation::start(authority.clone());
         let refusals = Arc::new(RefusalLog::new());
         let told = config.proxies.client_cert;
@@ -261,6 +257,19 @@ impl Drop for Tasks {
     fn drop(&mut self) {
         self.0.iter().for_each(JoinHandle::abort);
     }
+}
+
+/// An authority without listeners, for what an operator does at the storage. Until somebody follows the log, it reads everything
+/// from the database.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn open(config: &Config) -> Result<Authority, StoreError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let store = Store::open(&config.storage).await?;
+    let view = View::new(store, Arc::clone(&clock), config.limits.remembered_entities);
+    let keys = Arc::new(LocalKeys::new(config.master_key.clone()));
+    Ok(Authority::new(view, clock, &config.origin, keys))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
