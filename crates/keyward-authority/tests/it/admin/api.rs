@@ -48,6 +48,11 @@ impl Api {
             let account = ServiceAccount { scopes: scopes.clone(), audiences, ..account(id) };
             node.create("admin", account).await.unwrap();
         }
+        Self::over(node)
+    }
+
+    /// Over whatever is there.
+    pub(crate) fn over(node: Node) -> Self {
         let router = admin::router(node.authority.clone());
         Self { node, router }
     }

@@ -5,4 +5,5 @@ mod authorisation;
 mod bootstrap;
 mod document;
 mod hostile;
+mod whole;
 mod work;
