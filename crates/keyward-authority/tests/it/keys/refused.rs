@@ -110,7 +110,7 @@ async fn a_node_with_another_master_key_makes_no_keys_until_the_old_ones_are_giv
     let keys = Arc::new(LocalKeys::new(MasterKey::parse(&"0e".repeat(32)).unwrap()));
     let other = Node::new(node.store().clone(), node.clock.clone(), keys);
     // Others verify what the right nodes sign.
-    assert_eq!(other.published(REALM).await, [first.clone()]);
+    assert_eq!(other.published(REALM).await, std::slice::from_ref(&first));
     let ring = other.authority.ring(REALM).await.unwrap();
     assert_eq!(ring.sign("at+jwt", b"{}", None).await, Err(Cause::Unavailable));
     node.clock.pass(1500);
