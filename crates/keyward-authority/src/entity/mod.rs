@@ -10,6 +10,7 @@ mod resource_server;
 mod revoked_token;
 mod secret;
 mod service_account;
+mod shown;
 mod signing_key;
 mod subject;
 
@@ -28,6 +29,7 @@ pub use resource_server::{ResourceServer, TokenFormat};
 pub use revoked_token::RevokedToken;
 pub use secret::Secret;
 pub use service_account::ServiceAccount;
+pub use shown::shown;
 pub use signing_key::{SealedKey, SigningKey};
 pub use subject::{Subject, SubjectType};
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A place in the log; the first event is at 1.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Position(pub i64);
 
 /// What sort of thing an entity is. The label is in the database and never changes.
@@ -40,8 +42,9 @@ pub struct Change {
     pub body: Option<String>,
 }
 
-/// A change, as the log has it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// A change, as the log has it, and as a backup does.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Event {
     /// Its place.
     pub position: Position,

@@ -1,9 +1,12 @@
 //! A change of the state, with the events that say so, in one transaction.
 
-use sqlx::{Any, Row, Transaction};
+use std::sync::Arc;
 
-use super::store::Engine;
-use super::{Actor, Change, Entity, Position, Store, StoreError};
+use sqlx::{Any, Executor, Transaction};
+use tokio::sync::watch;
+
+use super::store::{Engine, within};
+use super::{Actor, Change, Entity, Event, Position, Store, StoreError};
 
 /// The channel on which PostgreSQL tells the other nodes that the log has grown.
 pub(super) const CHANNEL: &str = "keyward_log";
@@ -17,6 +20,7 @@ pub struct Command {
     at_ms: i64,
     head: Position,
     appended: bool,
+    grown: Arc<watch::Sender<Position>>,
 }
 
 impl Store {
@@ -25,17 +29,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn command(&self, actor: Actor, at_ms: i64) -> Result<Command, StoreError> {
-        let mut transaction = match self.engine {
-            Engine::Postgres => self.writer.begin().await?,
-            // Without it SQLite would take its lock at the first write, and fail where somebody else did before.
-            Engine::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
-        };
-        let head = sqlx::query("UPDATE log_head SET position = position WHERE one = 1 RETURNING position")
-            .fetch_one(&mut *transaction)
-            .await?
-            .try_get(0)?;
-        let (engine, head) = (self.engine, Position(head));
-        Ok(Command { transaction, engine, actor, at_ms, head, appended: false })
+        let (transaction, head) = self.hold_head().await?;
+        let (engine, grown) = (self.engine, Arc::clone(&self.grown));
+        Ok(Command { transaction, engine, actor, at_ms, head, appended: false, grown })
     }
 }
 
@@ -50,7 +46,7 @@ impl Command {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn read(&mut self, entity: &Entity) -> Result<Option<String>, StoreError> {
-        super::read::read(&mut *self.transaction, entity).await
+        within(super::read::read(&mut *self.transaction, entity)).await
     }
 
     /// Appends an event, and makes the state what it says.
@@ -60,20 +56,17 @@ impl Command {
     pub async fn append(&mut self, change: &Change) -> Result<Position, StoreError> {
         let Change { action, entity, body } = change;
         self.head = Position(self.head.0 + 1);
-        sqlx::query(
-            "INSERT INTO event (position, at_ms, actor, action, kind, realm, id, body) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(self.head.0)
-        .bind(self.at_ms)
-        .bind(self.actor.0.as_str())
-        .bind(action.0)
-        .bind(entity.kind.0)
-        .bind(entity.realm.as_str())
-        .bind(entity.id.as_str())
-        .bind(body.as_deref())
-        .execute(&mut *self.transaction)
-        .await?;
+        let event = Event {
+            position: self.head,
+            at_ms: self.at_ms,
+            actor: self.actor.0.clone(),
+            action: action.0.to_owned(),
+            kind: entity.kind.0.to_owned(),
+            realm: entity.realm.clone(),
+            id: entity.id.clone(),
+            body: body.clone(),
+        };
+        within(insert(&mut *self.transaction, &event)).await?;
         match body {
             Some(body) => {
                 sqlx::query(
@@ -119,7 +112,30 @@ impl Command {
                     .await?;
             }
         }
-        self.transaction.commit().await?;
-        Ok(self.head)
+        let Self { transaction, grown, head, .. } = self;
+        within(transaction.commit()).await?;
+        super::listen::heard(&grown, head);
+        Ok(head)
     }
+}
+
+pub(super) async fn insert<'e>(
+    executor: impl Executor<'e, Database = Any>,
+    event: &Event,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO event (position, at_ms, actor, action, kind, realm, id, body) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(event.position.0)
+    .bind(event.at_ms)
+    .bind(event.actor.as_str())
+    .bind(event.action.as_str())
+    .bind(event.kind.as_str())
+    .bind(event.realm.as_str())
+    .bind(event.id.as_str())
+    .bind(event.body.as_deref())
+    .execute(executor)
+    .await
+    .map(drop)
 }

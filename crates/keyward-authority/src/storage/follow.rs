@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use super::store::within;
 use super::{Event, Position, Store, StoreError};
 
 impl Store {
@@ -12,15 +13,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn events(&self, after: Position, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let rows = sqlx::query(
+        let events = sqlx::query(
             "SELECT position, at_ms, actor, action, kind, realm, id, body FROM event WHERE position > $1 \
              ORDER BY position LIMIT $2",
         )
         .bind(after.0)
         .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(event).collect()
+        .fetch_all(&self.readers);
+        within(events).await?.iter().map(event).collect()
     }
 }
 

@@ -11,7 +11,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`]: then some may be noted, and noting them again does no harm.
     pub async fn note_uses(&self, uses: &[(Entity, i64)]) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await?;
+        let mut transaction = self.beside_commands().begin().await?;
         for (entity, at) in uses {
             sqlx::query(
                 "INSERT INTO last_use (kind, realm, id, at) VALUES ($1, $2, $3, $4) \

@@ -6,12 +6,17 @@
 
 mod address;
 mod at;
+mod backup;
+mod backup_error;
+mod backup_file;
 mod change;
 mod command;
 mod ending;
 mod error;
+mod export;
 mod follow;
 mod last_use;
+mod listen;
 mod migration;
 mod read;
 mod rebuild;
@@ -22,8 +27,11 @@ mod verify;
 
 pub use address::StoreAddress;
 pub use at::Versioned;
+pub use backup::Progress;
+pub use backup_error::BackupError;
 pub use change::{Action, Actor, Change, Entity, Event, Kind, Position};
 pub use command::Command;
 pub use error::StoreError;
+pub(crate) use listen::Ears;
 pub use store::Store;
 pub use verify::Difference;

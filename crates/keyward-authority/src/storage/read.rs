@@ -2,6 +2,7 @@
 
 use sqlx::{Any, Executor, Row};
 
+use super::store::within;
 use super::{Entity, Kind, Position, Store, StoreError};
 
 impl Store {
@@ -11,7 +12,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn read(&self, entity: &Entity) -> Result<Option<String>, StoreError> {
-        read(&self.readers, entity).await
+        within(read(&self.readers, entity)).await
     }
 
     /// The names and bodies of a realm's entities whose names begin with `prefix`, in their order, behind `after`, at most
@@ -27,7 +28,7 @@ impl Store {
         after: &str,
         limit: u32,
     ) -> Result<Vec<(String, String)>, StoreError> {
-        let rows = sqlx::query(
+        let listed = sqlx::query(
             "SELECT id, body FROM state WHERE kind = $1 AND realm = $2 AND substr(id, 1, $3) = $4 AND id > $5 \
              ORDER BY id LIMIT $6",
         )
@@ -37,9 +38,8 @@ impl Store {
         .bind(prefix)
         .bind(after)
         .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        .fetch_all(&self.readers);
+        within(listed).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
     /// The position of the last event.
@@ -47,20 +47,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn head(&self) -> Result<Position, StoreError> {
-        let row = sqlx::query("SELECT position FROM log_head WHERE one = 1").fetch_one(&self.readers).await?;
-        Ok(Position(row.try_get(0)?))
+        let head = sqlx::query("SELECT position FROM log_head WHERE one = 1").fetch_one(&self.readers);
+        Ok(Position(within(head).await?.try_get(0)?))
     }
 }
 
 pub(super) async fn read<'e>(
     executor: impl Executor<'e, Database = Any>,
     entity: &Entity,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<String>, sqlx::Error> {
     let row = sqlx::query("SELECT body FROM state WHERE kind = $1 AND realm = $2 AND id = $3")
         .bind(entity.kind.0)
         .bind(entity.realm.as_str())
         .bind(entity.id.as_str())
         .fetch_optional(executor)
         .await?;
-    row.map(|row| row.try_get(0)).transpose().map_err(StoreError::from)
+    row.map(|row| row.try_get(0)).transpose()
 }

@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::store::within;
 use super::{Store, StoreError};
 
 impl Store {
@@ -17,14 +18,13 @@ impl Store {
         expires_at: i64,
         claims: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO token (realm, hash, expires_at, claims) VALUES ($1, $2, $3, $4)")
+        let kept = sqlx::query("INSERT INTO token (realm, hash, expires_at, claims) VALUES ($1, $2, $3, $4)")
             .bind(realm)
             .bind(hash)
             .bind(expires_at)
             .bind(claims)
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+            .execute(self.beside_commands());
+        within(kept).await.map(drop)
     }
 
     /// What the opaque token of this hash says; none where there is none such, or it is revoked or long over. It is read from
@@ -36,9 +36,8 @@ impl Store {
         let row = sqlx::query("SELECT claims FROM token WHERE realm = $1 AND hash = $2")
             .bind(realm)
             .bind(hash)
-            .fetch_optional(&self.readers)
-            .await?;
-        row.map(|row| row.try_get(0)).transpose().map_err(StoreError::from)
+            .fetch_optional(&self.readers);
+        within(row).await?.map(|row| row.try_get(0)).transpose().map_err(StoreError::from)
     }
 
     /// Revokes the opaque token of this hash, on every node at once.
@@ -46,12 +45,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn revoke_token(&self, realm: &str, hash: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM token WHERE realm = $1 AND hash = $2")
+        let revoked = sqlx::query("DELETE FROM token WHERE realm = $1 AND hash = $2")
             .bind(realm)
             .bind(hash)
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+            .execute(self.beside_commands());
+        within(revoked).await.map(drop)
     }
 
     /// Forgets the opaque tokens that are over at `now`, in seconds since 1970, and says how many those were.
@@ -59,8 +57,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn forget_tokens(&self, now: i64) -> Result<u64, StoreError> {
-        let deleted =
-            sqlx::query("DELETE FROM token WHERE expires_at <= $1").bind(now).execute(&self.writer).await?;
-        Ok(deleted.rows_affected())
+        self.forget(
+            "DELETE FROM token WHERE (realm, hash) IN \
+             (SELECT realm, hash FROM token WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+            now,
+        )
+        .await
     }
 }

@@ -1,6 +1,10 @@
 //! What may be used once.
 
+use super::store::within;
 use super::{Store, StoreError};
+
+/// How much is forgotten at once.
+const BATCH: i64 = 1000;
 
 impl Store {
     /// Marks `what` as used until `until_ms`, in milliseconds since 1970. False where somebody did so before, on any node.
@@ -13,9 +17,8 @@ impl Store {
             sqlx::query("INSERT INTO used (what, until_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
                 .bind(what)
                 .bind(until_ms)
-                .execute(&self.writer)
-                .await?;
-        Ok(inserted.rows_affected() == 1)
+                .execute(self.beside_commands());
+        Ok(within(inserted).await?.rows_affected() == 1)
     }
 
     /// Forgets what is over at `now_ms`, and says how much that was.
@@ -23,8 +26,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn forget_used(&self, now_ms: i64) -> Result<u64, StoreError> {
-        let deleted =
-            sqlx::query("DELETE FROM used WHERE until_ms <= $1").bind(now_ms).execute(&self.writer).await?;
-        Ok(deleted.rows_affected())
+        self.forget(
+            "DELETE FROM used WHERE what IN \
+             (SELECT what FROM used WHERE until_ms <= $1 ORDER BY until_ms LIMIT $2)",
+            now_ms,
+        )
+        .await
+    }
+
+    /// What `delete` deletes at `now`, a batch at a time: whoever else writes waits for no more than one.
+    pub(super) async fn forget(&self, delete: &'static str, now: i64) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        loop {
+            let deleted = sqlx::query(delete).bind(now).bind(BATCH).execute(self.beside_commands());
+            let deleted = within(deleted).await?.rows_affected();
+            forgotten += deleted;
+            if deleted < BATCH.unsigned_abs() {
+                return Ok(forgotten);
+            }
+        }
     }
 }

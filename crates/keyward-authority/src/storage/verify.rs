@@ -4,7 +4,7 @@ use std::fmt;
 
 use sqlx::{Any, Row, Transaction};
 
-use super::store::Engine;
+use super::store::{Engine, unbounded};
 use super::{Store, StoreError};
 
 /// How many differences are told. The first is enough to know that something is wrong.
@@ -46,6 +46,7 @@ impl Store {
             }
             Engine::Sqlite => self.readers.begin().await?,
         };
+        unbounded(&mut transaction, self.engine).await?;
         let counts = sqlx::query(
             "SELECT (SELECT position FROM log_head WHERE one = 1), \
              (SELECT COALESCE(MAX(position), 0) FROM event), (SELECT COUNT(*) FROM event)",

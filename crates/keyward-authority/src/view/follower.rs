@@ -1,14 +1,12 @@
 //! Keeps a view up with the log.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::View;
-use crate::storage::{Position, StoreError};
+use crate::storage::{Ears, Position, StoreError};
 
 /// How often the log's head is asked for where nobody says that it moved.
 const POLL: Duration = Duration::from_millis(200);
@@ -20,25 +18,19 @@ const BATCH: u32 = 500;
 #[derive(Debug)]
 pub struct Follower {
     task: JoinHandle<()>,
-    wake: Arc<Notify>,
 }
 
 impl Follower {
-    /// Begins to follow, from the head on: nothing that came before is remembered.
+    /// Begins to follow, from the head on: nothing that came before is remembered. What this process appends it reads at once, and
+    /// with PostgreSQL what any node does.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn start(view: &View) -> Result<Self, StoreError> {
+        let ears = view.store.listen();
         let head = view.store.head().await?;
         view.memory.begin(head);
-        let wake = Arc::new(Notify::new());
-        let task = tokio::spawn(follow(view.clone(), head, Arc::clone(&wake)));
-        Ok(Self { task, wake })
-    }
-
-    /// Reads the log now: somebody said that it has grown.
-    pub fn wake(&self) {
-        self.wake.notify_one();
+        Ok(Self { task: tokio::spawn(follow(view.clone(), head, ears)) })
     }
 }
 
@@ -48,7 +40,7 @@ impl Drop for Follower {
     }
 }
 
-async fn follow(view: View, head: Position, wake: Arc<Notify>) {
+async fn follow(view: View, head: Position, mut ears: Ears) {
     let mut seen = head;
     let mut is_failing = false;
     loop {
@@ -67,7 +59,7 @@ async fn follow(view: View, head: Position, wake: Arc<Notify>) {
             Err(_) => {}
         }
         // A notification that is lost costs this long, and no more.
-        let _ = timeout(POLL, wake.notified()).await;
+        let _ = timeout(POLL, ears.grown()).await;
     }
 }
 

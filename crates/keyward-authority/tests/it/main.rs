@@ -10,12 +10,16 @@
 
 mod admin;
 mod apply;
+mod backup;
 mod bench;
 mod client_auth;
 mod config;
 mod keys;
+mod linearizability;
+mod migrations;
 mod node;
 mod operations;
+mod pressure;
 mod server;
 mod server_tls;
 mod storage;
