@@ -61,9 +61,6 @@ pub trait Observer: Debug + Send + Sync {
     /// A client authenticated itself, or failed to.
     fn authenticated(&self, realm: &str, method: ClientAuthMethod, outcome: Result<(), Cause>) {}
 
-    /// A command was committed, from its beginning on in this time.
-    fn committed(&self, took: Duration) {}
-
     /// A secret was hashed, after it had waited for a place.
     fn hashed(&self, waited: Duration, took: Duration) {}
 

@@ -48,6 +48,8 @@ pub(crate) enum Failure {
     #[error("{0}")]
     AuthorityConfig(keyward_authority::config::ConfigError),
     #[error("{0}")]
+    Backup(#[from] keyward_authority::storage::BackupError),
+    #[error("{0}")]
     Bootstrap(Box<keyward_authority::admin::BootstrapError>),
     #[error("{path}: {cause}")]
     Bundle { path: String, cause: keyward_x509::BundleError },

@@ -40,8 +40,6 @@ metrics! {
         "Time that signatures took, by algorithm";
     SIGNING_KEYS = Gauge "authority_signing_keys", None, [REALM, KEY_STATE],
         "Signing keys that are published, by realm and state";
-    COMMIT_DURATION = Histogram "authority_commit_duration_seconds", SECONDS, [],
-        "Time that commands took, the wait for others included";
     LOG_POSITION = Gauge "authority_log_position", None, [],
         "The position up to which this node has read the log";
     LOG_AGE = Gauge "authority_log_age_seconds", SECONDS, [],

@@ -36,7 +36,6 @@ pub struct Metrics {
     hash_duration: Histogram,
     signing: Family<AlgorithmLabel, Histogram, Times>,
     signing_keys: Family<KeyLabels, Gauge>,
-    commits: Histogram,
     log_position: Gauge,
     log_age: Gauge<f64, AtomicU64>,
     lines_left_out: Family<EventLabel, Counter>,
@@ -142,7 +141,6 @@ impl Metrics {
             hash_duration: catalogue::HASH_DURATION.register(own, histogram()),
             signing: catalogue::SIGNING_DURATION.register(own, Family::new_with_constructor(Times)),
             signing_keys: catalogue::SIGNING_KEYS.register(own, Family::default()),
-            commits: catalogue::COMMIT_DURATION.register(own, histogram()),
             log_position: catalogue::LOG_POSITION.register(own, Gauge::default()),
             log_age: catalogue::LOG_AGE.register(own, Gauge::default()),
             lines_left_out,
@@ -192,10 +190,6 @@ impl Observer for Metrics {
             (label::of_method(method), if outcome.is_ok() { "succeeded" } else { "failed" });
         let labels = AuthenticationLabels { realm: realm.to_owned(), method, outcome };
         self.authentications.get_or_create(&labels).inc();
-    }
-
-    fn committed(&self, took: Duration) {
-        self.commits.observe(took.as_secs_f64());
     }
 
     fn hashed(&self, waited: Duration, took: Duration) {

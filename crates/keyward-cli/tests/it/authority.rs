@@ -160,17 +160,30 @@ fn from_nothing_to_a_token_and_back() {
     place.done(&["client", "delete", "shop", "--realm", "main"]);
     assert_eq!(place.ask(&["client", "show", "shop", "--realm", "main"]).code, 1);
 
-    // A file of SQLite is one process' own.
-    let verify = ["authority", "storage", "verify", "--config", &place.config];
-    let in_use = keyward(&verify, "");
+    // Whoever looks may do so meanwhile; beyond that a file of SQLite is one process' own.
+    let storage = |name: &str, more: &[&str]| {
+        keyward(&[&["authority", "storage", name, "--config", &place.config], more].concat(), "")
+    };
+    assert_eq!(storage("verify", &[]).code, 0);
+    let backup = place.folder.path("authority.backup");
+    assert_eq!(storage("backup", &[&backup]).code, 0);
+    let exported = storage("export", &[]);
+    assert!(exported.objects().iter().any(|entity| entity["id"] == "robot"), "{exported:?}");
+    assert!(!exported.stdout.contains("argon2") && !exported.stdout.contains("sealed"), "{exported:?}");
+    let in_use = storage("rebuild", &[]);
     assert_eq!(in_use.code, 2);
     assert!(in_use.stderr.contains("in use by another process"), "{}", in_use.stderr);
     drop(serving);
-    let verified = keyward(&verify, "");
-    assert_eq!((verified.code, verified.stderr.as_str()), (0, ""), "{}", verified.stdout);
-    let rebuilt = keyward(&["authority", "storage", "rebuild", "--config", &place.config, "--json"], "");
+    let rebuilt = storage("rebuild", &["--json"]);
     assert!(rebuilt.objects()[0]["position"].as_i64().unwrap() > 10, "{rebuilt:?}");
-    assert_eq!(keyward(&verify, "").code, 0);
+    assert_eq!(storage("verify", &[]).code, 0);
+    assert_eq!(storage("restore", &[&backup]).code, 2, "it is not empty");
+    let empty = Place::new();
+    let restore = ["authority", "storage", "restore", "--config", &empty.config, &backup, "--json"];
+    let restored = keyward(&restore, "");
+    assert_eq!((restored.code, restored.stderr.as_str()), (0, ""), "{}", restored.stdout);
+    let exported_again = keyward(&["authority", "storage", "export", "--config", &empty.config], "");
+    assert_eq!(exported_again.stdout, exported.stdout);
 }
 
 #[test]
