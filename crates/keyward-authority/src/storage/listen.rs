@@ -130,3 +130,54 @@ async fn answered<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Re
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Action, Actor, Change, Entity, Kind, StoreAddress};
+
+    async fn commit(store: &Store) {
+        let mut command = store.command(Actor("test".to_owned()), 0).await.unwrap();
+        let entity = Entity { kind: Kind("key"), realm: "main".to_owned(), id: "a".to_owned() };
+        let change = Change { action: Action("test.put"), entity, body: Some("{}".to_owned()) };
+        command.append(&change).await.unwrap();
+        command.commit().await.unwrap();
+    }
+
+    /// Whether it hears of what `store` does, within a few seconds of doing something.
+    async fn hears(ears: &mut Ears, store: &Store) -> bool {
+        ears.grown.mark_unchanged();
+        commit(store).await;
+        timeout(Duration::from_secs(5), ears.grown()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_process_hears_of_what_it_does_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&StoreAddress::Sqlite(folder.path().join("a.db"))).await.unwrap();
+        assert!(hears(&mut store.listen(), &store).await);
+    }
+
+    #[tokio::test]
+    async fn a_node_hears_of_what_others_do_also_after_its_connection_was_cut() {
+        let Ok(server) = std::env::var("KEYWARD_TEST_POSTGRES") else { return };
+        sqlx::any::install_default_drivers();
+        let pool = sqlx::AnyPool::connect(&server).await.unwrap();
+        for statement in ["DROP DATABASE IF EXISTS a_node_hears", "CREATE DATABASE a_node_hears"] {
+            sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+        }
+        let mut url: url::Url = server.parse().unwrap();
+        url.set_path("a_node_hears");
+        let address = StoreAddress::Postgres(url);
+        let (one, other) = (Store::open(&address).await.unwrap(), Store::open(&address).await.unwrap());
+        let mut ears = one.listen();
+        // That it listens is heard, too.
+        ears.grown().await;
+        assert!(hears(&mut ears, &other).await);
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'a_node_hears' AND query LIKE 'LISTEN%'";
+        assert_eq!(sqlx::query(cut).fetch_all(&pool).await.unwrap().len(), 1);
+        // It listens again, and takes it that something was said meanwhile.
+        timeout(Duration::from_secs(10), ears.grown()).await.unwrap();
+        assert!(hears(&mut ears, &other).await);
+    }
+}

@@ -9,6 +9,7 @@ pub(super) type Value = Option<(u64, bool)>;
 /// Something that was done to one key, or read of it. Times are in nanoseconds.
 #[derive(Clone, Debug)]
 pub(super) struct Operation {
+    #[expect(dead_code, reason = "it is shown where there is no order")]
     pub(super) what: &'static str,
     /// It did not happen before.
     pub(super) begun: u64,

@@ -42,6 +42,9 @@ enum Asked {
     Sought,
 }
 
+/// How a command found a key, and how it wants to leave it; none where it leaves it alone.
+type Tried = Option<(Value, Option<Value>)>;
+
 /// What was asked of which key.
 struct Record {
     id: u64,
@@ -208,13 +211,7 @@ async fn command(nodes: &Nodes, node: &Node, history: &History, asked: Asked, ki
 }
 
 /// Does it, and says in `tried` what as soon as it may come to be.
-async fn change(
-    store: &Store,
-    asked: Asked,
-    kid: &str,
-    id: u64,
-    tried: &Mutex<Option<(Value, Option<Value>)>>,
-) -> Option<Position> {
+async fn change(store: &Store, asked: Asked, kid: &str, id: u64, tried: &Mutex<Tried>) -> Option<Position> {
     let mut command = store.command(Actor(id.to_string()), 0).await.ok()?;
     let (owner, added_at) = (OWNER.to_owned(), i64::try_from(id).unwrap());
     let (jwk, origin) = (serde_json::json!({}), KeyOrigin::Uploaded);
