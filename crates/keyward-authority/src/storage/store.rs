@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Row, SqlSafeStr, Transaction};
 use tokio::sync::watch;
+use url::Url;
 
 use super::{Position, StoreAddress, StoreError, migration};
 
@@ -205,7 +206,11 @@ fn pool(connections: u32, settings: &str) -> AnyPoolOptions {
 }
 
 fn sqlite(path: &Path, mode: &str) -> Result<AnyConnectOptions, StoreError> {
-    Ok(format!("sqlite://{}?mode={mode}", path.display()).parse()?)
+    let refused = |cause| StoreError::Folder { path: path.to_owned(), cause };
+    // Whatever it is called: in an address a question mark, a percent sign or a capital in the first folder would mean something.
+    let file = std::path::absolute(path).map_err(refused)?;
+    let address = Url::from_file_path(file).map_err(|()| refused(std::io::ErrorKind::InvalidInput.into()))?;
+    Ok(format!("sqlite://{}?mode={mode}", address.path()).parse()?)
 }
 
 /// Makes the database ours alone, by a lock on a file beside it that the system drops when we end, however that is.

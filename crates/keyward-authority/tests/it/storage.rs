@@ -177,3 +177,16 @@ async fn one_process_alone_has_a_file_and_finds_it_as_it_was() {
     store.close().await;
     assert_eq!(bench.open().await.read(&entity("a")).await.unwrap().as_deref(), Some("1"));
 }
+
+#[tokio::test]
+async fn a_file_may_be_called_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["A b.db", "100%41.db", "what?mode=ro", "a#b", "\u{fc}/X.DB"] {
+        let path = folder.path().join(name);
+        let store = Store::open(&StoreAddress::Sqlite(path.clone())).await.unwrap();
+        commit(&store, &[put("a", "1")]).await;
+        let reader = Store::open_to_read(&StoreAddress::Sqlite(path.clone())).await.unwrap();
+        assert_eq!(reader.head().await.unwrap(), Position(1));
+        assert!(path.is_file(), "{}", path.display());
+    }
+}
