@@ -89,7 +89,7 @@ async fn who_hangs_in_a_command_does_not_hold_the_head_for_ever() {
     assert_eq!((other.head().await.unwrap(), other.verify().await.unwrap()), (Position(1), vec![]));
 }
 
-/// How many commands there are in a second: `KEYWARD_MEASURE=1 cargo test --release -- measured --nocapture`.
+/// How many commands there are in a second: `KEYWARD_MEASURE=1 cargo test -p keyward-authority -- measured --nocapture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_in_a_second_are_measured() {
     if std::env::var("KEYWARD_MEASURE").is_err() {
