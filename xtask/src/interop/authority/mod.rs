@@ -1,0 +1,115 @@
+//! The authority, with the programs that would go to it: clients, and those who take its tokens.
+
+mod client_cases;
+mod conformance;
+mod front;
+mod libraries;
+mod nodes;
+mod postgres;
+mod realm;
+
+use super::error::Error;
+use super::install::progress;
+use super::issuers::OidcProvider;
+use super::workshop::Workshop;
+use super::{Selection, could_not_run, did_not_start, push, run_cases};
+use crate::report::Report;
+
+use self::client_cases::{BEHIND, CLIENT_CASES, ClientBench, ClientCase, ClientKind, ROTATION, Site};
+pub(crate) use self::conformance::ADDRESS;
+use self::libraries::LIBRARIES;
+use self::nodes::Engine;
+pub(crate) use self::postgres::Postgres;
+
+const CONFORMANCE: &str = "authority/conformance-postgres";
+
+/// The rows of all of it.
+pub(super) fn row_names() -> Vec<String> {
+    let of_clients = LIBRARIES.iter().flat_map(|kind| {
+        let on = |postgres: bool| cases(kind).map(move |case| client_row(kind, postgres, case.name));
+        on(false).chain(on(true)).chain([client_row(kind, false, ROTATION.name)])
+    });
+    of_clients.chain([CONFORMANCE.to_owned()]).collect()
+}
+
+fn cases(kind: &ClientKind) -> impl Iterator<Item = &'static ClientCase> {
+    CLIENT_CASES.iter().filter(|case| kind.cases.contains(&case.name))
+}
+
+fn client_row(kind: &ClientKind, postgres: bool, case: &str) -> String {
+    format!("authority/{}{}/{case}", kind.name, if postgres { "-postgres" } else { "" })
+}
+
+/// Runs what is wanted.
+pub(super) fn run(workshop: &Workshop, selection: &Selection<'_>, report: &mut Report) -> Result<(), Error> {
+    if !row_names().iter().any(|row| selection.holds(row)) {
+        return Ok(());
+    }
+    progress("PostgreSQL, and an issuer whose tokens are exchanged");
+    let postgres = Postgres::start().map_err(|error| did_not_start("PostgreSQL", &error));
+    let signer = OidcProvider::start(workshop).map_err(|error| did_not_start("oidc-provider", &error));
+    let engine = || postgres.as_ref().map(Engine::Postgres).map_err(String::clone);
+    let site = |name: &str, engine: Engine<'_>, behind: Option<i64>| {
+        let signer = signer.as_ref().map_err(String::clone)?;
+        // An authority in another time takes no token of an issuer in ours.
+        let signer = behind.is_none().then_some(signer);
+        Site::start(workshop, name, engine, signer, behind)
+            .map_err(|error| did_not_start("the authority", &error))
+    };
+    run_clients(selection, report, false, || site("authority-sqlite", Engine::Sqlite, None))?;
+    run_clients(selection, report, true, || site("authority-postgres", engine()?, None))?;
+    run_rotations(selection, report, || site("authority-rotated", engine()?, Some(BEHIND)))?;
+    if selection.holds(CONFORMANCE) {
+        let outcome = postgres.as_ref().map_err(String::clone).and_then(|postgres| {
+            conformance::on_postgres(postgres)
+                .map_err(|error| could_not_run(CONFORMANCE, &error, &postgres.log_tail()))
+        });
+        push(report, CONFORMANCE.to_owned(), "all tests pass", outcome)?;
+    }
+    Ok(())
+}
+
+fn run_clients<'a>(
+    selection: &Selection<'_>,
+    report: &mut Report,
+    postgres: bool,
+    start: impl FnOnce() -> Result<Site<'a>, String>,
+) -> Result<(), Error> {
+    let rows = |kind: &'static ClientKind| {
+        let rows = cases(kind).map(|case| (client_row(kind, postgres, case.name), case));
+        rows.filter(|(name, _)| selection.holds(name)).collect::<Vec<_>>()
+    };
+    if LIBRARIES.iter().all(|kind| rows(kind).is_empty()) {
+        return Ok(());
+    }
+    progress(if postgres { "an authority of two nodes on PostgreSQL" } else { "an authority on SQLite" });
+    run_libraries(report, &start(), rows)
+}
+
+fn run_rotations<'a>(
+    selection: &Selection<'_>,
+    report: &mut Report,
+    start: impl FnOnce() -> Result<Site<'a>, String>,
+) -> Result<(), Error> {
+    let rows = |kind: &'static ClientKind| {
+        let row = (client_row(kind, false, ROTATION.name), &ROTATION);
+        [row].into_iter().filter(|(name, _)| selection.holds(name)).collect::<Vec<_>>()
+    };
+    if LIBRARIES.iter().all(|kind| rows(kind).is_empty()) {
+        return Ok(());
+    }
+    progress("an authority of two nodes whose clock can be moved");
+    run_libraries(report, &start(), rows)
+}
+
+fn run_libraries(
+    report: &mut Report,
+    site: &Result<Site<'_>, String>,
+    rows: impl Fn(&'static ClientKind) -> Vec<(String, &'static ClientCase)>,
+) -> Result<(), Error> {
+    for kind in &LIBRARIES {
+        let bench = site.as_ref().map(|site| ClientBench { kind, site });
+        run_cases(report, bench.as_ref().map_err(|why| *why), rows(kind))?;
+    }
+    Ok(())
+}
