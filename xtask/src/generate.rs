@@ -8,7 +8,11 @@ use std::process::Command;
 use crate::{Failure, command};
 
 /// The pages, by their names in `keyward reference PAGE`.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 9] = [
+    ("authority-api", "docs/reference/authority-api.md"),
+    ("authority-causes", "docs/reference/authority-causes.md"),
+    ("authority-configuration", "docs/reference/authority-configuration.md"),
+    ("authority-metrics", "docs/reference/authority-metrics.md"),
     ("commands", "docs/reference/commands.md"),
     ("configuration", "docs/reference/configuration.md"),
     ("drills", "docs/reference/drills.md"),

@@ -1,5 +1,8 @@
 //! The pages of the reference that are made from the code. `cargo xtask generate` writes them.
 
+mod authority;
+mod causes;
+
 use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
@@ -19,6 +22,10 @@ pub(crate) struct ReferenceArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Page {
+    AuthorityApi,
+    AuthorityCauses,
+    AuthorityConfiguration,
+    AuthorityMetrics,
     Commands,
     Configuration,
     Drills,
@@ -31,6 +38,10 @@ const MADE: &str = "<!-- Made from the code by `cargo xtask generate`. -->";
 
 pub(crate) fn run(args: &ReferenceArgs) -> Result<Exit, Failure> {
     let page = match args.page {
+        Page::AuthorityApi => authority::api(),
+        Page::AuthorityCauses => authority::causes(),
+        Page::AuthorityConfiguration => authority::configuration(),
+        Page::AuthorityMetrics => authority::metrics(),
         Page::Commands => commands(),
         Page::Configuration => configuration(),
         Page::Drills => drills()?,
