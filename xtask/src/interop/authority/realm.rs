@@ -14,7 +14,7 @@ use crate::interop::workshop::Workshop;
 pub(super) const NAME: &str = "interop";
 
 /// Who takes JWTs, and who asks about opaque tokens.
-const RESOURCE: &str = "https://api.example/jwt";
+pub(super) const RESOURCE: &str = "https://api.example/jwt";
 const OPAQUE: &str = "https://api.example/opaque";
 
 /// Longer than any run takes, and than what a run skips of time.
