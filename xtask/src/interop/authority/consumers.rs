@@ -10,12 +10,14 @@ use crate::interop::error::Error;
 use crate::interop::process::{Daemon, free_port};
 use crate::interop::workshop::{Workshop, write_template};
 
+type Started = Result<Box<dyn Consumer>, Error>;
+
 /// A program, set up so that it takes tokens of an issuer.
 pub(super) struct ConsumerKind {
     /// Names it in rows.
     pub(super) name: &'static str,
     /// Starts it and waits until it knows the issuer's keys.
-    pub(super) start: fn(&Workshop, &Trusted<'_>) -> Result<Box<dyn Consumer>, Error>,
+    pub(super) start: fn(&Workshop, &Trusted<'_>) -> Started,
 }
 
 /// Whose tokens are taken.

@@ -4,6 +4,7 @@ mod client_cases;
 mod conformance;
 mod consumer_cases;
 mod consumers;
+mod document;
 mod front;
 mod libraries;
 mod nodes;
@@ -27,6 +28,8 @@ pub(crate) use self::postgres::Postgres;
 
 const CONFORMANCE: &str = "authority/conformance-postgres";
 
+const DOCUMENT: &str = "authority/schemathesis/document";
+
 /// The rows of all of it.
 pub(super) fn row_names() -> Vec<String> {
     let of_clients = LIBRARIES.iter().flat_map(|kind| {
@@ -35,7 +38,7 @@ pub(super) fn row_names() -> Vec<String> {
     });
     let of_consumers =
         CONSUMERS.iter().flat_map(|kind| CONSUMER_CASES.iter().map(|case| consumer_row(kind, case.name)));
-    of_clients.chain(of_consumers).chain([CONFORMANCE.to_owned()]).collect()
+    of_clients.chain(of_consumers).chain([DOCUMENT, CONFORMANCE].map(str::to_owned)).collect()
 }
 
 fn cases(kind: &ClientKind) -> impl Iterator<Item = &'static ClientCase> {
@@ -69,7 +72,12 @@ pub(super) fn run(workshop: &Workshop, selection: &Selection<'_>, report: &mut R
     run_clients(selection, report, false, || site("authority-sqlite", Engine::Sqlite, None))?;
     run_clients(selection, report, true, || site("authority-postgres", engine()?, None))?;
     run_rotations(selection, report, || site("authority-rotated", engine()?, Some(BEHIND)))?;
-    run_consumers(workshop, selection, report, || engine())?;
+    run_consumers(workshop, selection, report, engine)?;
+    if selection.holds(DOCUMENT) {
+        progress("schemathesis");
+        let outcome = document::schemathesis(workshop).map_err(|error| could_not_run(DOCUMENT, &error, ""));
+        push(report, DOCUMENT.to_owned(), "answers as documented, no 5xx", outcome)?;
+    }
     if selection.holds(CONFORMANCE) {
         let outcome = postgres.as_ref().map_err(String::clone).and_then(|postgres| {
             conformance::on_postgres(postgres)

@@ -125,7 +125,17 @@ impl Nodes {
         Ok(run(&mut command)?.trim().to_owned())
     }
 
-    /// A realm's issuer.
+    /// Where it is.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The first administrator's.
+    pub(super) fn key_file(&self) -> &Path {
+        &self.key_file
+    }
+
+    /// The realm's issuer.
     pub(super) fn issuer(&self) -> String {
         format!("{}/realms/{}", self.origin, super::realm::NAME)
     }
