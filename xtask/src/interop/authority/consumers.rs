@@ -6,6 +6,7 @@ use std::process::Command;
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
+use super::mod_oauth2::ModOauth2;
 use crate::interop::error::Error;
 use crate::interop::process::{Daemon, free_port};
 use crate::interop::workshop::{Workshop, write_template};
@@ -37,13 +38,22 @@ pub(super) trait Consumer {
 }
 
 /// Every program that takes tokens.
-pub(super) const CONSUMERS: [ConsumerKind; 2] = [
+pub(super) const CONSUMERS: [ConsumerKind; 3] = [
     ConsumerKind { name: "envoy", start: |workshop, trusted| Ok(Box::new(Envoy::start(workshop, trusted)?)) },
+    ConsumerKind {
+        name: "mod-oauth2",
+        start: |workshop, trusted| Ok(Box::new(ModOauth2::start(workshop, trusted)?)),
+    },
     ConsumerKind {
         name: "openbao",
         start: |workshop, trusted| Ok(Box::new(OpenBao::start(workshop, trusted)?)),
     },
 ];
+
+/// Where an issuer on loopback listens.
+pub(super) fn port_of(issuer: &str) -> u16 {
+    reqwest::Url::parse(issuer).ok().and_then(|url| url.port()).unwrap_or_default()
+}
 
 /// Envoy, by jwt_authn.
 struct Envoy {
@@ -55,12 +65,10 @@ struct Envoy {
 impl Envoy {
     fn start(workshop: &Workshop, trusted: &Trusted<'_>) -> Result<Self, Error> {
         let port = free_port()?;
-        let authority =
-            reqwest::Url::parse(trusted.issuer).ok().and_then(|url| url.port()).unwrap_or_default();
         let config = trusted.folder.join("envoy.yaml");
         let values = [
             ("PORT", port.to_string()),
-            ("AUTHORITY", authority.to_string()),
+            ("AUTHORITY", port_of(trusted.issuer).to_string()),
             ("ISSUER", trusted.issuer.to_owned()),
             ("AUDIENCE", trusted.audience.to_owned()),
         ];

@@ -7,6 +7,7 @@ mod consumers;
 mod document;
 mod front;
 mod libraries;
+mod mod_oauth2;
 mod nodes;
 mod postgres;
 mod realm;
