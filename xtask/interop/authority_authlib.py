@@ -5,7 +5,11 @@
 As authority_common.mjs has it.
 """
 
+import base64
+import hashlib
 import json
+import os
+import ssl
 import sys
 import time
 
@@ -88,7 +92,7 @@ def verify(token, key_set):
     return decoded
 
 
-def granted(tokens):
+def granted(tokens, bound=None):
     """What a token endpoint granted, in words."""
     words = [tokens["token_type"].capitalize(), tokens["scope"]]
     token = tokens["access_token"]
@@ -97,7 +101,10 @@ def granted(tokens):
     claims = verify(token, keys()).claims
     kind = claims["subject_type"]
     subject = "somebody" if kind == "identity" else claims["sub"]
-    return ", ".join([*words, f"of {kind} {subject}"])
+    words.append(f"of {kind} {subject}")
+    if "cnf" in claims:
+        words.append("its certificate" if claims["cnf"]["x5t#S256"] == bound else "another certificate")
+    return ", ".join(words)
 
 
 def outcome(ask):
@@ -183,6 +190,24 @@ def revocation():
     yield "JWT", state(revoke(credentials(session())["access_token"]))
     yield "opaque", state(revoke(credentials(session(), site["opaque"])["access_token"]))
     yield "refresh token", refreshed(revoke(robot(session())["refresh_token"]))
+
+
+def thumbprint(certificate):
+    with open(certificate, encoding="ascii") as pem:
+        der = ssl.PEM_cert_to_DER_cert(pem.read())
+    return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
+
+
+def mutual_tls():
+    def by(client, name, statuses):
+        at = OAuth2Session(client, token_endpoint_auth_method="none")
+        at.cert = tuple(f"{os.environ['CERTIFICATES']}/{name}.{end}" for end in ["pem", "key"])
+        return granted(credentials(watched(at, statuses)), thumbprint(at.cert[0]))
+
+    yield "tls_client_auth", by("certified", "certified", [])
+    yield "self_signed_tls_client_auth", by("self-signed", "self-signed", [])
+    yield "another's certificate", outcome(lambda statuses: by("certified", "self-signed", statuses))
+    yield "another's certificate", outcome(lambda statuses: by("self-signed", "certified", statuses))
 
 
 def refused():

@@ -5,8 +5,11 @@
 // SITE is a file that says where the authority is, and who its clients are. Prints what came of it: a list of
 // [question, answer]. STEP `rotation` goes on until it is ended, with a line for each token.
 
+import { X509Certificate, createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { argv } from 'node:process';
+import { request } from 'node:https';
+import process, { argv } from 'node:process';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { SignJWT, calculateJwkThumbprint, createRemoteJWKSet, importJWK, jwtVerify } from 'jose';
 
@@ -39,8 +42,11 @@ export async function granted({ access_token: token, token_type: type, scope }, 
   });
   const { sub, subject_type: kind, cnf } = payload;
   words.push(`of ${kind} ${kind === 'identity' ? 'somebody' : sub}`);
-  if (cnf !== undefined) {
+  if (cnf?.jkt !== undefined) {
     words.push(cnf.jkt === bound ? 'its key' : 'another key');
+  }
+  if (cnf?.['x5t#S256'] !== undefined) {
+    words.push(cnf['x5t#S256'] === bound ? 'its certificate' : 'another certificate');
   }
   return words.join(', ');
 }
@@ -51,6 +57,20 @@ export async function main(steps) {
     answers.push([question, await ask()]);
   }
   console.log(JSON.stringify(answers));
+}
+
+// A client's certificate: how to fetch with it, and its thumbprint (RFC 8705 section 3.1).
+export function certificate(name) {
+  const [cert, key] = ['pem', 'key'].map((end) => readFileSync(`${process.env.CERTIFICATES}/${name}.${end}`));
+  const ca = readFileSync(process.env.NODE_EXTRA_CA_CERTS);
+  const thumbprint = createHash('sha256').update(new X509Certificate(cert).raw).digest('base64url');
+  const fetch = (url, { method, headers, body }) => new Promise((resolve, reject) => {
+    const sent = request(url, { method, headers: Object.fromEntries(new Headers(headers)), cert, key, ca }, async (answer) => {
+      resolve(new Response(await buffer(answer), { status: answer.statusCode, headers: answer.headers }));
+    });
+    sent.on('error', reject).end(body?.toString());
+  });
+  return { fetch, thumbprint };
 }
 
 // Gets tokens with `obtain` and verifies them, and the first one, by the key set as jose keeps it, until it is ended.

@@ -1,7 +1,7 @@
 // Every grant and client method of the authority by openid-client.
 
 import * as client from 'openid-client';
-import { assertion, granted, key, main, site, thumbprint, traffic } from './authority_common.mjs';
+import { assertion, certificate, granted, key, main, site, thumbprint, traffic } from './authority_common.mjs';
 
 const insecure = { execute: [client.allowInsecureRequests] };
 const { resource } = site;
@@ -133,6 +133,19 @@ await main({
         return words(config, tokens, await thumbprint(pair.publicKey));
       }],
       ['without a proof', async () => outcome(client.clientCredentialsGrant(config, read))],
+    ];
+  },
+  async 'mutual-tls'() {
+    const by = async (id, { fetch, thumbprint }) => {
+      const config = await discover(id, client.TlsClientAuth(), {}, { [client.customFetch]: fetch });
+      return words(config, await client.clientCredentialsGrant(config, read), thumbprint);
+    };
+    const [certified, selfSigned] = ['certified', 'self-signed'].map(certificate);
+    return [
+      ['tls_client_auth', async () => by('certified', certified)],
+      ['self_signed_tls_client_auth', async () => by('self-signed', selfSigned)],
+      ["another's certificate", async () => outcome(by('certified', selfSigned))],
+      ["another's certificate", async () => outcome(by('self-signed', certified))],
     ];
   },
   async rotation() {

@@ -6,6 +6,7 @@ use std::process::Command;
 use super::nodes::{Engine, Nodes};
 use super::realm::Realm;
 use crate::interop::case::{Bench, Case};
+use crate::interop::certificates::{Authority, Certified, now, write_private};
 use crate::interop::error::Error;
 use crate::interop::issuers::{Issuer, OidcProvider, comes_true, published_kids};
 use crate::interop::outcome::{Answers, Outcome};
@@ -20,6 +21,8 @@ pub(super) struct ClientKind {
     pub(super) cases: &'static [&'static str],
     /// Whether the programs that the machine fakes the time for take it.
     pub(super) is_told_the_time: bool,
+    /// Whether it can show certificates.
+    pub(super) is_certified: bool,
     /// What runs it.
     pub(super) command: fn(&Workshop) -> Result<Command, Error>,
 }
@@ -30,6 +33,7 @@ pub(super) struct Site<'a> {
     nodes: Nodes,
     folder: PathBuf,
     told: PathBuf,
+    ca_file: Option<PathBuf>,
 }
 
 /// A library at an authority.
@@ -58,6 +62,10 @@ pub(super) const CLIENT_CASES: [ClientCase; 10] = [
 pub(super) const ROTATION: ClientCase =
     ClientCase { name: "rotation", target: "no valid token refused", run: rotation };
 
+/// A case of an authority by itself, which asks for certificates.
+pub(super) const MUTUAL_TLS: ClientCase =
+    ClientCase { name: "mutual-tls", target: "tokens bound to certificates", run: mutual_tls };
+
 /// How far behind the machine's clock an authority begins whose keys are rotated: what is issued is valid for everybody.
 pub(super) const BEHIND: i64 = 40_000;
 
@@ -85,12 +93,33 @@ impl<'a> Site<'a> {
         let subject_token =
             signer.map(|signer| Ok::<_, Error>(Issuer::token(signer, "RS256")?.to_string())).transpose()?;
         let told = realm.tell(&folder, &nodes, subject_token)?;
-        Ok(Self { workshop, nodes, folder, told })
+        Ok(Self { workshop, nodes, folder, told, ca_file: None })
+    }
+
+    /// An authority that asks its clients for certificates. Theirs are `certified` and `self-signed` in its folder.
+    pub(super) fn start_tls(workshop: &'a Workshop, name: &str) -> Result<Self, Error> {
+        let folder = workshop.subfolder(&format!("{name}-certificates"))?;
+        let authority = Authority::new()?;
+        let ca_file = folder.join("ca.pem");
+        write_private(&ca_file, &authority.pem())?;
+        authority.server()?.write(&folder, "server")?;
+        authority.client("certified")?.write(&folder, "certified")?;
+        Certified::signing_key("self-signed", now() + 30 * 86_400)?.write(&folder, "self-signed")?;
+        let site = Self::start(workshop, name, Engine::Tls(&folder), None, None)?;
+        let certificate = folder.join("self-signed.pem");
+        let certificate = certificate.display().to_string();
+        site.nodes.administer(&["key", "add", "--client", "self-signed", &certificate])?;
+        Ok(Self { ca_file: Some(ca_file), ..site })
     }
 
     fn command(&self, kind: &ClientKind, step: &str) -> Result<Command, Error> {
         let mut command = (kind.command)(self.workshop)?;
         command.arg(&self.told).arg(step);
+        if let Some(file) = &self.ca_file {
+            // What Node and requests call it.
+            command.env("NODE_EXTRA_CA_CERTS", file).env("REQUESTS_CA_BUNDLE", file);
+            command.env("CERTIFICATES", file.parent().unwrap_or(file));
+        }
         if let Some(time) = self.nodes.time().filter(|_| kind.is_told_the_time) {
             time.show(&mut command);
         }
@@ -187,6 +216,16 @@ fn refused(bench: &ClientBench<'_>) -> Result<Outcome, Error> {
         ("another's resource", "400 invalid_target"),
     ];
     bench.ask("refused", &wanted)
+}
+
+/// By a certificate of an authority that is trusted, and by one that is known itself.
+fn mutual_tls(bench: &ClientBench<'_>) -> Result<Outcome, Error> {
+    let wanted = [
+        ("tls_client_auth", "Bearer, read, of client certified, its certificate"),
+        ("self_signed_tls_client_auth", "Bearer, read, of client self-signed, its certificate"),
+        ("another's certificate", "401 invalid_client"),
+    ];
+    bench.ask("mutual-tls", &wanted)
 }
 
 /// The library gets tokens and verifies them by the key set that it keeps, while other keys are published, and then sign.

@@ -43,20 +43,29 @@ pub(super) const LIBRARIES: [ClientKind; 4] = [
         name: "openid-client",
         cases: &EVERY_CASE,
         is_told_the_time: true,
+        is_certified: true,
         command: |workshop| Ok(node(workshop, "authority_openid_client.mjs")),
     },
     ClientKind {
         name: "oauth4webapi",
         cases: &EVERY_CASE,
         is_told_the_time: true,
+        is_certified: false,
         command: |workshop| Ok(node(workshop, "authority_oauth4webapi.mjs")),
     },
-    ClientKind { name: "authlib", cases: &OF_AUTHLIB, is_told_the_time: true, command: authlib },
+    ClientKind {
+        name: "authlib",
+        cases: &OF_AUTHLIB,
+        is_told_the_time: true,
+        is_certified: true,
+        command: authlib,
+    },
     ClientKind {
         name: "go-oidc",
         cases: &OF_GO,
         // Its programs ask the kernel, not the library that fakes the time.
         is_told_the_time: false,
+        is_certified: false,
         command: |workshop| Ok(Command::new(workshop.installed.go_client()?)),
     },
 ];

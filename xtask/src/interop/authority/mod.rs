@@ -19,7 +19,9 @@ use super::workshop::Workshop;
 use super::{Selection, could_not_run, did_not_start, push, run_cases};
 use crate::report::Report;
 
-use self::client_cases::{BEHIND, CLIENT_CASES, ClientBench, ClientCase, ClientKind, ROTATION, Site};
+use self::client_cases::{
+    BEHIND, CLIENT_CASES, ClientBench, ClientCase, ClientKind, MUTUAL_TLS, ROTATION, Site,
+};
 pub(crate) use self::conformance::ADDRESS;
 use self::consumer_cases::{CONSUMER_CASES, ConsumerBench, Source};
 use self::consumers::{CONSUMERS, ConsumerKind};
@@ -35,7 +37,7 @@ const DOCUMENT: &str = "authority/schemathesis/document";
 pub(super) fn row_names() -> Vec<String> {
     let of_clients = LIBRARIES.iter().flat_map(|kind| {
         let on = |postgres: bool| cases(kind).map(move |case| client_row(kind, postgres, case.name));
-        on(false).chain(on(true)).chain([client_row(kind, false, ROTATION.name)])
+        on(false).chain(on(true)).chain(apart(kind).map(|case| client_row(kind, false, case.name)))
     });
     let of_consumers =
         CONSUMERS.iter().flat_map(|kind| CONSUMER_CASES.iter().map(|case| consumer_row(kind, case.name)));
@@ -44,6 +46,11 @@ pub(super) fn row_names() -> Vec<String> {
 
 fn cases(kind: &ClientKind) -> impl Iterator<Item = &'static ClientCase> {
     CLIENT_CASES.iter().filter(|case| kind.cases.contains(&case.name))
+}
+
+/// Those that need an authority by itself.
+fn apart(kind: &ClientKind) -> impl Iterator<Item = &'static ClientCase> {
+    [Some(&ROTATION), kind.is_certified.then_some(&MUTUAL_TLS)].into_iter().flatten()
 }
 
 fn client_row(kind: &ClientKind, postgres: bool, case: &str) -> String {
@@ -72,7 +79,10 @@ pub(super) fn run(workshop: &Workshop, selection: &Selection<'_>, report: &mut R
     };
     run_clients(selection, report, false, || site("authority-sqlite", Engine::Sqlite, None))?;
     run_clients(selection, report, true, || site("authority-postgres", engine()?, None))?;
-    run_rotations(selection, report, || site("authority-rotated", engine()?, Some(BEHIND)))?;
+    run_apart(selection, report, &ROTATION, || site("authority-rotated", engine()?, Some(BEHIND)))?;
+    run_apart(selection, report, &MUTUAL_TLS, || {
+        Site::start_tls(workshop, "authority-tls").map_err(|error| did_not_start("the authority", &error))
+    })?;
     run_consumers(workshop, selection, report, engine)?;
     if selection.holds(DOCUMENT) {
         progress("schemathesis");
@@ -106,19 +116,22 @@ fn run_clients<'a>(
     run_libraries(report, &start(), rows)
 }
 
-fn run_rotations<'a>(
+/// The one case that needs an authority by itself.
+fn run_apart<'a>(
     selection: &Selection<'_>,
     report: &mut Report,
+    case: &'static ClientCase,
     start: impl FnOnce() -> Result<Site<'a>, String>,
 ) -> Result<(), Error> {
     let rows = |kind: &'static ClientKind| {
-        let row = (client_row(kind, false, ROTATION.name), &ROTATION);
-        [row].into_iter().filter(|(name, _)| selection.holds(name)).collect::<Vec<_>>()
+        let rows = apart(kind).filter(|other| other.name == case.name);
+        let rows = rows.map(|case| (client_row(kind, false, case.name), case));
+        rows.filter(|(name, _)| selection.holds(name)).collect::<Vec<_>>()
     };
     if LIBRARIES.iter().all(|kind| rows(kind).is_empty()) {
         return Ok(());
     }
-    progress("an authority of two nodes whose clock can be moved");
+    progress(&format!("an authority for {}", case.name));
     run_libraries(report, &start(), rows)
 }
 

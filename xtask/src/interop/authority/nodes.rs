@@ -21,6 +21,8 @@ pub(super) enum Engine<'a> {
     Sqlite,
     /// Two nodes, and what is in front of them.
     Postgres(&'a Postgres),
+    /// A file, and one node that asks its clients for certificates: `server.pem`, `server.key` and `ca.pem` are in this folder.
+    Tls(&'a Path),
 }
 
 /// What time it is at the nodes, and at those of their clients that are to have the same.
@@ -37,6 +39,7 @@ pub(super) struct Nodes {
     keyward: PathBuf,
     origin: String,
     key_file: PathBuf,
+    ca_file: Option<PathBuf>,
     time: Option<Time>,
     nodes: Vec<Daemon>,
     _front: Option<Front>,
@@ -56,7 +59,7 @@ impl Nodes {
         let front = TcpListener::bind(("127.0.0.1", 0)).map_err(Error::io("listen in front of the nodes"))?;
         let front_port = front.local_addr().map_err(Error::io("read a socket's address"))?.port();
         let (address, ports, origin_port) = match engine {
-            Engine::Sqlite => {
+            Engine::Sqlite | Engine::Tls(_) => {
                 let port = free_port()?;
                 ("sqlite:authority.db".to_owned(), vec![port], port)
             }
@@ -66,12 +69,17 @@ impl Nodes {
             }
         };
         let time = behind.map(|seconds| Time::begin(workshop, &folder, seconds)).transpose()?;
-        let origin = format!("http://127.0.0.1:{origin_port}");
+        let (scheme, tls) = match engine {
+            Engine::Tls(folder) => ("https", Some(folder)),
+            _ => ("http", None),
+        };
+        let origin = format!("{scheme}://127.0.0.1:{origin_port}");
         write_private(&folder.join("master-key"), &"0f".repeat(32))?;
         let mut started = Self {
             keyward: workshop.keyward.clone(),
             origin,
             key_file: folder.join("administrator.json"),
+            ca_file: tls.map(|folder| folder.join("ca.pem")),
             time,
             nodes: Vec::new(),
             _front: None,
@@ -79,7 +87,7 @@ impl Nodes {
         for (number, port) in ports.iter().enumerate() {
             let config = folder.join(format!("authority-{number}.toml"));
             let admin_port = free_port()?;
-            write_private(&config, &configuration(&started.origin, *port, admin_port, &address))?;
+            write_private(&config, &configuration(&started.origin, *port, admin_port, &address, tls))?;
             if number == 0 {
                 started.furnish(&folder, &config, realm)?;
             }
@@ -122,6 +130,9 @@ impl Nodes {
         command
             .args(["--server", &self.origin, "--realm", super::realm::NAME, "--key-file"])
             .arg(&self.key_file);
+        if let Some(file) = &self.ca_file {
+            command.arg("--ca-file").arg(file);
+        }
         Ok(run(&mut command)?.trim().to_owned())
     }
 
@@ -178,9 +189,19 @@ impl Time {
     }
 }
 
-fn configuration(origin: &str, port: u16, admin_port: u16, address: &str) -> String {
+fn configuration(origin: &str, port: u16, admin_port: u16, address: &str, tls: Option<&Path>) -> String {
+    let tls = tls.map_or_else(String::new, |folder| {
+        let file = |name: &str| folder.join(name);
+        format!(
+            "[authority.tls]\ncertificate_file = {:?}\nkey_file = {:?}\nclient_certificate = \"optional\"\n\
+             client_ca_files = [{:?}]\n\n",
+            file("server.pem"),
+            file("server.key"),
+            file("ca.pem"),
+        )
+    });
     format!(
         "[authority]\norigin = {origin:?}\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\n\
-         [storage]\naddress = {address:?}\n\n[key_store]\nmaster_key_file = \"master-key\"\n"
+         {tls}[storage]\naddress = {address:?}\n\n[key_store]\nmaster_key_file = \"master-key\"\n"
     )
 }

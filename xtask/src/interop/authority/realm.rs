@@ -17,6 +17,9 @@ pub(super) const NAME: &str = "interop";
 pub(super) const RESOURCE: &str = "https://api.example/jwt";
 const OPAQUE: &str = "https://api.example/opaque";
 
+/// Whose certificate `certified` has.
+const CERTIFIED: &str = "CN=certified";
+
 /// Longer than any run takes, and than what a run skips of time.
 const TOKEN_LIFETIME: u32 = 86_400;
 
@@ -60,6 +63,10 @@ impl Realm {
                 "requires_dpop": id == "bound",
             })
         };
+        let mut certified = client("certified", "tls_client_auth");
+        if let Some(members) = certified.as_object_mut() {
+            members.insert("tls_subject".to_owned(), json!({ "subject_dn": CERTIFIED }));
+        }
         let server = |audience: &str, format: &str| {
             json!({
                 "audience": audience,
@@ -98,6 +105,8 @@ impl Realm {
                 client("post", "client_secret_post"),
                 client("assertion", "private_key_jwt"),
                 client("bound", "client_secret_basic"),
+                certified,
+                client("self-signed", "self_signed_tls_client_auth"),
             ],
             "keys": [
                 key("client/assertion", &self.client_key),
