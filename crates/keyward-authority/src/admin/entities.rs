@@ -104,7 +104,7 @@ fn add_kind<E: Entity>(routes: Routes) -> Routes {
             HttpMethod::Put,
             one,
             change::<E>,
-            described("change", noun, format!("Makes a {} as the body says, as a whole", words(noun)))
+            described("change", noun, format!("Makes {} as the body says, as a whole", one_of(noun)))
                 .takes::<E>()
                 .gives::<E>("200", "as it is from now on")
                 .versioned(Required::True),
@@ -113,10 +113,16 @@ fn add_kind<E: Entity>(routes: Routes) -> Routes {
             HttpMethod::Delete,
             one,
             remove::<E>,
-            described("delete", noun, format!("Deletes a {} and what belongs to it", words(noun)))
+            described("delete", noun, format!("Deletes {} and what belongs to it", one_of(noun)))
                 .gives_nothing()
                 .versioned(Required::False),
         )
+}
+
+/// A noun with its article.
+fn one_of(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {}", words(noun))
 }
 
 fn words(noun: &str) -> String {

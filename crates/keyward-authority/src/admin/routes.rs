@@ -28,6 +28,9 @@ pub(super) struct Described {
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
+/// What stands in `If-Match`: an `ETag` of ours, or whatever is there.
+const VERSION: &str = r#"^(\*|"[0-9]{1,18}")$"#;
+
 /// What is said of a success.
 const JSON: &str = "application/json";
 
@@ -164,8 +167,9 @@ impl Described {
 
     /// It goes by a version.
     pub(super) fn versioned(mut self, required: Required) -> Self {
+        let version = ObjectBuilder::new().schema_type(Type::String).pattern(Some(VERSION));
         self.operation =
-            self.operation.parameter(parameter(ParameterIn::Header, "If-Match", required, text()));
+            self.operation.parameter(parameter(ParameterIn::Header, "If-Match", required, version.build()));
         self
     }
 
