@@ -16,6 +16,8 @@ conformance! {
     the_administration_cannot_be_taken_away_from_itself
 }
 
+type Change = fn(&mut Client);
+
 /// What is wrong with it.
 async fn refused<K: Managed + Debug>(node: &Node, kept: K) -> &'static str {
     let head = node.head().await;
@@ -41,21 +43,21 @@ async fn what_cannot_be_so_is_refused_with_the_member_and_leaves_nothing(bench: 
         account.id = id.to_owned();
         assert_eq!(refused(&node, account).await, "id");
     }
-    let changes: [(&str, &dyn Fn(&mut Client)); 11] = [
-        ("description", &|it| it.description = "a\u{7}".to_owned()),
-        ("description", &|it| it.description = "a".repeat(513)),
-        ("audiences", &|it| it.audiences = vec!["a b".to_owned()]),
-        ("scopes", &|it| it.scopes = vec!["a".to_owned(); 2]),
-        ("auth_methods", &|it| it.auth_methods = vec![]),
-        ("auth_methods", &|it| it.auth_methods = vec![ClientAuthMethod::None]),
-        ("auth_methods", &|it| it.kind = ClientKind::Public),
-        ("tls_subject", &|it| it.auth_methods = vec![ClientAuthMethod::TlsClientAuth]),
-        ("tls_subject", &|it| it.tls_subject = Some(TlsSubject::Dns("a".to_owned()))),
-        ("grant_types", &|it| it.grant_types = vec![]),
-        ("jwks_uri", &|it| it.jwks_uri = Some("https://a.example/jwks".to_owned())),
+    let changes: [(&str, Change); 11] = [
+        ("description", |it| it.description = "a\u{7}".to_owned()),
+        ("description", |it| it.description = "a".repeat(513)),
+        ("audiences", |it| it.audiences = vec!["a b".to_owned()]),
+        ("scopes", |it| it.scopes = vec!["a".to_owned(); 2]),
+        ("auth_methods", |it| it.auth_methods = vec![]),
+        ("auth_methods", |it| it.auth_methods = vec![ClientAuthMethod::None]),
+        ("auth_methods", |it| it.kind = ClientKind::Public),
+        ("tls_subject", |it| it.auth_methods = vec![ClientAuthMethod::TlsClientAuth]),
+        ("tls_subject", |it| it.tls_subject = Some(TlsSubject::Dns("a".to_owned()))),
+        ("grant_types", |it| it.grant_types = vec![]),
+        ("jwks_uri", |it| it.jwks_uri = Some("https://a.example/jwks".to_owned())),
     ];
     for (what, change) in changes {
-        assert_eq!(refused(&node, with(change)).await, what);
+        assert_eq!(refused(&node, with(&change)).await, what);
     }
     let public = |it: &mut Client| {
         (it.kind, it.auth_methods) = (ClientKind::Public, vec![ClientAuthMethod::None]);
