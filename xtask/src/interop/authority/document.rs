@@ -15,6 +15,9 @@ pub(super) fn schemathesis(workshop: &Workshop) -> Result<Outcome, Error> {
     let folder = workshop.subfolder(NAME)?;
     let script = folder.join("authority_schemathesis.py");
     write_template(&script, include_str!("../../../interop/authority_schemathesis.py"), &[])?;
+    // Read from where it runs.
+    let settings = include_str!("../../../interop/schemathesis.toml");
+    write_template(&folder.join("schemathesis.toml"), settings, &[])?;
     let mut python = workshop.installed.provider_python(&folder);
     python.current_dir(&folder).arg(script).arg(nodes.origin()).arg(nodes.key_file());
     let printed = run(python.arg(workshop.installed.schemathesis()))?;
