@@ -32,6 +32,14 @@ impl Authority {
     pub async fn ring(&self, realm: &str) -> Result<Arc<KeyRing>, Cause> {
         Ok(Arc::new(self.key_rings().ring(self, realm).await?))
     }
+
+    /// The keys of a realm by the log's head: for a token of a key that is none of them.
+    ///
+    /// # Errors
+    /// As [`Authority::ring`].
+    pub(crate) async fn ring_now(&self, realm: &str) -> Result<Arc<KeyRing>, Cause> {
+        Ok(Arc::new(self.key_rings().ring_now(self, realm).await?))
+    }
 }
 
 impl KeyRing {
@@ -77,6 +85,15 @@ impl KeyRing {
         let kid = jws.header().kid()?;
         let key = self.keys.published.iter().find(|key| key.kid() == Some(kid))?;
         Some(jws.verify(key).ok()?.payload().to_vec())
+    }
+
+    /// Whether a compact JWS names a key that is none of the published ones.
+    pub(crate) fn lacks_key_of(&self, token: &[u8]) -> bool {
+        let mut buffer = DecodeBuffer::new();
+        let Ok(jws) = Jws::parse(token, Jws::DEFAULT_SIZE_LIMIT, &mut buffer) else {
+            return false;
+        };
+        jws.header().kid().is_some_and(|kid| self.keys.published.iter().all(|key| key.kid() != Some(kid)))
     }
 
     /// The JWK Set (RFC 7517 §5).

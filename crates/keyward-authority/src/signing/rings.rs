@@ -7,7 +7,7 @@ use super::error::SigningError;
 use super::ring::{KeyRing, PrivateKey, RingKeys};
 use super::store::KeyStore;
 use crate::authority::Authority;
-use crate::entity::SigningKey;
+use crate::entity::{Realm, SigningKey};
 
 /// The keys of every realm that somebody asked for, with the private ones that were opened.
 #[derive(Debug)]
@@ -27,13 +27,28 @@ impl KeyRings {
     }
 
     pub(super) async fn ring(&self, authority: &Authority, realm: &str) -> Result<KeyRing, SigningError> {
-        let Some(settings) = authority.realm(realm).await? else {
-            self.forget(realm);
-            return Err(SigningError::NoActiveKey);
-        };
+        let settings = self.settings(authority, realm).await?;
         let make = |keys| self.make(realm, keys);
         let keys = authority.view().made_of::<SigningKey, RingKeys>(realm, "", make).await?;
         KeyRing::new(authority, settings, keys)
+    }
+
+    /// The same by the log's head.
+    pub(super) async fn ring_now(&self, authority: &Authority, realm: &str) -> Result<KeyRing, SigningError> {
+        let settings = self.settings(authority, realm).await?;
+        let make = |keys| self.make(realm, keys);
+        let keys = authority.view().made_of_now::<SigningKey, RingKeys>(realm, "", make).await?;
+        KeyRing::new(authority, settings, keys)
+    }
+
+    async fn settings(&self, authority: &Authority, realm: &str) -> Result<Arc<Realm>, SigningError> {
+        match authority.realm(realm).await? {
+            Some(settings) => Ok(settings),
+            None => {
+                self.forget(realm);
+                Err(SigningError::NoActiveKey)
+            }
+        }
     }
 
     /// Lets go of the private keys of a realm that does not answer.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keyward::fetch::Transport;
-use keyward::{IssuerSettings, Verifier};
+use keyward::{IssuerSettings, Reason, Verdict, Verifier};
 use url::Url;
 
 use crate::authority::Authority;
@@ -24,10 +24,18 @@ pub(super) struct ExternalSigners {
 pub(super) struct Signers {
     declared: Arc<Vec<ExternalSigner>>,
     /// None where there is no signer whose tokens could be verified.
-    pub(super) verifier: Option<Verifier>,
+    verifier: Option<Verifier>,
 }
 
 impl Signers {
+    /// Holds a token against the keys of its signer.
+    pub(super) async fn verify(&self, token: &str) -> Verdict {
+        match &self.verifier {
+            Some(verifier) => verifier.verify(token.as_bytes()).await,
+            None => Verdict::Reject(Reason::UnknownIssuer),
+        }
+    }
+
     /// The signer that we call so.
     pub(super) fn find(&self, name: &str) -> Option<&ExternalSigner> {
         self.declared.iter().find(|signer| signer.name == name)
@@ -44,23 +52,37 @@ impl ExternalSigners {
     /// # Errors
     /// [`Cause::Unavailable`].
     pub(super) async fn of(&self, authority: &Authority, realm: &str) -> Result<Arc<Signers>, Cause> {
-        let enabled = |signers: Vec<ExternalSigner>| {
-            signers.into_iter().filter(|signer| signer.enabled).collect::<Vec<_>>()
-        };
-        let declared =
-            authority.view().made_of::<ExternalSigner, Vec<ExternalSigner>>(realm, "", enabled).await?;
+        let declared = authority.view().made_of(realm, "", enabled).await?;
+        Ok(self.declared(authority, realm, declared))
+    }
+
+    /// Those by the log's head: for a token of an issuer that is none of them.
+    ///
+    /// # Errors
+    /// [`Cause::Unavailable`].
+    pub(super) async fn now(&self, authority: &Authority, realm: &str) -> Result<Arc<Signers>, Cause> {
+        let declared = authority.view().made_of_now(realm, "", enabled).await?;
+        Ok(self.declared(authority, realm, declared))
+    }
+
+    fn declared(
+        &self,
+        authority: &Authority,
+        realm: &str,
+        declared: Arc<Vec<ExternalSigner>>,
+    ) -> Arc<Signers> {
         let mut by_realm = self.by_realm.lock().unwrap_or_else(PoisonError::into_inner);
         let known = by_realm.get(realm);
         let is_same =
             |known: &&Arc<Signers>| Arc::ptr_eq(&known.declared, &declared) || known.declared == declared;
         if let Some(known) = known.filter(is_same) {
-            return Ok(Arc::clone(known));
+            return Arc::clone(known);
         }
         let previous = known.and_then(|known| known.verifier.as_ref());
         let verifier = self.verifier(authority, realm, &declared, previous);
         let made = Arc::new(Signers { declared, verifier });
         by_realm.insert(realm.to_owned(), Arc::clone(&made));
-        Ok(made)
+        made
     }
 
     /// Goes on with the keys that are known already.
@@ -114,6 +136,11 @@ impl ExternalSigners {
             }
         }
     }
+}
+
+/// Those whose tokens are taken.
+fn enabled(signers: Vec<ExternalSigner>) -> Vec<ExternalSigner> {
+    signers.into_iter().filter(|signer| signer.enabled).collect()
 }
 
 fn settings(signer: &ExternalSigner) -> Option<IssuerSettings> {

@@ -1,6 +1,6 @@
 //! What is said of a token to those who may ask (RFC 7662).
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use serde::Serialize;
 
@@ -31,12 +31,12 @@ pub(crate) struct Asker {
 enum Sees {
     /// Of every audience.
     All,
-    /// Of one of these.
-    Audiences(Vec<String>),
+    /// Of the resource servers that name this client.
+    Named(String),
 }
 
-/// The audiences that a client may ask about, by its name.
-struct Introspectors(HashMap<String, Vec<String>>);
+/// The clients that a resource server names.
+struct Introspectors(HashSet<String>);
 
 impl Asker {
     /// Whoever asks: a client that authenticates itself, or the bearer of a token for the authority itself.
@@ -55,11 +55,17 @@ impl Asker {
         Ok(Self { name: client.id.clone(), sees, client: Some(client.id.clone()) })
     }
 
-    fn sees(&self, token: &AccessToken<'_>) -> bool {
-        match &self.sees {
-            Sees::All => true,
-            Sees::Audiences(audiences) => audiences.iter().any(|audience| token.aud.contains(audience)),
+    async fn sees(&self, authority: &Authority, realm: &str, token: &AccessToken<'_>) -> Result<bool, Cause> {
+        let Sees::Named(client) = &self.sees else {
+            return Ok(true);
+        };
+        for audience in &token.aud.0 {
+            let server = authority.view().find::<ResourceServer>(realm, audience).await?;
+            if server.is_some_and(|server| server.introspected_by.as_ref() == Some(client)) {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 }
 
@@ -72,20 +78,19 @@ impl Sees {
         if client.scopes.iter().any(|scope| scope == INTROSPECT_SCOPE) {
             return Ok(Self::All);
         }
-        let by_client = |servers: Vec<ResourceServer>| {
-            let mut by_client: HashMap<String, Vec<String>> = HashMap::new();
-            for server in servers {
-                if let Some(client) = server.introspected_by {
-                    by_client.entry(client).or_default().push(server.audience);
-                }
-            }
-            Introspectors(by_client)
+        let named = |servers: Vec<ResourceServer>| {
+            Introspectors(servers.into_iter().filter_map(|server| server.introspected_by).collect())
         };
-        let view = authority.view();
-        let realm = request.realm.name.as_str();
-        let introspectors = view.made_of::<ResourceServer, Introspectors>(realm, "", by_client).await?;
-        let audiences = introspectors.0.get(&client.id).ok_or(Cause::IntrospectionNotAllowed)?;
-        Ok(Self::Audiences(audiences.clone()))
+        let (view, realm) = (authority.view(), request.realm.name.as_str());
+        let mut introspectors = view.made_of::<ResourceServer, Introspectors>(realm, "", named).await?;
+        if !introspectors.0.contains(&client.id) {
+            // What is remembered may be older than the resource server (promise 9).
+            introspectors = view.made_of_now::<ResourceServer, Introspectors>(realm, "", named).await?;
+        }
+        if introspectors.0.contains(&client.id) {
+            return Ok(Self::Named(client.id.clone()));
+        }
+        Err(Cause::IntrospectionNotAllowed)
     }
 }
 
@@ -120,7 +125,8 @@ async fn of_access_token(
     let Some(token) = AccessToken::parse(&payload) else {
         return Ok(None);
     };
-    if !asker.sees(&token) || token.stands(authority, realm, request.arrived.wall).await?.is_none() {
+    let is_seen = asker.sees(authority, realm, &token).await?;
+    if !is_seen || token.stands(authority, realm, request.arrived.wall).await?.is_none() {
         return Ok(None);
     }
     // What we signed or kept is an object with members, in the one spelling that we write.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use keyward::clock::Clock;
 
 use crate::entity::Kept;
-use crate::storage::{Store, StoreError};
+use crate::storage::{Position, Store, StoreError};
 
 pub use follower::Follower;
 use memory::{Memory, Name};
@@ -101,9 +101,45 @@ impl View {
         if let Some(known) = self.recall(&name) {
             return Ok(known);
         }
+        self.make(realm, owner, make, self.memory.seen()).await
+    }
+
+    /// The same as it is by the log's head: for whoever does not find in it what they look for. Where nothing was appended
+    /// since, that is what is remembered.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn made_of_now<K, T>(
+        &self,
+        realm: &str,
+        owner: &str,
+        make: impl FnOnce(Vec<K>) -> T + Send,
+    ) -> Result<Arc<T>, ViewError>
+    where
+        K: Kept + Send + Sync + 'static,
+        T: Send + Sync + 'static,
+    {
         let seen = self.memory.seen();
+        if self.store.head().await? == seen {
+            return self.made_of(realm, owner, make).await;
+        }
+        self.make(realm, owner, make, seen).await
+    }
+
+    /// Made of what is read, when `seen` was the last event that was taken in.
+    async fn make<K, T>(
+        &self,
+        realm: &str,
+        owner: &str,
+        make: impl FnOnce(Vec<K>) -> T + Send,
+        seen: Position,
+    ) -> Result<Arc<T>, ViewError>
+    where
+        K: Kept + Send + Sync + 'static,
+        T: Send + Sync + 'static,
+    {
         let made = Arc::new(make(self.read_all(realm, owner).await?));
-        self.memory.remember(name, Arc::clone(&made) as _, seen);
+        self.memory.remember(Name::made_of::<T>(K::KIND, realm, owner), Arc::clone(&made) as _, seen);
         Ok(made)
     }
 

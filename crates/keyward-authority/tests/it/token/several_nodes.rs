@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_authority::cause::Cause;
-use keyward_authority::entity::{Client, Identity, Kept, Realm, ServiceAccount};
+use keyward_authority::entity::{Client, Identity, Kept, Realm, ResourceServer, ServiceAccount};
+use keyward_authority::signing;
+use keyward_authority::storage::{Action, Actor, Change};
 use keyward_authority::view::Follower;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::office::{JWT_BEARER, Office, said};
+use super::office::{JWT_BEARER, Office, identity, said, signer};
 use crate::bench::{Bench, conformance};
 
 conformance! {
@@ -19,6 +21,7 @@ conformance! {
     a_token_that_one_node_ends_is_ended_on_the_other
     what_a_node_remembers_of_a_token_is_so_within_a_second
     a_proof_is_used_once_on_all_nodes
+    what_another_node_has_just_added_is_never_said_not_to_be_there
 }
 
 async fn nodes(bench: &Bench) -> [Arc<Office>; 2] {
@@ -195,4 +198,46 @@ async fn a_proof_is_used_once_on_all_nodes(bench: Bench) {
     .await;
     assert_eq!(came.iter().filter(|came| came.is_ok()).count(), 1, "{came:?}");
     assert!(came.iter().all(|came| matches!(came, Ok(()) | Err(Cause::AssertionReplayed))), "{came:?}");
+}
+
+async fn what_another_node_has_just_added_is_never_said_not_to_be_there(bench: Bench) {
+    let [one, other] = nodes(&bench).await;
+    // It hears of nothing any more, and by the clock of the test it is up to date.
+    let follower = Follower::start(other.authority.view()).await.unwrap();
+    while !other.authority.view().is_current() {
+        tokio::task::yield_now().await;
+    }
+    drop(follower);
+    one.put(&identity("alice")).await;
+    let alice = one.idp.token_of("alice").await;
+    let exchange = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", alice.as_str()),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+    ];
+    let mut command = one.store().command(Actor("test".to_owned()), 0).await.unwrap();
+    let idp = signer().entity("main");
+    command.append(&Change { action: Action("deleted"), entity: idp, body: None }).await.unwrap();
+    command.commit().await.unwrap();
+    assert_eq!(other.ask_as("shop", &exchange).await, Err(Cause::SubjectTokenRefused));
+    one.put(&signer()).await;
+    assert!(other.ask_as("shop", &exchange).await.is_ok(), "an external signer");
+
+    let about = one.ask_as("shop", &[("grant_type", "client_credentials")]).await.unwrap();
+    let about = about["access_token"].as_str().unwrap();
+    assert_eq!(other.introspect("shop", about).await, Err(Cause::IntrospectionNotAllowed));
+    let mut new = one.kept::<ResourceServer>(super::office::API).await.unwrap();
+    (new.audience, new.introspected_by) = ("https://new.example".to_owned(), Some("shop".to_owned()));
+    one.put(&new).await;
+    one.change::<Client>("wide", |wide| wide.audiences = vec![new.audience.clone()]).await;
+    let wide = one.ask_as("wide", &[("grant_type", "client_credentials"), ("scope", "read")]).await.unwrap();
+    let said = other.introspect("shop", wide["access_token"].as_str().unwrap()).await.unwrap();
+    assert_eq!(said["active"], true, "a resource server");
+
+    let ring = one.authority.ring("main").await.unwrap();
+    let set: Value = serde_json::from_slice(ring.jwk_set()).unwrap();
+    let (kid, actor) = (set["keys"][0]["kid"].as_str().unwrap(), Actor("test".to_owned()));
+    signing::withdraw_compromised(&one.authority, actor, "main", kid).await.unwrap();
+    let by_new = one.ask_as("shop", &[("grant_type", "client_credentials")]).await.unwrap();
+    assert!(other.is_active(by_new["access_token"].as_str().unwrap()).await, "a signing key");
 }
