@@ -118,7 +118,7 @@ macro_rules! causes {
 // Label, what it is to a client that authenticates itself, what it is of a request, and the description.
 causes! {
     AssertionAudienceWrong = "assertion_audience_wrong", InvalidClient, InvalidGrant,
-        "the assertion's aud must be this issuer";
+        "the assertion's aud must be this realm's issuer, and nothing else";
     AssertionExpired = "assertion_expired", InvalidClient, InvalidGrant, "the assertion has expired";
     AssertionIssuerWrong = "assertion_issuer_wrong", InvalidClient, InvalidGrant,
         "the assertion's iss and sub must both be the client or the service account";
@@ -132,9 +132,9 @@ causes! {
         "the assertion's key is not accepted";
     AssertionKeyUnknown = "assertion_key_unknown", InvalidClient, InvalidGrant, "the assertion's key is not accepted";
     AssertionLivesTooLong = "assertion_lives_too_long", InvalidClient, InvalidGrant,
-        "the assertion's exp must be at most five minutes ahead";
+        "the assertion's exp must be at most five minutes ahead, or an hour for the jwt-bearer grant";
     AssertionMalformed = "assertion_malformed", InvalidClient, InvalidGrant,
-        "the assertion must be a signed JWT with iss, sub, aud, exp and jti";
+        "the assertion must be a signed JWT with iss, sub, aud and exp, and a client's with jti";
     AssertionNotYetValid = "assertion_not_yet_valid", InvalidClient, InvalidGrant, "the assertion is not valid yet";
     AssertionOfAnotherType = "assertion_of_another_type", InvalidClient, InvalidGrant,
         "the assertion's typ is not one for this; leave it out or write JWT";

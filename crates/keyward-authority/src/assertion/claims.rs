@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyward::UnixTime;
 use keyward_jose::Header;
 use keyward_jose::json::check_unique_names;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
 use super::AssertionUse;
@@ -13,9 +13,6 @@ use crate::cause::Cause;
 
 /// How far clocks may be apart.
 const LEEWAY: Duration = Duration::from_secs(60);
-
-/// The longest that an assertion may live. It is made for one request.
-const LIFETIME: Duration = Duration::from_secs(300);
 
 /// The claims that count.
 #[derive(Debug)]
@@ -26,8 +23,8 @@ pub(super) struct Claims {
     expires: UnixTime,
     /// The later of `nbf` and `iat`.
     begins: Option<UnixTime>,
-    /// `jti`.
-    pub(super) id: String,
+    /// `jti`; none where an assertion for the grant has none.
+    pub(super) id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +35,8 @@ struct Raw {
     exp: Number,
     nbf: Option<Number>,
     iat: Option<Number>,
-    jti: String,
+    #[serde(default, deserialize_with = "text")]
+    jti: Option<String>,
 }
 
 /// `aud` (RFC 7519 §4.1.3).
@@ -54,7 +52,7 @@ impl Claims {
     ///
     /// # Errors
     /// [`Cause::AssertionMalformed`], [`Cause::AssertionIssuerWrong`].
-    pub(super) fn parse(payload: &[u8]) -> Result<Self, Cause> {
+    pub(super) fn parse(payload: &[u8], purpose: AssertionUse) -> Result<Self, Cause> {
         let malformed = |_| Cause::AssertionMalformed;
         check_unique_names(payload).map_err(malformed)?;
         // What serde derives takes an array of the members' values as well.
@@ -62,8 +60,10 @@ impl Claims {
             return Err(Cause::AssertionMalformed);
         }
         let raw: Raw = serde_json::from_slice(payload).map_err(|_| Cause::AssertionMalformed)?;
-        if raw.jti.is_empty() {
-            return Err(Cause::AssertionMalformed);
+        match raw.jti.as_deref() {
+            None if purpose == AssertionUse::ClientAuthentication => return Err(Cause::AssertionMalformed),
+            Some("") => return Err(Cause::AssertionMalformed),
+            None | Some(_) => {}
         }
         if raw.iss != raw.sub {
             return Err(Cause::AssertionIssuerWrong);
@@ -77,14 +77,14 @@ impl Claims {
     ///
     /// # Errors
     /// [`Cause::AssertionExpired`], [`Cause::AssertionNotYetValid`], [`Cause::AssertionLivesTooLong`].
-    pub(super) fn check_times(&self, now: UnixTime) -> Result<(), Cause> {
+    pub(super) fn check_times(&self, purpose: AssertionUse, now: UnixTime) -> Result<(), Cause> {
         if self.good_until() <= now {
             return Err(Cause::AssertionExpired);
         }
         if self.begins.is_some_and(|begins| begins > now.saturating_add(LEEWAY)) {
             return Err(Cause::AssertionNotYetValid);
         }
-        if self.expires > now.saturating_add(LIFETIME + LEEWAY) {
+        if self.expires > now.saturating_add(purpose.lifetime() + LEEWAY) {
             return Err(Cause::AssertionLivesTooLong);
         }
         Ok(())
@@ -126,6 +126,11 @@ pub(super) fn is_type(header: &Header<'_>, purpose: AssertionUse) -> bool {
     header.typ().is_none() || header.is_type("JWT") || header.is_type(purpose.media_type())
 }
 
+/// A text, where it is there: `null` is none.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
+}
+
 /// A NumericDate (RFC 7519 §2), in whole seconds: what is behind the point is cut.
 fn time(date: &Number) -> Result<UnixTime, Cause> {
     /// Up to which a double has every whole number.
@@ -149,11 +154,16 @@ mod tests {
     const ENDPOINT: &str = "https://id.example/realms/main/token";
 
     fn claims(members: &str) -> Result<Claims, Cause> {
-        Claims::parse(format!(r#"{{"iss":"a","sub":"a","jti":"1",{members}}}"#).as_bytes())
+        let whole = format!(r#"{{"iss":"a","sub":"a","jti":"1",{members}}}"#);
+        Claims::parse(whole.as_bytes(), AssertionUse::ClientAuthentication)
+    }
+
+    fn times_of(purpose: AssertionUse, members: &str) -> Result<(), Cause> {
+        claims(&format!(r#""aud":"x",{members}"#)).and_then(|claims| claims.check_times(purpose, NOW))
     }
 
     fn times(members: &str) -> Result<(), Cause> {
-        claims(&format!(r#""aud":"x",{members}"#)).and_then(|claims| claims.check_times(NOW))
+        times_of(AssertionUse::ClientAuthentication, members)
     }
 
     #[test]
@@ -167,6 +177,9 @@ mod tests {
         assert_eq!(times(&format!(r#""exp":{}"#, at(360))), Ok(()));
         assert_eq!(times(&format!(r#""exp":{}"#, at(361))), Err(Cause::AssertionLivesTooLong));
         assert_eq!(times(&format!(r#""exp":{}"#, i64::MAX)), Err(Cause::AssertionLivesTooLong));
+        let for_grant = |offset| times_of(AssertionUse::Grant, &format!(r#""exp":{}"#, at(offset)));
+        assert_eq!(for_grant(3660), Ok(()));
+        assert_eq!(for_grant(3661), Err(Cause::AssertionLivesTooLong));
         for begins in ["nbf", "iat"] {
             assert_eq!(times(&format!(r#""exp":{},"{begins}":{}"#, at(120), at(60))), Ok(()));
             let early = format!(r#""exp":{},"{begins}":{}"#, at(120), at(61));
@@ -195,22 +208,27 @@ mod tests {
 
     #[test]
     fn what_lacks_a_claim_or_has_one_of_another_type_is_malformed() {
+        let parse = |text: &str| Claims::parse(text.as_bytes(), AssertionUse::ClientAuthentication);
+        let for_grant = |text: &str| Claims::parse(text.as_bytes(), AssertionUse::Grant);
         let whole = r#""iss":"a","sub":"a","aud":"x","exp":1,"jti":"1""#;
-        assert!(Claims::parse(format!("{{{whole}}}").as_bytes()).is_ok());
+        assert!(parse(&format!("{{{whole}}}")).is_ok());
         for claim in whole.split(',') {
             let without: Vec<_> = whole.split(',').filter(|other| *other != claim).collect();
             let text = format!("{{{}}}", without.join(","));
-            assert_eq!(Claims::parse(text.as_bytes()).unwrap_err(), Cause::AssertionMalformed, "{text}");
+            assert_eq!(parse(&text).unwrap_err(), Cause::AssertionMalformed, "{text}");
+            let is_optional = claim.starts_with("\"jti");
+            assert_eq!(for_grant(&text).is_ok(), is_optional, "{text}");
             let name = claim.split(':').next().unwrap();
             let other_type = format!("{{{},{name}:null}}", without.join(","));
-            assert_eq!(Claims::parse(other_type.as_bytes()).unwrap_err(), Cause::AssertionMalformed);
+            assert_eq!(parse(&other_type).unwrap_err(), Cause::AssertionMalformed);
+            assert_eq!(for_grant(&other_type).unwrap_err(), Cause::AssertionMalformed);
             let twice = format!("{{{whole},{claim}}}");
-            assert_eq!(Claims::parse(twice.as_bytes()).unwrap_err(), Cause::AssertionMalformed);
+            assert_eq!(parse(&twice).unwrap_err(), Cause::AssertionMalformed);
         }
         let array = r#"["a","a","x",1,null,null,"1"]"#;
-        assert_eq!(Claims::parse(array.as_bytes()).unwrap_err(), Cause::AssertionMalformed);
+        assert_eq!(parse(array).unwrap_err(), Cause::AssertionMalformed);
         assert_eq!(claims(r#""aud":"x","exp":1e300"#).unwrap_err(), Cause::AssertionMalformed);
         let other = r#"{"iss":"a","sub":"b","aud":"x","exp":1,"jti":"1"}"#;
-        assert_eq!(Claims::parse(other.as_bytes()).unwrap_err(), Cause::AssertionIssuerWrong);
+        assert_eq!(parse(other).unwrap_err(), Cause::AssertionIssuerWrong);
     }
 }

@@ -3,12 +3,13 @@
 //! What the sender wrote is looked at first, and told as it is: nobody learns from it but what they sent. Then come the key and
 //! the signature. What is known of a key, and whether it is there at all, is told to everybody alike; in our log each cause has its
 //! label, and says what it says of whoever holds the key, not of whoever names it. The `jti` is used up last, so that nobody
-//! without the key can use up another's.
+//! without the key can use up another's; where an assertion for the grant has none, what was signed is.
 
 mod claims;
 mod keys;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use base64_simd::URL_SAFE_NO_PAD;
@@ -42,6 +43,14 @@ impl AssertionUse {
         match self {
             Self::ClientAuthentication => "client-authentication+jwt",
             Self::Grant => "authorization-grant+jwt",
+        }
+    }
+
+    /// The longest that it may live. That of a client is made for one request; libraries make those for the grant for an hour.
+    const fn lifetime(self) -> Duration {
+        match self {
+            Self::ClientAuthentication => Duration::from_secs(300),
+            Self::Grant => Duration::from_secs(3600),
         }
     }
 
@@ -110,6 +119,8 @@ struct Assertion<'a> {
     request: &'a FormRequest,
     purpose: AssertionUse,
     jws: Jws<'a>,
+    /// What is signed: the header and the payload, as they were sent.
+    signed: &'a str,
     kid: String,
     claims: Claims,
 }
@@ -129,13 +140,14 @@ impl<'a> Assertion<'a> {
         }
         let kid =
             jws.header().kid().filter(|kid| !kid.is_empty()).ok_or(Cause::AssertionWithoutKid)?.to_owned();
-        let claims = Claims::parse(jws.dangerous_unverified_payload())?;
-        claims.check_times(request.arrived.wall)?;
+        let claims = Claims::parse(jws.dangerous_unverified_payload(), purpose)?;
+        claims.check_times(purpose, request.arrived.wall)?;
         claims.check_audience(purpose, &request.issuer, &request.endpoint)?;
         if !is_name(&claims.subject) || !is_name(&kid) {
             return Err(Cause::AssertionKeyUnknown);
         }
-        Ok(Self { request, purpose, jws, kid, claims })
+        let (signed, _) = text.rsplit_once('.').ok_or(Cause::AssertionMalformed)?;
+        Ok(Self { request, purpose, jws, signed, kid, claims })
     }
 
     async fn client(&self, authority: &Authority) -> Result<Arc<Client>, Cause> {
@@ -221,7 +233,7 @@ impl<'a> Assertion<'a> {
         Ok(why)
     }
 
-    /// Marks its `jti` as used, on every node, and notes when the key was.
+    /// Marks it as used, on every node, and notes when the key was.
     async fn use_up(&self, authority: &Authority, key: &SignedBy) -> Result<(), Cause> {
         let until_ms = self.claims.good_until().0.saturating_mul(1000);
         let is_new = authority.view().store().use_once(&self.once(), until_ms).await;
@@ -232,11 +244,15 @@ impl<'a> Assertion<'a> {
         Ok(())
     }
 
-    /// What can be used once: a hash of whose it is and its `jti`, which may be of any length.
+    /// What can be used once: a hash of whose it is and its `jti`, which may be of any length. Without one it is what was signed,
+    /// and not the signature: of one ECDSA signature anybody can make a second one that is as good.
     fn once(&self) -> String {
+        let (what, once) = match &self.claims.id {
+            Some(id) => ("jti", id.as_str()),
+            None => ("signed", self.signed),
+        };
         let mut context = digest::Context::new(&digest::SHA256);
-        for part in [&*self.request.realm.name, self.purpose.owners(), &self.claims.subject, &self.claims.id]
-        {
+        for part in [&*self.request.realm.name, self.purpose.owners(), &self.claims.subject, what, once] {
             // With its length before it, so that nothing of one part can pass for another's.
             context.update(&part.len().to_be_bytes());
             context.update(part.as_bytes());

@@ -51,9 +51,10 @@ fn told(cause: Cause) -> String {
 const fn explained(cause: Cause) -> (&'static str, &'static str) {
     match cause {
         Cause::AssertionAudienceWrong => (
-            "`aud` of the assertion is not this realm, or names somebody beside it.",
+            "`aud` of the assertion is not the realm's issuer, or names somebody beside it.",
             "Have the client write the realm's issuer, `https://HOST/realms/NAME`, to the letter: no slash at the \
-             end, and nothing else in the list. The token endpoint's address is taken of service accounts only.",
+             end, and nothing else in the list. The token endpoint's address, which some libraries (such as Authlib) \
+             write unless they are told otherwise, is taken of service accounts only.",
         ),
         Cause::AssertionExpired => (
             "`exp` of the assertion is over by more than the leeway of 60 s.",
@@ -89,13 +90,13 @@ const fn explained(cause: Cause) -> (&'static str, &'static str) {
             "Compare the `kid` with `keyward authority key list`; upload the public key, or correct the `kid`.",
         ),
         Cause::AssertionLivesTooLong => (
-            "`exp` is more than five minutes ahead.",
+            "`exp` is more than five minutes ahead, or more than an hour for the jwt-bearer grant.",
             "Let the client's assertions live for a minute. Some libraries make them for an hour.",
         ),
         Cause::AssertionMalformed => (
-            "It is no compact JWS, or its claims are no JSON object with `iss`, `sub`, `aud`, `exp` and `jti`, each \
-             once.",
-            "Look at it with `keyward token inspect`. What is missing mostly is `jti`.",
+            "It is no compact JWS, or its claims are no JSON object with `iss`, `sub`, `aud` and `exp`, each once; of \
+             a client also with `jti`.",
+            "Look at it with `keyward token inspect`. What is missing mostly is a client's `jti`.",
         ),
         Cause::AssertionNotYetValid => {
             ("`iat` or `nbf` is more than 60 s ahead.", "The client's clock is fast, or ours slow.")
@@ -106,7 +107,7 @@ const fn explained(cause: Cause) -> (&'static str, &'static str) {
              library knows it.",
         ),
         Cause::AssertionReplayed => (
-            "Its `jti` was used before, on this node or another.",
+            "Its `jti` was used before, on this node or another; of one without, all that is signed in it.",
             "Have the client make an assertion for each request, retries included. Otherwise somebody reads along.",
         ),
         Cause::AssertionSignatureWrong => (

@@ -234,6 +234,42 @@ async fn a_jti_is_one_owners_and_one_uses_own() {
 }
 
 #[tokio::test]
+async fn an_assertion_for_the_grant_may_live_an_hour_and_have_no_jti_and_is_used_once() {
+    let (desk, keys, _bench) = desk().await;
+    let usual = |subject: &str, jti: Option<&str>, lifetime: i64| {
+        let mut claims = claims(subject, "");
+        let members = claims.as_object_mut().unwrap();
+        members.remove("jti");
+        members.extend(jti.map(|jti| ("jti".to_owned(), jti.into())));
+        members.insert("exp".to_owned(), (NOW + lifetime).into());
+        claims
+    };
+    let robot = &keys.robot.signer;
+    let text = signed(robot, &usual("robot", None, 3600)).await;
+    assert_eq!(desk.account_of(&text).await.as_deref(), Ok("robot"));
+    assert_eq!(desk.account_of(&text).await, Err(Cause::AssertionReplayed));
+    // Another signature of the same key on the same does not make it another one.
+    let again = signed(robot, &usual("robot", None, 3600)).await;
+    assert_ne!(again, text);
+    assert_eq!(desk.account_of(&again).await, Err(Cause::AssertionReplayed));
+    let later = signed(robot, &usual("robot", None, 3599)).await;
+    assert_eq!(desk.account_of(&later).await.as_deref(), Ok("robot"));
+    for lifetime in [3600, 3599] {
+        let text = signed(robot, &usual("robot", Some("1"), lifetime)).await;
+        let expected = if lifetime == 3600 { Ok("robot") } else { Err(&Cause::AssertionReplayed) };
+        assert_eq!(desk.account_of(&text).await.as_deref(), expected);
+    }
+    let too_long = signed(robot, &usual("robot", None, 3661)).await;
+    assert_eq!(desk.account_of(&too_long).await, Err(Cause::AssertionLivesTooLong));
+    // That of a client is as strict as ever.
+    let app = &keys.app.signer;
+    let text = signed(app, &usual("app", None, 60)).await;
+    assert_eq!(desk.client_of(&text).await, Err(Cause::AssertionMalformed));
+    let text = signed(app, &usual("app", Some("1"), 3600)).await;
+    assert_eq!(desk.client_of(&text).await, Err(Cause::AssertionLivesTooLong));
+}
+
+#[tokio::test]
 async fn too_many_failures_are_refused_before_anything_is_looked_up() {
     let (desk, keys, _bench) = desk().await;
     let stranger = pair("client/app", "a");
