@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 
 use crate::report::{Report, Row};
 
-pub(crate) use self::authority::{ADDRESS as TEST_POSTGRES, Postgres};
+pub(crate) use self::authority::{ADDRESS as TEST_POSTGRES, Measured, Postgres};
 use self::case::{Bench, Case};
 use self::dpop_cases::{DPOP_CASES, DpopBackdrop, DpopBench};
 pub(crate) use self::error::Error;

@@ -44,6 +44,11 @@ impl Daemon {
         Ok(Self { name: name.to_owned(), child, log })
     }
 
+    /// The process, which `setpriv` became.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until a GET of `url` answers `status`.
     pub(crate) fn wait_until(&mut self, client: &Client, url: &str, status: u16) -> Result<(), Error> {
         let started = Instant::now();

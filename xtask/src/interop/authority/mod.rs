@@ -7,6 +7,7 @@ mod consumers;
 mod document;
 mod front;
 mod libraries;
+mod measured;
 mod mod_oauth2;
 mod nodes;
 mod postgres;
@@ -26,6 +27,7 @@ pub(crate) use self::conformance::ADDRESS;
 use self::consumer_cases::{CONSUMER_CASES, ConsumerBench, Source};
 use self::consumers::{CONSUMERS, ConsumerKind};
 use self::libraries::LIBRARIES;
+pub(crate) use self::measured::Measured;
 use self::nodes::Engine;
 pub(crate) use self::postgres::Postgres;
 

@@ -41,6 +41,7 @@ pub(super) struct Nodes {
     key_file: PathBuf,
     ca_file: Option<PathBuf>,
     time: Option<Time>,
+    ports: Vec<u16>,
     nodes: Vec<Daemon>,
     _front: Option<Front>,
 }
@@ -81,6 +82,7 @@ impl Nodes {
             key_file: folder.join("administrator.json"),
             ca_file: tls.map(|folder| folder.join("ca.pem")),
             time,
+            ports: ports.clone(),
             nodes: Vec::new(),
             _front: None,
         };
@@ -156,6 +158,11 @@ impl Nodes {
         self.time.as_ref()
     }
 
+    /// One of them by itself: where it listens, and its process.
+    pub(super) fn first(&self) -> Option<(u16, u32)> {
+        self.ports.first().copied().zip(self.nodes.first().map(Daemon::process))
+    }
+
     /// What the nodes wrote last.
     pub(super) fn log_tail(&self) -> String {
         self.nodes.iter().map(Daemon::log_tail).collect()
@@ -177,6 +184,11 @@ impl Time {
         fs::write(&written, text).map_err(Error::io(format!("write {}", written.display())))?;
         // Whoever reads it just then reads one of both.
         fs::rename(&written, &self.file).map_err(Error::io("set the time"))
+    }
+
+    /// Where it is written, and by how many seconds it is behind the machine's.
+    pub(super) fn told(&self) -> (&Path, i64) {
+        (&self.file, self.behind.get())
     }
 
     /// Shows it to a program.

@@ -26,21 +26,44 @@ const TOKEN_LIFETIME: u32 = 86_400;
 /// Who is in it, with the private halves of their keys.
 pub(super) struct Realm {
     signer: Option<(String, String)>,
+    /// What its tokens are signed with, the first where nothing else is said, and for how long by one key.
+    rotation: Value,
     /// For ES256, a client's.
     client_key: Value,
-    /// For RS256, which every library knows, a service account's.
+    /// For RS256, which every library knows, a service account's; where it is measured, for ES256.
     robot_key: Value,
 }
 
 impl Realm {
     /// With keys that nobody else has; tokens of `signer` may be exchanged.
     pub(super) fn new(workshop: &Workshop, signer: Option<&OidcProvider>) -> Result<Self, Error> {
+        let signer = signer.map(|signer| (Issuer::issuer(signer).to_owned(), signer.audience().to_owned()));
+        let rotation = json!({ "algorithms": ["RS256", "ES256"], "publish_for": 600, "sign_for": 2_592_000 });
+        Self::with(workshop, signer, rotation, "RS256")
+    }
+
+    /// All in ES256. Where so much time passes as keys sign for, they are replaced.
+    pub(super) fn in_es256(workshop: &Workshop, sign_for: u32) -> Result<Self, Error> {
+        let rotation = json!({ "algorithms": ["ES256"], "publish_for": 600, "sign_for": sign_for });
+        Self::with(workshop, None, rotation, "ES256")
+    }
+
+    fn with(
+        workshop: &Workshop,
+        signer: Option<(String, String)>,
+        rotation: Value,
+        robot: &str,
+    ) -> Result<Self, Error> {
         const MISSING: Error = Error::MissingField { what: "generate keys", field: "key" };
         let installed = &workshop.installed;
-        let keys = new_keys(&installed.node(), &installed.script("keys.mjs"), &["ES256", "RS256"])?;
+        let keys = new_keys(&installed.node(), &installed.script("keys.mjs"), &["ES256", robot])?;
         let [client_key, robot_key] = <[Value; 2]>::try_from(keys).map_err(|_| MISSING)?;
-        let signer = signer.map(|signer| (Issuer::issuer(signer).to_owned(), signer.audience().to_owned()));
-        Ok(Self { signer, client_key, robot_key })
+        Ok(Self { signer, rotation, client_key, robot_key })
+    }
+
+    /// The service account's private key.
+    pub(super) fn robot_key(&self) -> &Value {
+        &self.robot_key
     }
 
     /// For `keyward authority apply`.
@@ -95,7 +118,7 @@ impl Realm {
                 "access_token_lifetime": TOKEN_LIFETIME,
                 "refresh_token_lifetime": TOKEN_LIFETIME,
                 "just_in_time": true,
-                "rotation": { "algorithms": ["RS256", "ES256"], "publish_for": 600, "sign_for": 2_592_000 },
+                "rotation": self.rotation,
             },
             "resource_servers": [server(RESOURCE, "jwt"), server(OPAQUE, "opaque")],
             "external_signers": self.signer.iter().map(signer).collect::<Vec<_>>(),

@@ -27,8 +27,8 @@ use super::token::Token;
 use super::workshop::Workshop;
 
 /// The client that every issuer knows, or the start of its name where an issuer wants one an algorithm.
-const CLIENT: &str = "interop";
-const CLIENT_SECRET: &str = "interop-secret";
+pub(crate) const CLIENT: &str = "interop";
+pub(crate) const CLIENT_SECRET: &str = "interop-secret";
 
 /// An identity provider that runs until it is dropped.
 pub(crate) trait Issuer: Sync {

@@ -27,7 +27,7 @@ pub(crate) struct OidcProvider {
     gateway_key: Value,
     /// Another one by the same name.
     wrong_key: Value,
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl OidcProvider {
@@ -55,7 +55,7 @@ impl OidcProvider {
         let folder = workshop.subfolder(&format!("oidc-provider-{port}"))?;
         let mut daemon = Daemon::start("oidc-provider", &command, &folder)?;
         daemon.wait_until(&workshop.http, &format!("{issuer}/.well-known/openid-configuration"), 200)?;
-        Ok(Self { http: workshop.http.clone(), issuer, gateway_key, wrong_key, _daemon: daemon })
+        Ok(Self { http: workshop.http.clone(), issuer, gateway_key, wrong_key, daemon })
     }
 
     /// A token that is bound to this certificate (RFC 8705 section 3), in an algorithm or `opaque`.
@@ -69,6 +69,11 @@ impl OidcProvider {
         let answer = super::json(request.send().map_err(Error::http(WHAT))?, WHAT)?;
         let token = answer.get("access_token").and_then(Value::as_str);
         token.map(str::to_owned).ok_or(Error::MissingField { what: WHAT, field: "access_token" })
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.daemon.process()
     }
 
     /// The gateway's settings for asking about opaque tokens; its secret goes into the folder.
