@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "log and state", include_str!("../../migrations/0001-log-and-state.sql")),
     (2, "opaque tokens", include_str!("../../migrations/0002-opaque-tokens.sql")),
     (3, "last use", include_str!("../../migrations/0003-last-use.sql")),
+    (4, "events of a realm", include_str!("../../migrations/0004-events-of-a-realm.sql")),
 ];
 
 /// Brings the tables up to date. Of two nodes that do so at once, one waits for the other.

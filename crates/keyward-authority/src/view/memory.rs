@@ -39,6 +39,8 @@ pub(super) struct Memory {
     known: Cache<OwnedName, Known>,
     /// Since when the log is known to hold nothing beyond what was taken in, in nanoseconds; [`NEVER`] before that.
     current_since: AtomicU64,
+    /// How many owners' names are kept before those are let go of that nothing remembered is made under.
+    owners: usize,
     /// Held while events are taken in, and while something that was read is put in: it may be older than they are.
     seen: Mutex<Seen>,
 }
@@ -80,14 +82,20 @@ impl Equivalent<OwnedName> for Name<'_> {
 
 impl Memory {
     pub(super) fn new(entities: usize) -> Self {
-        Self { known: Cache::new(entities), current_since: AtomicU64::new(NEVER), seen: Mutex::default() }
+        Self {
+            known: Cache::new(entities),
+            current_since: AtomicU64::new(NEVER),
+            // Twice as many as there can be with something under them, so that they are looked through seldom.
+            owners: entities.saturating_mul(2),
+            seen: Mutex::default(),
+        }
     }
 
     /// Nothing that came before `head` is remembered.
     pub(super) fn begin(&self, head: Position) {
         let mut seen = self.lock();
         self.known.clear();
-        seen.position = head;
+        *seen = Seen { position: head, made: Made::default() };
     }
 
     /// What is remembered, if the log's head was seen within `bound`.
@@ -116,6 +124,9 @@ impl Memory {
             return;
         }
         if let Some(made) = name.made {
+            if seen.made.len() >= self.owners {
+                self.let_go(&mut seen.made);
+            }
             let types = seen.made.entry((name.kind, name.realm.into(), name.id.into())).or_default();
             if !types.contains(&made) {
                 types.push(made);
@@ -130,19 +141,27 @@ impl Memory {
         for event in events {
             // What this version does not know it does not remember either.
             if let Some(kind) = entity::kind(&event.kind) {
-                self.forget(&seen.made, kind, &event.realm, &event.id);
+                self.forget(&mut seen.made, kind, &event.realm, &event.id);
             }
             seen.position = event.position;
         }
     }
 
-    fn forget(&self, made: &Made, kind: Kind, realm: &str, id: &str) {
+    /// Strangers ask for owners without end; what is made of theirs falls out of memory, and nothing says so.
+    fn let_go(&self, made: &mut Made) {
+        made.retain(|(kind, realm, id), types| {
+            let name = |made: &TypeId| Name { kind, realm, id, made: Some(*made) };
+            types.iter().any(|made| self.known.contains_key(&name(made)))
+        });
+    }
+
+    fn forget(&self, made: &mut Made, kind: Kind, realm: &str, id: &str) {
         self.known.remove(&Name::one(kind, realm, id));
         let owners = std::iter::once("").chain(id.match_indices('/').filter_map(|(at, _)| id.get(..at)));
         for owner in owners {
-            let types = made.get(&(kind.0, realm.into(), owner.into()));
+            let types = made.remove(&(kind.0, realm.into(), owner.into()));
             for made in types.into_iter().flatten() {
-                self.known.remove(&Name { kind: kind.0, realm, id: owner, made: Some(*made) });
+                self.known.remove(&Name { kind: kind.0, realm, id: owner, made: Some(made) });
             }
         }
     }
@@ -154,5 +173,43 @@ impl Memory {
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: Kind = Kind("key");
+
+    fn about(position: i64, id: &str) -> Event {
+        let (kind, realm, id) = (KIND.0.to_owned(), "main".to_owned(), id.to_owned());
+        Event {
+            position: Position(position),
+            at_ms: 0,
+            actor: String::new(),
+            action: "put".to_owned(),
+            kind,
+            realm,
+            id,
+            body: None,
+        }
+    }
+
+    #[test]
+    fn owners_without_end_do_not_grow_what_is_kept_of_them() {
+        let memory = Memory::new(100);
+        memory.is_current(MonoTime(0));
+        for number in 0..10_000 {
+            let owner = format!("client/{number}");
+            memory.remember(Name::made_of::<u32>(KIND, "main", &owner), Arc::new(0_u32), Position(0));
+            assert!(memory.lock().made.len() <= 200);
+        }
+        // Those that are remembered are still forgotten with what they are made of.
+        let name = Name::made_of::<u32>(KIND, "main", "client/9999");
+        assert!(memory.find(&name, MonoTime(0), Duration::ZERO).is_some());
+        memory.take_in(&[about(1, "client/9999/k")]);
+        assert!(memory.find(&name, MonoTime(0), Duration::ZERO).is_none());
+        assert!(memory.lock().made.keys().all(|(_, _, owner)| &**owner != "client/9999"));
     }
 }

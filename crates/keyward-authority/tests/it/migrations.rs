@@ -48,6 +48,7 @@ async fn a_migration_that_fails_leaves_nothing_and_is_done_the_next_time(bench: 
             "DELETE FROM _sqlx_migrations WHERE version >= 2",
             "DROP TABLE token",
             "DROP TABLE last_use",
+            "DROP INDEX event_realm",
             "CREATE TABLE token_expires_at (is_in_the_way BIGINT)",
         ],
     )
@@ -96,5 +97,5 @@ async fn nodes_that_start_at_once_make_the_tables_once() {
     let counted = "SELECT COUNT(*) - COUNT(DISTINCT version), COUNT(*) FROM _sqlx_migrations";
     let row = sqlx::query(counted).fetch_one(&pool).await.unwrap();
     let (twice, all): (i64, i64) = (sqlx::Row::get(&row, 0), sqlx::Row::get(&row, 1));
-    assert!(twice == 0 && all >= 3, "{twice} of {all} are there twice");
+    assert!(twice == 0 && all >= 4, "{twice} of {all} are there twice");
 }
