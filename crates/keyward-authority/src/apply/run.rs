@@ -5,7 +5,7 @@ use crate::authority::Authority;
 use crate::entity::{
     Client, ExternalSigner, Kept, Key, KeyOrigin, Realm, ResourceServer, ServiceAccount, entity,
 };
-use crate::operations::{self, Expected, Managed, OperationError, find_in, list_in};
+use crate::operations::{self, Administration, Expected, Managed, OperationError, find_in, list_in};
 use crate::storage::{Actor, Command};
 use crate::view::ViewError;
 
@@ -54,9 +54,11 @@ pub async fn apply(
     if plan(found.as_ref(), wanted) != planned {
         return Err(OperationError::Outdated { realm: realm.name.clone() });
     }
+    let administration = Administration::before(&mut command, &realm.name, now).await?;
     for step in planned {
         run(&mut command, &realm.name, step, &mut keys, now).await?;
     }
+    administration.demand(&mut command, now).await?;
     command.commit().await?;
     Ok(())
 }

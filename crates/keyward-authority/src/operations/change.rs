@@ -2,7 +2,7 @@
 
 use super::create::written;
 use super::look::demand_in;
-use super::{Current, Expected, Managed, OperationError, begin};
+use super::{Administration, Current, Expected, Managed, OperationError, begin, now};
 use crate::authority::Authority;
 use crate::storage::{Actor, Change, Command, Position};
 
@@ -20,7 +20,9 @@ pub async fn change<K: Managed>(
 ) -> Result<Current<K>, OperationError> {
     kept.check()?;
     let mut command = begin(authority, by).await?;
+    let administration = Administration::before(&mut command, realm, now(authority)).await?;
     let position = change_in(&mut command, realm, &kept, expected).await?;
+    administration.demand(&mut command, now(authority)).await?;
     command.commit().await?;
     Ok(Current { position, entity: kept })
 }

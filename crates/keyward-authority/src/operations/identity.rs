@@ -2,8 +2,8 @@
 
 use super::managed::{Actions, Managed, actions};
 use super::{OperationError, check, find_in};
-use crate::entity::{Client, ExternalSigner, Identity, ServiceAccount, entity};
-use crate::storage::Command;
+use crate::entity::{Client, ExternalSigner, Identity, ServiceAccount, Subject, entity};
+use crate::storage::{Action, Change, Command};
 
 impl Managed for Identity {
     const LIMIT: i64 = 100_000;
@@ -42,6 +42,19 @@ impl Managed for Identity {
             Some(_) => Err(OperationError::Exists { entity: entity::<ServiceAccount>(realm, &self.subject) }),
             None => Ok(()),
         }
+    }
+
+    /// What leads from its tokens to it; where another identity has the same subject, that is the other's.
+    async fn end(&self, command: &mut Command, realm: &str) -> Result<(), OperationError> {
+        let Some(found) = find_in::<Subject>(command, realm, &self.subject).await? else {
+            return Ok(());
+        };
+        let Subject { subject: _, signer, external_id } = found.entity;
+        if signer == self.signer && external_id == self.external_id {
+            let entity = entity::<Subject>(realm, &self.subject);
+            command.append(&Change { action: Action("subject.deleted"), entity, body: None }).await?;
+        }
+        Ok(())
     }
 
     fn check_change(&self, before: &Self, _realm: &str) -> Result<(), OperationError> {

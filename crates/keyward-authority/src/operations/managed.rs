@@ -86,6 +86,18 @@ pub trait Managed: Kept + Clone + PartialEq + Send + Sync + 'static {
         async { Ok(()) }
     }
 
+    /// Deletes what goes with it and is not found by the beginning of its name. Default nothing.
+    ///
+    /// # Errors
+    /// [`OperationError`].
+    fn end(
+        &self,
+        _command: &mut Command,
+        _realm: &str,
+    ) -> impl Future<Output = Result<(), OperationError>> + Send {
+        async { Ok(()) }
+    }
+
     /// What is deleted with it, in the same command.
     fn belongings(&self) -> Vec<Belonging> {
         Vec::new()

@@ -4,6 +4,7 @@
 //! change; what it did is in the log with who and when. Those whose names end in `_in` are parts of a command of the caller's,
 //! which is as if it had never been where one of them fails and the caller drops it.
 
+mod administration;
 mod change;
 mod check;
 mod client;
@@ -24,6 +25,7 @@ mod signing_key;
 use crate::authority::Authority;
 use crate::storage::{Actor, Command, Position};
 
+pub(crate) use administration::Administration;
 pub use change::{change, change_in};
 pub use create::{create, create_in};
 pub use error::OperationError;

@@ -1,9 +1,9 @@
 //! Something that is no more.
 
-use super::look::demand_in;
-use super::{Belonging, Expected, Managed, OperationError, begin};
+use super::look::{demand_in, parse};
+use super::{Administration, Belonging, Expected, Managed, OperationError, begin, now};
 use crate::authority::Authority;
-use crate::entity::entity;
+use crate::entity::{Identity, Kept as _, entity};
 use crate::storage::{Actor, Change, Command, Entity};
 
 /// How many are read at once.
@@ -21,7 +21,9 @@ pub async fn remove<K: Managed>(
     expected: Expected,
 ) -> Result<(), OperationError> {
     let mut command = begin(authority, by).await?;
+    let administration = Administration::before(&mut command, realm, now(authority)).await?;
     remove_in::<K>(&mut command, realm, id, expected).await?;
+    administration.demand(&mut command, now(authority)).await?;
     command.commit().await?;
     Ok(())
 }
@@ -41,6 +43,7 @@ pub async fn remove_in<K: Managed>(
     for belonging in current.belongings() {
         remove_all(command, realm, &belonging).await?;
     }
+    current.end(command, realm).await?;
     let change = Change { action: current.actions().deleted, entity: entity::<K>(realm, id), body: None };
     command.append(&change).await?;
     Ok(())
@@ -51,7 +54,10 @@ async fn remove_all(command: &mut Command, realm: &str, all: &Belonging) -> Resu
         let page = command.page(all.kind, realm, &all.prefix, "", PAGE).await?;
         let is_last = page.len() < PAGE as usize;
         for found in page {
-            let entity = Entity { kind: all.kind, realm: realm.to_owned(), id: found.id };
+            let entity = Entity { kind: all.kind, realm: realm.to_owned(), id: found.id.clone() };
+            if all.kind == Identity::KIND {
+                parse::<Identity>(realm, found)?.entity.end(command, realm).await?;
+            }
             command.append(&Change { action: all.deleted, entity, body: None }).await?;
         }
         if is_last {

@@ -1,19 +1,22 @@
 //! Keys and secrets, and what goes where their owner goes.
 
 use keyward_authority::client_auth::key_files::{KeyFileForm, Uploaded};
-use keyward_authority::entity::{Client, Key, RefreshFamily, Secret, SubjectType};
+use keyward_authority::entity::{
+    Client, ExternalSigner, Identity, Kept as _, Key, RefreshFamily, Secret, Subject, SubjectType,
+};
 use keyward_authority::operations::{self, Expected, KeyOwner, OperationError};
 use keyward_authority::storage::{Action, Change, Entity};
 use keyward_jose::{Algorithm, LocalSigner, Signer};
 use serde_json::json;
 
-use super::node::{Node, account, actor, client};
+use super::node::{Node, account, actor, client, identity, signer};
 use crate::bench::{Bench, conformance};
 
 conformance! {
     a_secret_is_shown_once_and_kept_as_a_hash_and_there_are_three_at_most
     keys_are_brought_or_made_and_no_private_half_is_kept
     what_belongs_to_a_client_goes_with_it
+    what_leads_to_an_identity_goes_with_it
     signing_keys_are_replaced_on_demand_and_one_that_signs_is_not_retired
 }
 
@@ -121,7 +124,6 @@ async fn what_belongs_to_a_client_goes_with_it(bench: Bench) {
     }
     operations::remove::<Client>(authority, &actor(), "main", "web", Expected::Any).await.unwrap();
     let left = |kind, prefix: &'static str| node.store().page(kind, "main", prefix, "", 10);
-    use keyward_authority::entity::Kept as _;
     for (kind, of_web, of_other) in [
         (Key::KIND, "client/web/", "client/web2/"),
         (Secret::KIND, "web/", "web2/"),
@@ -132,6 +134,36 @@ async fn what_belongs_to_a_client_goes_with_it(bench: Bench) {
     }
     let gone = Entity { kind: Client::KIND, realm: "main".to_owned(), id: "web".to_owned() };
     assert_eq!(node.store().read(&gone).await.unwrap(), None);
+    assert_eq!(node.store().verify().await.unwrap(), []);
+}
+
+async fn what_leads_to_an_identity_goes_with_it(bench: Bench) {
+    let node = Node::of(&bench).await;
+    node.create("main", signer("idp")).await.unwrap();
+    for id in ["a", "ab", "b", "c"] {
+        let identity = identity("idp", id);
+        node.create("main", identity.clone()).await.unwrap();
+        let Identity { subject, signer, mut external_id, .. } = identity;
+        // Somebody else had the subject of this one before.
+        if id == "c" {
+            "other".clone_into(&mut external_id);
+        }
+        let subject = Subject { subject, signer, external_id };
+        let mut command = node.store().command(actor(), 0).await.unwrap();
+        let body = Some(serde_json::to_string(&subject).unwrap());
+        let entity = subject.entity("main");
+        command.append(&Change { action: Action("subject.made"), entity, body }).await.unwrap();
+        command.commit().await.unwrap();
+    }
+    let left = async || {
+        let left = node.store().page(Subject::KIND, "main", "", "", 10).await.unwrap();
+        left.into_iter().map(|found| found.id).collect::<Vec<_>>()
+    };
+    let by = actor();
+    operations::remove::<Identity>(&node.authority, &by, "main", "idp/a", Expected::Any).await.unwrap();
+    assert_eq!(left().await, ["idp:ab", "idp:b", "idp:c"]);
+    operations::remove::<ExternalSigner>(&node.authority, &by, "main", "idp", Expected::Any).await.unwrap();
+    assert_eq!(left().await, ["idp:c"]);
     assert_eq!(node.store().verify().await.unwrap(), []);
 }
 

@@ -2,18 +2,23 @@
 
 use std::fmt::Debug;
 
+use keyward_authority::apply;
+use keyward_authority::client_auth::key_files::KeyFileForm;
 use keyward_authority::entity::{
-    Client, ClientAuthMethod, ClientKind, GrantType, Realm, ResourceServer, SignerKeys, TlsSubject,
+    Client, ClientAuthMethod, ClientKind, GrantType, Key, Realm, ResourceServer, ServiceAccount, SignerKeys,
+    TlsSubject,
 };
-use keyward_authority::operations::{self, Expected, Managed, OperationError};
+use keyward_authority::operations::{self, Expected, KeyOwner, Managed, OperationError};
+use keyward_jose::Algorithm;
 
-use super::node::{Node, account, actor, client, identity, server, signer};
+use super::node::{NOW, Node, account, actor, client, identity, server, signer};
 use crate::bench::{Bench, conformance};
 
 conformance! {
     what_cannot_be_so_is_refused_with_the_member_and_leaves_nothing
     what_something_depends_on_has_to_be_there
     the_administration_cannot_be_taken_away_from_itself
+    the_last_administrator_stays
 }
 
 type Change = fn(&mut Client);
@@ -80,6 +85,8 @@ async fn what_cannot_be_so_is_refused_with_the_member_and_leaves_nothing(bench: 
     idp.issuer = "file:///etc/passwd".to_owned();
     assert_eq!(refused(&node, idp).await, "issuer");
 
+    let brief = Realm { access_token_lifetime: 0, ..Realm::new("second") };
+    assert_eq!(refused(&node, brief).await, "access_token_lifetime");
     let mut realm = Realm::new("second");
     realm.rotation.algorithms = vec!["none".to_owned()];
     assert_eq!(refused(&node, realm).await, "rotation");
@@ -125,4 +132,55 @@ async fn the_administration_cannot_be_taken_away_from_itself(bench: Bench) {
     let removed =
         operations::remove::<ResourceServer>(authority, &by, "admin", &admin.audience, Expected::Any).await;
     assert!(in_use(removed));
+}
+
+async fn the_last_administrator_stays(bench: Bench) {
+    let node = Node::of(&bench).await;
+    let (authority, by) = (&node.authority, actor());
+    node.create("admin", Realm::new("admin")).await.unwrap();
+    let write = vec!["authority.write".to_owned()];
+    let audience = keyward_authority::admin::AUDIENCE.to_owned();
+    let admin = ResourceServer { scopes: write.clone(), ..server(&audience) };
+    node.create("admin", admin.clone()).await.unwrap();
+    let root = |id: &str| {
+        let (scopes, audiences) = (write.clone(), vec![audience.clone()]);
+        ServiceAccount { scopes, audiences, ..account(id) }
+    };
+    let in_use = |result: Result<(), OperationError>| matches!(result, Err(OperationError::InUse { .. }));
+    let with_key = async |id: &str| {
+        node.create("admin", root(id)).await.unwrap();
+        let owner = KeyOwner::ServiceAccount(id.to_owned());
+        let (algorithm, form) = (Algorithm::Es256, KeyFileForm::Jwk);
+        let made = operations::generate_key(authority, &by, "admin", &owner, algorithm, form, None).await;
+        made.unwrap().0.entity
+    };
+    let removed = async |id: &str| {
+        operations::remove::<ServiceAccount>(authority, &by, "admin", id, Expected::Any).await
+    };
+    let key = with_key("root").await;
+    // Whoever has no key is none.
+    node.create("admin", root("spare")).await.unwrap();
+    assert!(in_use(removed("root").await));
+    let disabled = ServiceAccount { enabled: false, ..root("root") };
+    let changed = operations::change(authority, &by, "admin", disabled, Expected::Any).await;
+    assert!(in_use(changed.map(drop)));
+    let less = ServiceAccount { scopes: vec![], ..root("root") };
+    assert!(in_use(operations::change(authority, &by, "admin", less, Expected::Any).await.map(drop)));
+    let id = format!("service_account/root/{}", key.kid);
+    assert!(in_use(operations::remove::<Key>(authority, &by, "admin", &id, Expected::Any).await));
+    let over = Key { expires_at: Some(NOW), ..key };
+    assert!(in_use(operations::change(authority, &by, "admin", over, Expected::Any).await.map(drop)));
+    let other = ResourceServer { scopes: vec![], ..admin };
+    assert!(in_use(operations::change(authority, &by, "admin", other, Expected::Any).await.map(drop)));
+    let mut file = apply::current(authority, "admin").await.unwrap().unwrap();
+    file.service_accounts.retain(|account| account.id != "root");
+    file.keys.clear();
+    let steps = apply::plan(apply::current(authority, "admin").await.unwrap().as_ref(), &file);
+    assert!(!steps.is_empty() && in_use(apply::apply(authority, &by, &file, &steps).await));
+
+    with_key("second").await;
+    removed("root").await.unwrap();
+    assert!(in_use(removed("second").await));
+    removed("spare").await.unwrap();
+    assert_eq!(node.store().verify().await.unwrap(), []);
 }
