@@ -80,6 +80,7 @@ pub(crate) fn judge(phases: &[Phase], observed: &[Observed], detail: Detail, pac
                 streams: seen.tallies.iter().map(|(n, tally)| (n.clone(), StreamReport::of(tally))).collect(),
                 fetches: seen.asked.keys.clone(),
                 memory_mib: seen.after.as_ref().and_then(|facts| facts.memory).map(mib),
+                expectations: None,
             }
         })
         .collect()

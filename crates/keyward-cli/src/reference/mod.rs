@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 use keyward::wire;
-use keyward_drill::catalogue;
 use keyward_drill::drill::Runs;
+use keyward_drill::{authority::ALL as AUTHORITY_DRILLS, catalogue};
 use keyward_verify::{Reason, Verdict};
 
 use crate::exit::{Exit, Failure};
@@ -105,6 +105,16 @@ fn drills() -> Result<String, Failure> {
         let facts = facts.iter().filter(|(_, text)| !text.is_empty());
         let _ =
             write!(page, "\n{}", facts.map(|(name, text)| format!("- {name}: {text}\n")).collect::<String>());
+    }
+    for drill in AUTHORITY_DRILLS {
+        let _ = write!(page, "\n## {}\n\n**{}.** {}\n", drill.name, drill.title, drill.about);
+        let nodes =
+            if drill.wants_two_nodes { "two, on PostgreSQL" } else { "one on SQLite, or two on PostgreSQL" };
+        let (incidents, phases) = (drill.incidents.join(", "), drill.phases.join("; "));
+        let _ = write!(
+            page,
+            "\n- Incidents: {incidents}\n- Phases: {phases}\n- Nodes of the authority: {nodes}\n"
+        );
     }
     Ok(page)
 }
