@@ -48,7 +48,7 @@ pub struct Store {
     /// The highest position that this node heard of.
     pub(super) grown: Arc<watch::Sender<Position>>,
     /// Held as long as the store is: SQLite is one process' own.
-    _lock: Option<Arc<File>>,
+    lock: Option<Arc<File>>,
 }
 
 /// Which database it is, where that matters.
@@ -134,7 +134,7 @@ impl Store {
         postgres: Option<Arc<str>>,
     ) -> Self {
         let grown = Arc::new(watch::Sender::new(Position(0)));
-        Self { readers, writer, engine, postgres, grown, _lock: lock.map(Arc::new) }
+        Self { readers, writer, engine, postgres, grown, lock: lock.map(Arc::new) }
     }
 
     /// A transaction that holds the head's row, and where the head is. It waits for others that are under way.
@@ -166,10 +166,14 @@ impl Store {
         }
     }
 
-    /// Waits until what is under way has ended, and lets go of the database.
+    /// Waits until what is under way has ended, and lets go of the database, whoever still holds a clone: it can do nothing more.
     pub async fn close(self) {
         self.writer.close().await;
         self.readers.close().await;
+        // A task that was told to end may hold it until it is woken, and the next node need not wait for that.
+        if let Some(Err(error)) = self.lock.map(|lock| lock.unlock()) {
+            tracing::warn!(event = "storage_lock_kept", "the database's lock is kept until we end: {error}");
+        }
     }
 }
 

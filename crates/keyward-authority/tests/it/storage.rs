@@ -190,3 +190,15 @@ async fn a_file_may_be_called_anything() {
         assert!(path.is_file(), "{}", path.display());
     }
 }
+
+#[tokio::test]
+async fn what_is_closed_is_free_though_somebody_still_holds_it() {
+    let bench = Bench::sqlite();
+    let store = bench.open().await;
+    let held = store.clone();
+    assert!(matches!(Store::open(&bench.address).await, Err(StoreError::InUse { .. })));
+    store.close().await;
+    let next = bench.open().await;
+    assert_eq!(commit(&next, &[put("a", "1")]).await, Position(1));
+    assert!(held.head().await.is_err() && held.command(actor(), 8).await.is_err());
+}
