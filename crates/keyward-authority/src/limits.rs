@@ -34,6 +34,8 @@ pub struct Limits {
     clock: Arc<dyn Clock>,
     clients: Cache<ClientName, Arc<Failures>>,
     addresses: Cache<IpAddr, Arc<Failures>>,
+    /// Digests of tokens that were good when they were last looked at.
+    tokens: Cache<Box<str>, ()>,
 }
 
 /// Who tries to be which client, or service account, from where.
@@ -77,7 +79,8 @@ impl clock::Clock for Time {
 impl Limits {
     /// Nobody has failed.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, clients: Cache::new(COUNTED), addresses: Cache::new(COUNTED) }
+        let (clients, addresses, tokens) = (Cache::new(COUNTED), Cache::new(COUNTED), Cache::new(COUNTED));
+        Self { clock, clients, addresses, tokens }
     }
 
     /// Whether they may try. To be asked before anything is looked up, hashed or verified.
@@ -105,6 +108,25 @@ impl Limits {
             self.failed(attempt);
         }
         decided
+    }
+
+    /// The same of somebody who shows a token, whose digest is the subject: one that was good is looked at whatever others of
+    /// that address failed at.
+    ///
+    /// # Errors
+    /// [`Cause::RateLimited`].
+    pub(crate) fn admit_token(&self, attempt: &Attempt<'_>) -> Result<(), Cause> {
+        if self.tokens.get(attempt.subject).is_some() { Ok(()) } else { self.admit(attempt) }
+    }
+
+    /// Whether the token is good.
+    pub(crate) fn settle_token(&self, attempt: &Attempt<'_>, is_good: bool) {
+        if is_good {
+            self.tokens.insert(attempt.subject.into(), ());
+        } else {
+            self.tokens.remove(attempt.subject);
+            self.failed(attempt);
+        }
     }
 
     /// They failed. From the first failure over the limit on they are refused, until one more would be within it.

@@ -1,13 +1,18 @@
 //! Who may administrate: whoever has a token of ours for that, and still may.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 
 use super::problem::{Problem, ProblemKind};
 use super::{AUDIENCE, READ, WRITE};
 use crate::authority::Authority;
+use crate::digest;
+use crate::http::Peer;
+use crate::limits::Attempt;
 use crate::operations::ADMIN_REALM;
 use crate::storage::Actor;
 use crate::token::{Standing, standing};
@@ -31,13 +36,22 @@ impl Administrator {
     /// Who sent this request.
     ///
     /// # Errors
-    /// 401 where there is no token that is good for this, and 503 where that cannot be known.
-    pub(super) async fn of(authority: &Authority, headers: &HeaderMap) -> Result<Self, Problem> {
-        let token = bearer(headers)?;
-        match standing(authority, ADMIN_REALM, AUDIENCE, token).await? {
-            Some(Standing { subject, scopes }) => Ok(Self { scopes, actor: Actor(subject) }),
-            None => Err(Problem::new(ProblemKind::Unauthorized, REFUSED)),
+    /// 401 where there is no token that is good for this, 429 where too many were not, and 503 where that cannot be known.
+    pub(super) async fn of(authority: &Authority, parts: &Parts) -> Result<Self, Problem> {
+        let unauthorized = || Problem::new(ProblemKind::Unauthorized, REFUSED);
+        let token = bearer(&parts.headers).ok_or_else(unauthorized)?;
+        // Strangers are one where nobody says who they are.
+        let address = parts.extensions.get::<Peer>().map_or(UNKNOWN, |peer| peer.address);
+        let subject = digest::short(token.as_bytes());
+        let attempt = Attempt { realm: ADMIN_REALM, subject: &subject, address };
+        let limits = authority.client_auth().limits();
+        if limits.admit_token(&attempt).is_err() {
+            return Err(Problem::new(ProblemKind::RateLimited, "wait, and get a new access token"));
         }
+        let standing = standing(authority, ADMIN_REALM, AUDIENCE, token).await?;
+        limits.settle_token(&attempt, standing.is_some());
+        let Standing { subject, scopes } = standing.ok_or_else(unauthorized)?;
+        Ok(Self { scopes, actor: Actor(subject) })
     }
 
     /// Who it is in the log.
@@ -68,21 +82,21 @@ impl Administrator {
     }
 }
 
+/// The address of whoever has none.
+const UNKNOWN: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
 /// One text for all: which check failed is nobody's business who has no token.
 const REFUSED: &str =
     "send a current access token of realm admin for urn:keyward:authority, as Authorization: Bearer";
 
 /// The token (RFC 6750 §2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let token = match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok().and_then(|value| value.split_once(' ')),
         _ => None,
     };
-    match token {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(token.trim()),
-        _ => Err(Problem::new(ProblemKind::Unauthorized, REFUSED)),
-    }
+    token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")).map(|(_, token)| token.trim())
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(super) enum ProblemKind {
     MediaType,
     MethodNotAllowed,
     NotFound,
+    RateLimited,
     TooLarge,
     TooMany,
     Unauthorized,
@@ -49,6 +50,7 @@ impl ProblemKind {
             Self::MediaType => "media_type",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotFound => "not_found",
+            Self::RateLimited => "rate_limited",
             Self::TooLarge => "too_large",
             Self::TooMany => "too_many",
             Self::Unauthorized => "unauthorized",
@@ -67,6 +69,7 @@ impl ProblemKind {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -85,6 +88,7 @@ impl ProblemKind {
             Self::MediaType => "The body is no JSON",
             Self::MethodNotAllowed => "That cannot be done to it",
             Self::NotFound => "There is none such",
+            Self::RateLimited => "Too many tokens were not accepted",
             Self::TooLarge => "The request is too large",
             Self::TooMany => "There are as many as there may be",
             Self::Unauthorized => "The token is not accepted",
@@ -174,8 +178,13 @@ impl IntoResponse for Problem {
         if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if kind == ProblemKind::Unavailable {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        let wait = match kind {
+            ProblemKind::RateLimited => Some("10"),
+            ProblemKind::Unavailable => Some("1"),
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(wait));
         }
         answer
     }

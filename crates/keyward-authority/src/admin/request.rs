@@ -83,7 +83,7 @@ impl FromRequestParts<Authority> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, authority: &Authority) -> Result<Self, Problem> {
-        let administrator = Administrator::of(authority, &parts.headers).await?;
+        let administrator = Administrator::of(authority, parts).await?;
         let path = Path::of(parts).await?;
         administrator.demand(Access::Read, path.realm())?;
         Ok(Self { path })
@@ -94,7 +94,7 @@ impl FromRequestParts<Authority> for Writer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, authority: &Authority) -> Result<Self, Problem> {
-        let administrator = Administrator::of(authority, &parts.headers).await?;
+        let administrator = Administrator::of(authority, parts).await?;
         let path = Path::of(parts).await?;
         administrator.demand(Access::Write, path.realm())?;
         Ok(Self { path, administrator })

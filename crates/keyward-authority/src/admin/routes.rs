@@ -69,6 +69,7 @@ impl Routes {
             ("401", "the token is not accepted"),
             ("403", "the token's scope is not enough"),
             ("404", "there is none such"),
+            ("429", "too many tokens were not accepted"),
             ("503", "it cannot be known or done just now"),
         ];
         if method != HttpMethod::Get {

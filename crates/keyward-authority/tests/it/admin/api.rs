@@ -1,11 +1,15 @@
 //! The API over a node, and whoever asks it.
 
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG};
 use http::{Method, Request, StatusCode};
 use keyward_authority::admin;
 use keyward_authority::entity::{Realm, ResourceServer, ServiceAccount};
+use keyward_authority::http::Peer;
 use keyward_authority::operations::{self, Expected};
 use serde_json::{Value, json};
 use tower_service::Service;
@@ -118,7 +122,13 @@ impl Api {
         self.call(request.body(body).unwrap()).await
     }
 
-    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
+    /// Each comes from elsewhere, unless it says where from.
+    pub(crate) async fn call(&self, mut request: Request<Body>) -> Answer {
+        static CALLS: AtomicU32 = AtomicU32::new(0);
+        let address = Ipv4Addr::from_bits(CALLS.fetch_add(1, Ordering::Relaxed)).into();
+        if request.extensions().get::<Peer>().is_none() {
+            request.extensions_mut().insert(Peer::plain(address));
+        }
         let answer = self.router.clone().call(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();

@@ -1,7 +1,9 @@
 //! Who may what: each route, by each sort of token.
 
-use http::Method;
+use axum::body::Body;
+use http::{Method, Request};
 use keyward_authority::entity::{Kept, RevokedToken};
+use keyward_authority::http::Peer;
 use keyward_authority::storage::{Action, Change};
 use serde_json::json;
 
@@ -14,6 +16,7 @@ conformance! {
     each_route_is_closed_to_whoever_has_no_token_that_is_good_for_it
     a_scope_that_its_subject_has_lost_is_worth_nothing
     what_the_log_says_of_a_change_is_who_made_it
+    who_shows_bad_tokens_too_often_is_refused_and_a_token_that_was_good_is_taken
 }
 
 /// What a token comes to at a route that reads, at one that writes, and at those of all realms.
@@ -133,4 +136,31 @@ async fn what_the_log_says_of_a_change_is_who_made_it(bench: Bench) {
         (&json!("clerk"), &json!("service_account.created"), &json!("robot"), &json!(true))
     );
     assert_eq!(last["at_ms"], NOW * 1000);
+}
+
+async fn who_shows_bad_tokens_too_often_is_refused_and_a_token_that_was_good_is_taken(bench: Bench) {
+    let api = Api::of(&bench).await;
+    let ask = async |token: &str, from: u8| {
+        let request = Request::builder().uri("/realms").header("Authorization", format!("Bearer {token}"));
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Peer::plain([192, 0, 2, from].into()));
+        api.call(request).await
+    };
+    for _ in 0..11 {
+        assert_eq!(ask("nonsense", 1).await.status, 401);
+    }
+    let refused = ask("nonsense", 1).await;
+    assert_eq!((refused.status, refused.problem()), (429, "rate_limited"));
+    assert_eq!(refused.headers["Retry-After"], "10");
+    let (known, new) = (api.token("authority.read").await, api.token("authority.write").await);
+    assert_eq!(ask(&known, 1).await.status, 200, "another token of the same address");
+    for number in 0..90 {
+        assert_eq!(ask(&format!("nonsense-{number}"), 1).await.status, 401);
+    }
+    assert_eq!(ask(&new, 1).await.status, 429, "one token after the other");
+    assert_eq!(ask(&known, 1).await.status, 200);
+    assert_eq!(ask(&new, 2).await.status, 200, "from elsewhere");
+    api.disable("root").await;
+    assert_eq!(ask(&known, 1).await.status, 401);
+    assert_eq!(ask(&known, 1).await.status, 429, "it is not good any more");
 }
