@@ -103,7 +103,21 @@ impl AuthorityDrill {
     ) -> Result<(Vec<PhaseReport>, Duration), RunError> {
         let started = Instant::now();
         let database = Database::make(postgres, self.name).await?;
-        let nodes = Nodes::start(program, &database).await?;
+        let played = self.play_on(program, &database, progress).await;
+        // It goes whatever came of the drill; what went wrong first is told.
+        let dropped = database.drop().await;
+        let phases = played?;
+        dropped?;
+        Ok((phases, started.elapsed()))
+    }
+
+    async fn play_on(
+        &self,
+        program: &Path,
+        database: &Database,
+        progress: &dyn Progress,
+    ) -> Result<Vec<PhaseReport>, RunError> {
+        let nodes = Nodes::start(program, database).await?;
         let mut steps = Steps::new(self, progress);
         let play = async {
             match self.which {
@@ -115,9 +129,7 @@ impl AuthorityDrill {
         };
         let played = tokio::time::timeout(PATIENCE, play).await;
         played.map_err(|_| nodes.failure("the drill does not come to its end"))??;
-        drop(nodes);
-        database.drop().await?;
-        Ok((steps.phases(), started.elapsed()))
+        Ok(steps.phases())
     }
 
     fn report(
