@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::site::Place;
 use crate::Failure;
 use crate::interleave::median;
-use crate::load::Load;
+use crate::load::{Connection, Load};
 use crate::server::{Server, cpu_seconds};
 
 /// How long each server has the load in a round.
@@ -51,6 +51,12 @@ impl Side {
     }
 
     fn turn(&mut self) -> Result<Turn, Failure> {
+        if let [request] = self.requests.as_slice() {
+            // A secret that was right is remembered for a while only: one request by itself is the one that pays for that.
+            let mut connection = Connection::open(self.address)?;
+            connection.send(request)?;
+            connection.receive()?;
+        }
         // Some servers close connections that wait for their next turn.
         let mut load = Load::connect(self.address)?;
         let left = if self.requests.len() == 1 { 0 } else { self.used };
