@@ -1,6 +1,6 @@
 use keyward_x509::{
-    Bundle, BundleLimits, Certificate, Crl, Purpose, Revocation, Role, TrustStore, VerifiedChain, Wrapper,
-    WrapperMembers, verify,
+    Bundle, BundleLimits, Certificate, Crl, DistinguishedName, Purpose, Revocation, Role, TrustStore,
+    VerifiedChain, Wrapper, WrapperMembers, verify,
 };
 use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
@@ -46,6 +46,8 @@ pub fn x509(data: &[u8]) {
 fn shown(certificate: &Certificate) {
     let text = certificate.to_string();
     assert!(!text.chars().any(char::is_control) && text.chars().count() < 4000, "{text:?}");
+    let name: DistinguishedName = "CN=a,O=b".parse().unwrap();
+    let _ = name.is_subject_of(certificate);
     let _ = (certificate.spiffe_id(), certificate.thumbprint_sha1(), certificate.validity(NOW));
 }
 

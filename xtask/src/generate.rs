@@ -11,7 +11,11 @@ use crate::{Failure, Selection, command, runbook};
 const RUNBOOK: &str = "runbook";
 
 /// The pages, by their names in `keyward reference PAGE`.
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 10] = [
+    ("authority-api", "docs/reference/authority-api.md"),
+    ("authority-causes", "docs/reference/authority-causes.md"),
+    ("authority-configuration", "docs/reference/authority-configuration.md"),
+    ("authority-metrics", "docs/reference/authority-metrics.md"),
     ("commands", "docs/reference/commands.md"),
     ("configuration", "docs/reference/configuration.md"),
     ("drills", "docs/reference/drills.md"),

@@ -17,6 +17,7 @@ mod test;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -128,8 +129,9 @@ fn main() -> ExitCode {
 }
 
 fn run_interop(options: &interop::Options) -> Result<bool, Failure> {
-    if !options.lists() {
+    if options.wants_release() {
         command::build_release(&["keyward-cli"])?;
     }
-    Ok(interop::run(options, &command::release_binary("keyward"), &command::workspace().join(".interop"))?)
+    let keyward = options.keyward().map_or_else(|| command::release_binary("keyward"), Path::to_owned);
+    Ok(interop::run(options, &keyward, &command::workspace().join(".interop"))?)
 }

@@ -45,6 +45,11 @@ impl Load {
         Ok(Count { requests: count + half as u64, took: started.elapsed() })
     }
 
+    /// How many requests were sent so far.
+    pub(crate) fn sent(&self) -> usize {
+        self.next
+    }
+
     fn send(&mut self, which: std::ops::Range<usize>, requests: &[Vec<u8>]) -> Result<(), Failure> {
         for connection in self.connections.get_mut(which).unwrap_or_default() {
             let request = requests.get(self.next % requests.len()).ok_or("no request")?;
@@ -73,7 +78,7 @@ impl Connection {
         let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        Ok(Self { stream, buffer: vec![0; 4096] })
+        Ok(Self { stream, buffer: vec![0; 16 * 1024] })
     }
 
     pub(crate) fn send(&mut self, request: &[u8]) -> Result<(), Failure> {
@@ -89,8 +94,7 @@ impl Connection {
                 0 => return Err("the server closed the connection".into()),
                 read => read,
             };
-            // None of the answers that are waited for has a body.
-            if self.buffer.get(..octets).is_some_and(|answer| answer.ends_with(b"\r\n\r\n")) {
+            if self.buffer.get(..octets).is_some_and(is_whole) {
                 break;
             }
         }
@@ -101,4 +105,16 @@ impl Connection {
             Err(format!("answered {}", String::from_utf8_lossy(answer)).into())
         }
     }
+}
+
+/// Whether there is all of an answer: its head, and as much of a body as `Content-Length` says.
+fn is_whole(answer: &[u8]) -> bool {
+    const NAME: &[u8] = b"content-length:";
+    let Some(head) = answer.windows(4).position(|octets| octets == b"\r\n\r\n") else { return false };
+    let lines = answer.get(..head).unwrap_or_default().split(|octet| *octet == b'\n');
+    let said = lines
+        .filter_map(|line| line.split_at_checked(NAME.len()))
+        .find(|(name, _)| name.eq_ignore_ascii_case(NAME))
+        .and_then(|(_, value)| str::from_utf8(value).ok()?.trim().parse::<usize>().ok());
+    answer.len() >= head + 4 + said.unwrap_or(0)
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "rows go to stdout, for xtask to read")]
 
 mod allocations;
+mod authority;
 mod bare_server;
 mod cached;
 mod certificates;
@@ -41,6 +42,9 @@ enum Command {
         /// The keyward binary, for what is measured of it as a whole.
         #[arg(long)]
         keyward: PathBuf,
+        /// Where the authority and its peers are, for what is measured of them.
+        #[arg(long)]
+        authority: Option<PathBuf>,
     },
     /// Lists what can be measured.
     List,
@@ -60,21 +64,23 @@ type Group = (&'static str, fn(&mut row::Rows, &Setup) -> Result<(), Failure>);
 /// What groups need from the command line.
 struct Setup {
     keyward: PathBuf,
+    authority: Option<PathBuf>,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     ("verify", |rows, _| verify::measure(rows)),
     ("cached", |rows, _| cached::measure(rows)),
     ("forward-auth", |rows, _| forward_auth::measure(rows)),
     ("introspection", |rows, _| introspection::measure(rows)),
     ("certificates", |rows, _| certificates::measure(rows)),
     ("token-verify", |rows, setup| token_verify::measure(rows, &setup.keyward)),
+    ("authority", |rows, setup| authority::measure(rows, setup.authority.as_deref())),
 ];
 
 fn main() -> Result<ExitCode, Failure> {
     match Arguments::parse().command {
-        Command::Measure { names, keyward } => {
-            let setup = Setup { keyward };
+        Command::Measure { names, keyward, authority } => {
+            let setup = Setup { keyward, authority };
             let mut rows = row::Rows::new(names);
             for (group, measure) in GROUPS {
                 if rows.wants_group(group) {

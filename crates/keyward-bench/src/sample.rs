@@ -116,7 +116,7 @@ pub(crate) fn introspection_response() -> Result<String, Failure> {
     Ok(response.to_string())
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
@@ -150,7 +150,7 @@ fn sign(signer: &LocalSigner, claims: &str) -> Result<String, Failure> {
 }
 
 /// A local signer does not wait.
-fn at_once<T>(
+pub(crate) fn at_once<T>(
     mut signing: Pin<Box<dyn Future<Output = Result<T, SignError>> + Send + '_>>,
 ) -> Result<T, Failure> {
     match signing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

@@ -67,12 +67,12 @@ impl Server {
 
     /// The CPU time of all its threads so far.
     pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
-        let mut nanoseconds = 0_u64;
-        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
-            nanoseconds += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
-        }
-        Ok(nanoseconds as f64 / 1e9)
+        cpu_seconds(self.process())
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
     }
 }
 
@@ -81,6 +81,19 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The CPU time of all of a process's threads so far.
+pub(crate) fn cpu_seconds(process: u32) -> Result<f64, Failure> {
+    let mut nanoseconds = 0_u64;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
+            // It ended meanwhile.
+            continue;
+        };
+        nanoseconds += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
+    }
+    Ok(nanoseconds as f64 / 1e9)
 }
 
 /// An address on which nobody listens.

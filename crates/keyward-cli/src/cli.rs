@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::authority::AuthorityCommand;
 use crate::chain::ChainCommand;
 use crate::config::ConfigCommand;
 use crate::doctor::DoctorArgs;
@@ -17,12 +18,13 @@ use crate::output::tell;
 use crate::reference::ReferenceArgs;
 use crate::token::TokenCommand;
 use crate::up::UpArgs;
-use crate::{chain, config, doctor, drill, gateway, keys, manual, reference, token, up};
+use crate::{authority, chain, config, doctor, drill, gateway, keys, manual, reference, token, up};
 
 const AFTER_HELP: &str = "\
 Examples:
   keyward up                                      try it on this machine
   keyward gateway --config keyward.toml           answer nginx, Traefik or Caddy
+  keyward authority serve --config authority.toml issue tokens
   keyward token verify --jwks keys.json < tokens  a verdict for each token
   keyward token inspect < token                   what a token says
   keyward doctor --config keyward.toml            what is wrong, and what mends it
@@ -53,6 +55,9 @@ enum Command {
     Up(UpArgs),
     /// Answer proxies that ask whether a request may pass
     Gateway(GatewayArgs),
+    /// Issue tokens: realms, clients, service accounts and their keys
+    #[command(subcommand)]
+    Authority(AuthorityCommand),
     /// Verify, read or fetch tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -108,6 +113,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Authority(command) => authority::run(command),
             Self::Chain(command) => chain::run(command),
             Self::Completions(args) => manual::completions(&args),
             Self::Config(command) => config::run(command),

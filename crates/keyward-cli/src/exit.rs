@@ -12,6 +12,7 @@ use keyward_lab::LabError;
 use keyward_lab::control::ControlError;
 use keyward_lab::record::RecordError;
 
+use crate::authority::ApiError;
 use crate::output::Printable;
 use crate::token::request::RequestError;
 
@@ -42,12 +43,24 @@ impl From<Exit> for ExitCode {
 /// Why a command could not run, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    #[error("{0}")]
+    Api(#[from] ApiError),
+    #[error("{0}")]
+    Authority(#[from] keyward_authority::server::RunError),
+    #[error("{0}")]
+    AuthorityConfig(keyward_authority::config::ConfigError),
+    #[error("{0}")]
+    Backup(#[from] keyward_authority::storage::BackupError),
+    #[error("{0}")]
+    Bootstrap(Box<keyward_authority::admin::BootstrapError>),
     #[error("{path}: {cause}")]
     Bundle { path: String, cause: keyward_x509::BundleError },
     #[error("{0}")]
     Config(#[from] ConfigError),
     #[error("the lab takes no commands: {}", with_causes(.0))]
     Control(#[from] ControlError),
+    #[error("{0}")]
+    CredentialFile(#[from] keyward::credentials::CredentialFileError),
     #[error("{path}: {cause}")]
     Crl { path: String, cause: keyward_x509::CrlError },
     #[error("{0}")]
@@ -59,6 +72,10 @@ pub(crate) enum Failure {
     Fetch(#[from] FetchError),
     #[error("{path}: {cause}")]
     File { path: String, cause: io::Error },
+    #[error("the first token cannot be had: {}", with_causes(.0))]
+    FirstToken(reqwest::Error),
+    #[error("no folder for what is kept until the end: {0}")]
+    Folder(io::Error),
     #[error("{0}")]
     Gateway(#[from] RunError),
     #[error("cannot make an HTTP client: {0}")]
@@ -69,12 +86,12 @@ pub(crate) enum Failure {
     IssuerNotConfigured { wanted: String, known: String },
     #[error("the configuration has several issuers: choose one with --issuer-name, of {known}")]
     IssuerNotNamed { known: String },
-    #[error("a development key could not be made: {0}")]
-    Key(#[from] keyward_jose::SigningKeyError),
     #[error("the lab cannot start: {}", with_causes(.0))]
     Lab(#[from] LabError),
     #[error("cannot listen on {address}: {cause}")]
     Listen { address: std::net::SocketAddr, cause: io::Error },
+    #[error("{0}")]
+    Operation(#[from] keyward_authority::operations::OperationError),
     #[error("cannot write: {0}")]
     Output(io::Error),
     #[error("{path}: {error}")]
@@ -89,8 +106,8 @@ pub(crate) enum Failure {
     Schedule { seed: u64, cause: keyward_drill::error::RunError },
     #[error("{0}")]
     Settings(#[from] SettingsError),
-    #[error("a token could not be signed: {0}")]
-    Sign(#[from] keyward_jose::SignError),
+    #[error("{0}")]
+    Store(#[from] keyward_authority::storage::StoreError),
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
     #[error("there is no token on standard input")]
@@ -112,6 +129,8 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            // It was asked, and says no.
+            Self::Api(ApiError::Refused { status, .. }) if status.is_client_error() => Exit::No,
             Self::Usage(_) => Exit::Usage,
             _ => Exit::Undecided,
         }

@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr, and all of it through `output`. What a command came
 //! to is an `exit::Exit`; why it could not run is an `exit::Failure`.
 
+mod authority;
 mod chain;
 mod cli;
 mod config;

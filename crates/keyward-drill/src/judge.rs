@@ -85,6 +85,7 @@ pub(crate) fn judge(phases: &[Phase], observed: &[Observed], detail: Detail, pac
                 fetches: seen.asked.keys.clone(),
                 doctor: seen.looked.clone(),
                 memory_mib: seen.after.as_ref().and_then(|facts| facts.memory).map(mib),
+                expectations: None,
             }
         })
         .collect()

@@ -3,6 +3,7 @@
 //! A drill is a TOML file. [`Drill`] is what it says, [`catalogue`] holds those that come along, [`Mode`] runs them,
 //! and [`Report`](report::Report) says what they came to.
 
+pub mod authority;
 pub mod catalogue;
 pub mod doctor;
 pub mod drill;

@@ -89,6 +89,9 @@ pub struct PhaseReport {
     /// The gateway's memory at the end, in MiB, where it can be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<f64>,
+    /// How often what was seen was held against what is right, in drills of the authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expectations: Option<u64>,
 }
 
 /// Something that was not as it should be.
@@ -106,6 +109,8 @@ pub struct Failure {
 pub enum About {
     /// What the doctor named first.
     Doctor,
+    /// What the authority did, or says of itself.
+    Authority,
     /// How often the provider was asked.
     Fetches,
     /// What the gateway says of itself.

@@ -37,6 +37,7 @@ struct Facts {
     authority_key_id: Option<Box<[u8]>>,
     dns_names: Vec<Box<str>>,
     uris: Vec<Box<str>>,
+    email_addresses: Vec<Box<str>>,
     ip_addresses: Vec<IpAddr>,
     thumbprint_sha256: [u8; 32],
 }
@@ -209,6 +210,11 @@ impl Certificate {
         self.0.uris.iter().map(|uri| &**uri)
     }
 
+    /// The e-mail addresses among them, likewise.
+    pub fn email_addresses(&self) -> impl Iterator<Item = &str> {
+        self.0.email_addresses.iter().map(|address| &**address)
+    }
+
     /// The IP addresses among them.
     pub fn ip_addresses(&self) -> &[IpAddr] {
         &self.0.ip_addresses
@@ -263,6 +269,7 @@ impl Facts {
             authority_key_id: None,
             dns_names: Vec::new(),
             uris: Vec::new(),
+            email_addresses: Vec::new(),
             ip_addresses: Vec::new(),
             thumbprint_sha256: sha256(der),
         };
@@ -279,6 +286,7 @@ impl Facts {
             match name {
                 GeneralName::DNSName(name) => facts.dns_names.push((*name).into()),
                 GeneralName::IPAddress(octets) => facts.ip_addresses.extend(ip_address(octets)),
+                GeneralName::RFC822Name(address) => facts.email_addresses.push((*address).into()),
                 GeneralName::URI(uri) => facts.uris.push((*uri).into()),
                 _ => {}
             }

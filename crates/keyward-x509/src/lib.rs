@@ -10,6 +10,7 @@
 //!   intermediate.
 //! - [`verify`] takes a chain to an anchor, for a [`Purpose`], at a time, with [`Revocation`].
 //! - [`Identity`] is a name to hold a certificate against: DNS, IP or SPIFFE.
+//! - [`DistinguishedName`] is a subject to hold one against.
 //! - [`Wrapper`] is the certificate beside a JSON Web Key (RFC 7517 §4.7 to 4.9).
 //!
 //! ```
@@ -40,6 +41,7 @@ mod chain;
 mod chain_error;
 mod der;
 mod diagnosis;
+mod distinguished_name;
 mod identity;
 mod key_usage;
 mod name;
@@ -54,6 +56,7 @@ pub use bundle::{Bundle, BundleError, BundleLimits, Skipped};
 pub use certificate::{Certificate, CertificateError, Validity};
 pub use chain::{PRESENTED_LIMIT, VerifiedChain, verify};
 pub use chain_error::ChainError;
+pub use distinguished_name::{DistinguishedName, DistinguishedNameError};
 pub use identity::{Identity, IdentityError, SpiffeError, SpiffeId};
 pub use key_usage::{ExtendedKeyUsage, KeyUsage};
 pub use purpose::Purpose;

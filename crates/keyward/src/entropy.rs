@@ -20,8 +20,11 @@ pub fn nonce() -> u128 {
 }
 
 /// A secret that strangers do not know.
+///
+/// # Panics
+/// Never, as [`seed`].
 #[expect(clippy::disallowed_methods, reason = "this is where randomness is read")]
-pub(crate) fn secret() -> [u8; 32] {
+pub fn secret() -> [u8; 32] {
     let mut octets = [0; 32];
     // As in [`seed`].
     let _ = rand::fill(&mut octets);

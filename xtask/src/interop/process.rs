@@ -44,6 +44,11 @@ impl Daemon {
         Ok(Self { name: name.to_owned(), child, log })
     }
 
+    /// The process, which `setpriv` became.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until a GET of `url` answers `status`.
     pub(crate) fn wait_until(&mut self, client: &Client, url: &str, status: u16) -> Result<(), Error> {
         let started = Instant::now();
@@ -62,6 +67,27 @@ impl Daemon {
             }
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Waits until `is_ready`, where the server speaks no HTTP; `probe` names what asks.
+    pub(crate) fn wait_until_true(
+        &mut self,
+        probe: &str,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> Result<(), Error> {
+        let started = Instant::now();
+        while !is_ready() {
+            if let Some(status) = self.child.try_wait().map_err(Error::io("look at a child process"))? {
+                return Err(Error::Exited { name: self.name.clone(), status, log: self.log_tail() });
+            }
+            if started.elapsed() > READY_WITHIN {
+                let (name, seconds) = (self.name.clone(), READY_WITHIN.as_secs());
+                let last = format!("{probe} says that it is not");
+                return Err(Error::NotReady { name, seconds, last, log: self.log_tail() });
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// All that the server wrote so far.
@@ -90,6 +116,9 @@ impl Drop for Daemon {
 pub(crate) fn ending_with_us(command: &Command) -> Command {
     let mut bound = Command::new("setpriv");
     bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        bound.current_dir(folder);
+    }
     for (key, value) in command.get_envs() {
         match value {
             Some(value) => bound.env(key, value),

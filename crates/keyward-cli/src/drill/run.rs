@@ -9,6 +9,7 @@ use std::thread;
 
 use clap::{ArgGroup, Args};
 use http::Uri;
+use keyward_drill::authority::{self, AuthorityDrill};
 use keyward_drill::drill::Runs;
 use keyward_drill::progress::Progress;
 use keyward_drill::report::{DrillReport, Report};
@@ -19,6 +20,9 @@ use super::progress::StatusLine;
 use super::table;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+
+/// The variable with the address of a PostgreSQL, for the drills of the authority.
+const POSTGRES: &str = "KEYWARD_TEST_POSTGRES";
 
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("which").required(true).multiple(false).args(["drills", "all"])))]
@@ -34,6 +38,9 @@ Examples:
 Without --target and --virtual-time, this very binary is started as a gateway, once a drill, on free ports of
 127.0.0.1. With --target, the gateway at that address is asked by GET with a Bearer token; it has to trust the
 lab's issuers: 2xx is accept, 5xx undecided, all else reject.
+
+The drills of the authority start this binary as nodes: one on SQLite, or two where KEYWARD_TEST_POSTGRES is the
+address of a PostgreSQL on which databases may be made, such as postgres://postgres@127.0.0.1/postgres.
 
 Exit code 0: all passed. 1: one failed. 2: one could not be run.")]
 pub(crate) struct RunArgs {
@@ -79,15 +86,13 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let drills = if args.all {
-        catalogue::all()?
-    } else {
-        let found: Result<Vec<_>, _> = args.drills.iter().map(|name| catalogue::find(name)).collect();
-        found?.into_iter().flatten().collect()
-    };
+    let (drills, authority) = args.chosen()?;
     let mode = args.mode()?;
     let jobs = args.jobs.unwrap_or(if args.target.is_some() { 1 } else { 6 });
-    let report = Report::new(run_all(&drills, &mode, jobs.max(1)));
+    let status = StatusLine::new(drills.len() + authority.len());
+    let mut reports = run_all(&drills, &mode, jobs.max(1), &status);
+    reports.extend(authority.iter().map(|drill| run_authority(drill, &mode, &status)));
+    let report = Report::new(reports);
     if let Some(path) = &args.junit {
         let unwritable = |cause| Failure::File { path: path.display().to_string(), cause };
         let file = File::create(path).map_err(unwritable)?;
@@ -104,6 +109,21 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 impl RunArgs {
+    /// Those that were named, or all: first what decides on tokens, then the authority.
+    fn chosen(&self) -> Result<(Vec<Drill>, Vec<AuthorityDrill>), Failure> {
+        if self.all {
+            return Ok((catalogue::all()?, authority::ALL.to_vec()));
+        }
+        let (mut drills, mut of_authority) = (Vec::new(), Vec::new());
+        for name in &self.drills {
+            match authority::find(name) {
+                Some(drill) => of_authority.push(drill),
+                None => drills.extend(catalogue::find(name)?),
+            }
+        }
+        Ok((drills, of_authority))
+    }
+
     fn mode(&self) -> Result<Mode, Failure> {
         if self.with_doctor && self.virtual_time {
             return Err(Failure::Usage(
@@ -142,9 +162,23 @@ impl RunArgs {
     }
 }
 
+/// Runs a drill of the authority, one at a time: each has processes of its own, and waits for none but them.
+fn run_authority(drill: &AuthorityDrill, mode: &Mode, status: &StatusLine) -> DrillReport {
+    let report = match mode {
+        Mode::Gateway { program, .. } => {
+            let postgres = std::env::var(POSTGRES).ok();
+            drill.run(program, postgres.as_deref(), status)
+        }
+        Mode::Target(_) | Mode::VirtualTime { .. } => {
+            drill.not_applicable("it is about the authority, as processes of this binary")
+        }
+    };
+    status.done(&report);
+    report
+}
+
 /// Runs them: those that measure no time side by side, the others alone. The reports are in the drills' order.
-fn run_all(drills: &[Drill], mode: &Mode, jobs: usize) -> Vec<DrillReport> {
-    let status = StatusLine::new(drills.len());
+fn run_all(drills: &[Drill], mode: &Mode, jobs: usize, status: &StatusLine) -> Vec<DrillReport> {
     let is_alone = |drill: &Drill| {
         matches!(mode, Mode::Gateway { .. } | Mode::Target(_))
             && drill.wants_the_machine()
@@ -158,7 +192,7 @@ fn run_all(drills: &[Drill], mode: &Mode, jobs: usize) -> Vec<DrillReport> {
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         while let Some(place) = next() {
             if let Some(drill) = drills.get(place) {
-                let report = mode.run(drill, &status);
+                let report = mode.run(drill, status);
                 status.done(&report);
                 reports.lock().unwrap_or_else(PoisonError::into_inner).push((place, report));
             }

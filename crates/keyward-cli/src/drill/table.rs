@@ -74,6 +74,11 @@ fn note(drill: &DrillReport) -> String {
     if let Some(reason) = &drill.reason {
         return reason.clone();
     }
+    let expectations: Option<u64> =
+        drill.phases.iter().filter_map(|phase| phase.expectations).reduce(|a, b| a + b);
+    if let Some(expectations) = expectations {
+        return format!("{expectations} expectations in {:.1} s", drill.took_seconds);
+    }
     let judged: u64 =
         drill.phases.iter().flat_map(|phase| phase.streams.values()).map(|stream| stream.judged).sum();
     let attempts = match drill.attempts {

@@ -1,22 +1,18 @@
-//! An issuer for development: a key of its own, one client, and nothing that outlives the process.
+//! The issuer: an authority of this process, with one realm and one client, whose storage is gone at the end.
 
-use std::fmt::Write;
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use base64_simd::STANDARD;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
-use keyward::clock::{Clock, SystemClock};
 use keyward::entropy;
-use keyward_jose::{Algorithm, Jwk, LocalSigner, SignError, Signer, sign_compact};
-use serde::Serialize;
-use serde_json::{Value, json};
-use url::form_urlencoded;
+use keyward_authority::authority::Authority;
+use keyward_authority::config::Config;
+use keyward_authority::entity::{
+    Client, ClientAuthMethod, ClientKind, GrantType, Realm, ResourceServer, TokenFormat,
+};
+use keyward_authority::operations;
+use keyward_authority::server::Node;
+use keyward_authority::storage::Actor;
+use serde::Deserialize;
+use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::exit::Failure;
@@ -27,162 +23,111 @@ pub(super) const CLIENT_ID: &str = "development";
 /// The audience of every token.
 pub(super) const AUDIENCE: &str = "echo";
 
-const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+const REALM: &str = "main";
 
-/// The issuer. Cloning it copies pointers.
-#[derive(Clone)]
+/// The scopes that the client may have.
+const SCOPES: [&str; 2] = ["read", "write"];
+
+/// The environment variable that the configuration names; only this process is told it.
+const MASTER_KEY: &str = "MASTER_KEY";
+
+/// An authority that is ready to serve.
 pub(super) struct DevelopmentIssuer {
     pub(super) url: String,
-    pub(super) client_secret: Arc<Zeroizing<String>>,
-    signer: Arc<LocalSigner>,
+    pub(super) client_secret: Zeroizing<String>,
+    pub(super) node: Node,
+    /// What is in it is deleted with this.
+    pub(super) folder: TempDir,
 }
 
-#[derive(Serialize)]
-struct PublishedKeys<'a> {
-    keys: [Option<&'a Jwk>; 1],
-}
-
-/// An error of RFC 6749 §5.2.
-struct TokenError {
-    status: StatusCode,
-    code: &'static str,
+/// RFC 6749 §5.1.
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
 }
 
 impl DevelopmentIssuer {
-    /// An issuer at `url` with a new key and a new secret.
-    pub(super) fn new(url: &str) -> Result<Self, Failure> {
-        let secret = (0..4).fold(String::new(), |mut secret, _| {
-            let _ = write!(secret, "{:016x}", entropy::seed());
-            secret
-        });
-        Ok(Self {
-            url: url.to_owned(),
-            client_secret: Arc::new(Zeroizing::new(secret)),
-            signer: Arc::new(LocalSigner::generate(Algorithm::Es256, None)?),
-        })
-    }
-
-    pub(super) fn token_endpoint(&self) -> String {
-        format!("{}/token", self.url)
-    }
-
-    pub(super) fn jwks_uri(&self) -> String {
-        format!("{}/jwks", self.url)
-    }
-
-    /// Discovery, keys and tokens.
-    pub(super) fn router(&self) -> Router {
-        Router::new()
-            .route("/.well-known/openid-configuration", get(discovery))
-            .route("/.well-known/oauth-authorization-server", get(discovery))
-            .route("/jwks", get(jwks))
-            .route("/token", post(token))
-            .with_state(self.clone())
-    }
-
-    /// An access token for the client (RFC 9068).
-    pub(super) async fn issue(&self, scope: Option<&str>) -> Result<String, SignError> {
-        let now = SystemClock::new().now().wall;
-        let mut claims = json!({
-            "iss": self.url,
-            "sub": CLIENT_ID,
-            "client_id": CLIENT_ID,
-            "aud": AUDIENCE,
-            "iat": now.0,
-            "exp": now.saturating_add(TOKEN_LIFE).0,
-            "jti": format!("{:016x}{:016x}", entropy::seed(), entropy::seed()),
-        });
-        if let (Some(scope), Some(claims)) = (scope, claims.as_object_mut()) {
-            claims.insert("scope".to_owned(), scope.into());
-        }
-        sign_compact(&*self.signer, Some("at+jwt"), claims.to_string().as_bytes()).await
-    }
-
-    fn knows(&self, client: &Client<'_>) -> bool {
-        // The secret is hashed by nobody: it lives as long as this process, on this machine.
-        client.id == CLIENT_ID && *client.secret == **self.client_secret
+    /// An authority at `address` with new keys and a new secret.
+    pub(super) async fn new(address: SocketAddr) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir().map_err(Failure::Folder)?;
+        let master_key = Zeroizing::new(hex(&entropy::secret()));
+        let environment = |name: &str| (name == MASTER_KEY).then(|| master_key.to_string());
+        let config = Config::parse(&config(address), folder.path(), environment);
+        let node = Node::bind(config.map_err(Failure::AuthorityConfig)?).await?;
+        let client_secret = furnish(node.authority()).await?;
+        Ok(Self { url: node.authority().issuer(REALM), client_secret, node, folder })
     }
 }
 
-async fn discovery(State(issuer): State<DevelopmentIssuer>) -> Json<Value> {
-    Json(json!({
-        "issuer": issuer.url,
-        "jwks_uri": issuer.jwks_uri(),
-        "token_endpoint": issuer.token_endpoint(),
-        "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [issuer.signer.algorithm().name()],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-    }))
-}
-
-async fn jwks(State(issuer): State<DevelopmentIssuer>) -> Response {
-    Json(PublishedKeys { keys: [issuer.signer.public_jwk()] }).into_response()
-}
-
-async fn token(State(issuer): State<DevelopmentIssuer>, headers: HeaderMap, body: String) -> Response {
-    match grant(&issuer, &headers, &body).await {
-        Ok(answer) => ([(CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
-        Err(TokenError { status, code }) => {
-            let body = Json(json!({ "error": code }));
-            let mut response = (status, [(CACHE_CONTROL, "no-store")], body).into_response();
-            if status == StatusCode::UNAUTHORIZED {
-                let challenge = http::HeaderValue::from_static("Basic realm=\"keyward up\"");
-                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            }
-            response
-        }
+/// An access token for the client, as the printed line asks for one.
+pub(super) async fn token(token_endpoint: &str, client_secret: &str) -> Result<String, Failure> {
+    let client = reqwest::Client::builder().no_proxy().build().map_err(Failure::HttpClient)?;
+    let request = client.post(token_endpoint).basic_auth(CLIENT_ID, Some(client_secret));
+    let granted: Granted = async {
+        let answer = request.form(&[("grant_type", "client_credentials")]).send().await?;
+        answer.error_for_status()?.json().await
     }
+    .await
+    .map_err(Failure::FirstToken)?;
+    Ok(granted.access_token)
 }
 
-async fn grant(issuer: &DevelopmentIssuer, headers: &HeaderMap, body: &str) -> Result<Value, TokenError> {
-    let bad_request = |code| TokenError { status: StatusCode::BAD_REQUEST, code };
-    let form: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
-    let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
-    let decoded = basic_credentials(headers);
-    let client = match &decoded {
-        Some((id, secret)) => Some(Client { id, secret }),
-        None => field("client_id").zip(field("client_secret")).map(|(id, secret)| Client { id, secret }),
+/// Everything is on this machine, and what operators ask is asked of the gateway.
+fn config(address: SocketAddr) -> String {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    format!(
+        r#"
+[authority]
+origin = "http://{address}"
+listen = "{address}"
+admin_listen = "{any}"
+
+[key_store]
+master_key_environment = "{MASTER_KEY}"
+
+[log]
+format = "text"
+level = "warn"
+"#
+    )
+}
+
+/// Makes the realm, who takes its tokens, and the client. Its secret is the answer.
+async fn furnish(authority: &Authority) -> Result<Zeroizing<String>, Failure> {
+    let by = Actor("keyward up".to_owned());
+    let scopes = || SCOPES.map(str::to_owned).to_vec();
+    operations::create(authority, &by, REALM, Realm { access_token_lifetime: 3600, ..Realm::new(REALM) })
+        .await?;
+    let server = ResourceServer {
+        audience: AUDIENCE.to_owned(),
+        description: "the service behind the gateway".to_owned(),
+        enabled: true,
+        scopes: scopes(),
+        token_format: TokenFormat::Jwt,
+        access_token_lifetime: None,
+        algorithm: None,
+        introspected_by: Some(CLIENT_ID.to_owned()),
     };
-    if !client.is_some_and(|client| issuer.knows(&client)) {
-        return Err(TokenError { status: StatusCode::UNAUTHORIZED, code: "invalid_client" });
-    }
-    match field("grant_type") {
-        None => return Err(bad_request("invalid_request")),
-        Some("client_credentials") => {}
-        Some(_) => return Err(bad_request("unsupported_grant_type")),
-    }
-    let scope = field("scope");
-    let access_token = issuer
-        .issue(scope)
-        .await
-        .map_err(|_| TokenError { status: StatusCode::INTERNAL_SERVER_ERROR, code: "server_error" })?;
-    let mut answer =
-        json!({ "access_token": access_token, "token_type": "Bearer", "expires_in": TOKEN_LIFE.as_secs() });
-    if let (Some(scope), Some(answer)) = (scope, answer.as_object_mut()) {
-        answer.insert("scope".to_owned(), scope.into());
-    }
-    Ok(answer)
-}
-
-/// Who asks for a token.
-struct Client<'a> {
-    id: &'a str,
-    secret: &'a str,
-}
-
-/// RFC 6749 §2.3.1: both halves were form-encoded before they were joined.
-fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    let pair =
-        STANDARD.decode_to_vec(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
-    let pair = String::from_utf8(pair).ok()?;
-    let (id, secret) = pair.split_once(':')?;
-    // A form of one name without a value decodes to that name.
-    let decoded = |text: &str| {
-        form_urlencoded::parse(text.as_bytes()).next().map_or_else(String::new, |(name, _)| name.into_owned())
+    let client = Client {
+        id: CLIENT_ID.to_owned(),
+        description: "whoever tries it".to_owned(),
+        enabled: true,
+        kind: ClientKind::Confidential,
+        auth_methods: vec![ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::ClientSecretPost],
+        grant_types: vec![GrantType::ClientCredentials],
+        audiences: vec![AUDIENCE.to_owned()],
+        scopes: scopes(),
+        requires_dpop: false,
+        requires_certificate: false,
+        tls_subject: None,
+        jwks_uri: None,
     };
-    Some((decoded(id), decoded(secret)))
+    operations::create(authority, &by, REALM, client).await?;
+    operations::create(authority, &by, REALM, server).await?;
+    let (_, secret) = operations::add_secret(authority, &by, REALM, CLIENT_ID, "first", None).await?;
+    Ok(secret)
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }

@@ -14,6 +14,7 @@ use keyward_gateway::{Config, Gateway};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use self::echo::Echo;
 use self::issuer::DevelopmentIssuer;
@@ -28,7 +29,7 @@ Examples:
   keyward up --service-port 3000 --json
 
 It starts, on this machine only:
-  an issuer   with a key and a client secret that are made now and forgotten at the end
+  an issuer   an authority with one realm; its keys and a client's secret are made now and gone at the end
   a gateway   which verifies tokens of that issuer, as `keyward gateway` does
   a service   which asks the gateway about each request, as nginx would, and shows what reaches it
 It prints two curl lines, one that gets 200 and one that gets 401, and stays until Ctrl-C. A port that is
@@ -100,20 +101,25 @@ async fn serve(args: &UpArgs) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Signals)?;
 
-    let issuer_listener = listener::on(args.issuer_port).await?;
-    let issuer = DevelopmentIssuer::new(&url(&issuer_listener)?)?;
-    let token = issuer.issue(None).await?;
-    let serving_tokens = tokio::spawn(axum::serve(issuer_listener, issuer.router()).into_future());
+    let issuer = DevelopmentIssuer::new(listener::free(args.issuer_port).await?).await?;
+    let DevelopmentIssuer { url: issuer, client_secret, node, folder } = issuer;
+    let (ending_issuer, issuer_ends) = oneshot::channel::<()>();
+    let serving_tokens = tokio::spawn(node.serve(async {
+        // It ends, too, where we do.
+        let _ = issuer_ends.await;
+    }));
+    let token_endpoint = format!("{issuer}/token");
+    let token = issuer::token(&token_endpoint, &client_secret).await?;
 
-    let gateway = bind_gateway(&issuer.url, args).await?;
+    let gateway = bind_gateway(&issuer, args).await?;
     let addresses = gateway.addresses().ok_or_else(listener::unknown)?;
     let service_listener = listener::on(args.service_port).await?;
     let running = Running {
-        token_endpoint: issuer.token_endpoint(),
-        jwks_uri: issuer.jwks_uri(),
+        token_endpoint,
+        jwks_uri: format!("{issuer}/jwks"),
         client_id: issuer::CLIENT_ID,
-        client_secret: issuer.client_secret.to_string(),
-        issuer: issuer.url.clone(),
+        client_secret: client_secret.to_string(),
+        issuer,
         gateway: format!("http://{}", addresses.listen),
         admin: format!("http://{}", addresses.admin_listen),
         service: url(&service_listener)?,
@@ -138,7 +144,9 @@ async fn serve(args: &UpArgs) -> Result<(), Failure> {
     // The gateway has to serve before it can say that it is ready.
     tokio::try_join!(answer, announce)?;
     serving_requests.abort();
-    serving_tokens.abort();
+    drop(ending_issuer);
+    let _ = serving_tokens.await;
+    drop(folder);
     Ok(())
 }
 

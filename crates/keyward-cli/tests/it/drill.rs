@@ -209,3 +209,32 @@ fn the_lab_runs_by_itself_and_takes_commands() {
     let token = told("/token", "{}");
     assert!(token.starts_with("HTTP/1.1 200") && token.contains("eyJ"), "{token}");
 }
+
+#[test]
+fn the_authority_passes_its_drills_and_what_needs_two_nodes_says_so() {
+    let names = ["authority-a1", "authority-b8", "authority-b20", "authority-b21"];
+    let done = command(&["drill", "run", "--json"]).args(names).output().unwrap();
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{report:#}");
+    let two_nodes =
+        if std::env::var_os("KEYWARD_TEST_POSTGRES").is_some() { "passed" } else { "not_applicable" };
+    let drills = report["drills"].as_array().unwrap();
+    let results: Vec<_> =
+        drills.iter().map(|drill| (drill["name"].clone(), drill["result"].clone())).collect();
+    let expected = names.map(|name| {
+        (Value::from(name), Value::from(if name == "authority-b20" { two_nodes } else { "passed" }))
+    });
+    assert_eq!(results, expected);
+    for drill in drills.iter().filter(|drill| drill["result"] == "passed") {
+        for phase in drill["phases"].as_array().unwrap() {
+            assert!(phase["expectations"].as_u64() > Some(0), "{phase:#}");
+        }
+    }
+}
+
+#[test]
+fn no_drill_of_the_authority_runs_in_virtual_time() {
+    let run = keyward(&["drill", "run", "authority-a1", "--virtual-time", "--json"], "");
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, &report["not_applicable"]), (0, &Value::from(1)), "{report:#}");
+}

@@ -9,6 +9,7 @@
     reason = "helpers of tests: a panic is how a test fails, and they wait by the real clock"
 )]
 
+mod authority;
 mod chain;
 mod config;
 mod doctor;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use keyward_jose::{AlgorithmSet, DecodeBuffer, KeyedHash};
+use keyward_jose::{AlgorithmSet, DecodeBuffer, KeyedHash, Thumbprint};
 
 use super::proof::{Expected, ProofError};
 use super::{Demanded, Nonces, Once, Presented, Proofs, Scheme};
@@ -54,6 +54,16 @@ pub enum Checked {
     Holds,
     /// It holds unless the proof was used before: hand this to [`ReplayCache::remember`](super::ReplayCache::remember).
     Once(Once),
+}
+
+/// What a proof proves by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Proved {
+    /// The key that made it: `jkt`.
+    pub key: Thumbprint,
+    /// It counts unless it was used before.
+    pub once: Once,
 }
 
 /// Why a request does not prove what its token is bound to.
@@ -166,8 +176,40 @@ impl BindingCheck {
         };
         let is_bound_to = |key| verified.confirmations().all(|confirmation| confirmation.allows_key(key));
         let Self { settings, nonces, hash } = self;
-        let expected = Expected { settings, nonces: nonces.as_ref(), hash, token };
+        let expected = Expected { settings, nonces: nonces.as_ref(), hash, token: Some(token) };
         expected.check(now, proof, is_bound_to, buffer).map(Checked::Once)
+    }
+
+    /// What a proof proves by itself: the key that made it. That is what a token endpoint binds a new token to (RFC 9449 §5),
+    /// and what an issuer holds against its own tokens. Where there is a `token`, `ath` has to name it.
+    ///
+    /// The proof counts only if it was not used before: see [`Once`].
+    ///
+    /// # Errors
+    /// [`BindingError`]; [`BindingError::Missing`] where there is no proof.
+    pub fn prove(
+        &self,
+        now: Now,
+        proofs: &Proofs<'_>,
+        token: Option<&[u8]>,
+        buffer: &mut DecodeBuffer,
+    ) -> Result<Proved, BindingError> {
+        let proof = match proofs {
+            Proofs::Absent => return Err(BindingError::Missing),
+            Proofs::One(proof) => proof,
+            Proofs::Several => return Err(ProofError::Several.into()),
+        };
+        let Self { settings, nonces, hash } = self;
+        let expected = Expected { settings, nonces: nonces.as_ref(), hash, token };
+        let mut key = None;
+        let any_key = |proved| {
+            key = Some(proved);
+            true
+        };
+        let once = expected.check(now, proof, any_key, buffer)?;
+        // A proof that holds has a key.
+        let key = key.ok_or(ProofError::MemberMissing { member: "jwk" })?;
+        Ok(Proved { key, once })
     }
 }
 

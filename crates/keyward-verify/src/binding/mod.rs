@@ -16,7 +16,7 @@ mod proof;
 mod replay;
 mod target_uri;
 
-pub use check::{BindingCheck, BindingError, BindingSettings, Checked};
+pub use check::{BindingCheck, BindingError, BindingSettings, Checked, Proved};
 pub use confirmation::Confirmation;
 pub use nonces::Nonces;
 pub use presented::{CertificateThumbprint, Demanded, DpopProof, Presented, Proofs, Scheme};

@@ -73,7 +73,8 @@ pub(super) struct Expected<'a> {
     pub(super) settings: &'a BindingSettings,
     pub(super) nonces: Option<&'a Nonces>,
     pub(super) hash: &'a KeyedHash,
-    pub(super) token: &'a [u8],
+    /// The token that `ath` has to name; none where there is no token yet.
+    pub(super) token: Option<&'a [u8]>,
 }
 
 impl Expected<'_> {
@@ -117,9 +118,11 @@ impl Expected<'_> {
             return Err(ProofError::Uri.into());
         }
         let Window { issued_at, until } = claims.window(now, settings)?;
-        let right = URL_SAFE_NO_PAD.encode_to_string(sha256(token));
-        if verify_slices_are_equal(right.as_bytes(), required(&claims.ath, "ath")?.as_bytes()).is_err() {
-            return Err(ProofError::Token.into());
+        if let Some(token) = token {
+            let right = URL_SAFE_NO_PAD.encode_to_string(sha256(token));
+            if verify_slices_are_equal(right.as_bytes(), required(&claims.ath, "ath")?.as_bytes()).is_err() {
+                return Err(ProofError::Token.into());
+            }
         }
         jws.verify(&key).map_err(|_| ProofError::Signature)?;
         let is_fresh = |nonces: &Nonces| claims.nonce.as_deref().is_some_and(|n| nonces.accepts(now.wall, n));

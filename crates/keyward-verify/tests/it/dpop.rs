@@ -408,3 +408,23 @@ fn algorithms_that_are_symmetric_cannot_be_allowed() {
         assert_eq!(came, Err(ProofError::Algorithm.into()), "{alg}");
     }
 }
+
+#[test]
+fn a_proof_alone_proves_its_key_and_names_a_token_only_where_there_is_one() {
+    let prove = |proofs: &Proofs<'_>, token: Option<&[u8]>| {
+        let proved =
+            checker(BindingSettings::default()).prove(START, proofs, token, &mut DecodeBuffer::new());
+        proved.map(|proved| proved.key)
+    };
+    let at_the_token_endpoint = sign_proof(&CLIENT, &header(), &without(claims(), "ath"));
+    let key = thumbprint(&CLIENT);
+    assert_eq!(prove(&one(&at_the_token_endpoint), None), Ok(key));
+    assert_eq!(prove(&one(&proof(&BOUND.0)), Some(BOUND.0.as_bytes())), Ok(key));
+    let missing = ProofError::MemberMissing { member: "ath" };
+    assert_eq!(prove(&one(&at_the_token_endpoint), Some(BOUND.0.as_bytes())), Err(missing.into()));
+    assert_eq!(prove(&one(&proof(&BOUND.0)), Some(b"another")), Err(ProofError::Token.into()));
+    assert_eq!(prove(&Proofs::Absent, None), Err(BindingError::Missing));
+    assert_eq!(prove(&Proofs::Several, None), Err(ProofError::Several.into()));
+    let by_another = sign_proof(&THIEF, &header(), &claims());
+    assert_eq!(prove(&one(&by_another), None), Err(ProofError::Signature.into()));
+}

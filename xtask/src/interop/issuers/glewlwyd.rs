@@ -45,7 +45,7 @@ pub(crate) struct Glewlwyd {
     /// Shared by whoever gets a token: 2.7 ends with a segmentation fault where its plugin is reset while it
     /// makes one.
     tokens: RwLock<()>,
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl Glewlwyd {
@@ -76,10 +76,15 @@ impl Glewlwyd {
             keys: Mutex::default(),
             life: Mutex::new(Life::Long),
             tokens: RwLock::default(),
-            _daemon: daemon,
+            daemon,
         };
         glewlwyd.set_up()?;
         Ok(glewlwyd)
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.daemon.process()
     }
 
     fn set_up(&self) -> Result<(), Error> {

@@ -27,8 +27,8 @@ use super::token::Token;
 use super::workshop::Workshop;
 
 /// The client that every issuer knows, or the start of its name where an issuer wants one an algorithm.
-const CLIENT: &str = "interop";
-const CLIENT_SECRET: &str = "interop-secret";
+pub(crate) const CLIENT: &str = "interop";
+pub(crate) const CLIENT_SECRET: &str = "interop-secret";
 
 /// An identity provider that runs until it is dropped.
 pub(crate) trait Issuer: Sync {
@@ -104,7 +104,7 @@ fn opaque_token(
 }
 
 /// New private keys as JWKs, one an algorithm.
-fn new_keys(node: &Path, keys_script: &Path, algorithms: &[&str]) -> Result<Vec<Value>, Error> {
+pub(crate) fn new_keys(node: &Path, keys_script: &Path, algorithms: &[&str]) -> Result<Vec<Value>, Error> {
     let set = run(Command::new(node).arg(keys_script).args(algorithms))?;
     let mut set: Value = serde_json::from_str(&set).unwrap_or_default();
     match set.get_mut("keys").map(Value::take) {

@@ -76,6 +76,11 @@ impl OidcProvider {
         token.map(str::to_owned).ok_or(Error::MissingField { what: WHAT, field: "access_token" })
     }
 
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.daemon.process()
+    }
+
     /// The gateway's settings for asking about opaque tokens; its secret goes into the folder.
     pub(crate) fn introspection(folder: &Path) -> Result<String, Error> {
         let secret = folder.join("client-secret");

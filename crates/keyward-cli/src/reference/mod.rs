@@ -1,13 +1,16 @@
 //! The pages of the reference that are made from the code. `cargo xtask generate` writes them.
 
+mod authority;
+mod causes;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 use keyward::fetch::FetchError;
 use keyward::wire;
-use keyward_drill::catalogue;
 use keyward_drill::drill::Runs;
+use keyward_drill::{authority::ALL as AUTHORITY_DRILLS, catalogue};
 use keyward_gateway::{Label, METRICS, Values};
 use keyward_verify::{Reason, Verdict};
 
@@ -22,6 +25,10 @@ pub(crate) struct ReferenceArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Page {
+    AuthorityApi,
+    AuthorityCauses,
+    AuthorityConfiguration,
+    AuthorityMetrics,
     Commands,
     Configuration,
     Drills,
@@ -35,6 +42,10 @@ const MADE: &str = "<!-- Made from the code by `cargo xtask generate`. -->";
 
 pub(crate) fn run(args: &ReferenceArgs) -> Result<Exit, Failure> {
     let page = match args.page {
+        Page::AuthorityApi => authority::api(),
+        Page::AuthorityCauses => authority::causes(),
+        Page::AuthorityConfiguration => authority::configuration(),
+        Page::AuthorityMetrics => authority::metrics(),
         Page::Commands => commands(),
         Page::Configuration => configuration(),
         Page::Drills => drills()?,
@@ -105,6 +116,16 @@ fn drills() -> Result<String, Failure> {
         let facts = facts.iter().filter(|(_, text)| !text.is_empty());
         let _ =
             write!(page, "\n{}", facts.map(|(name, text)| format!("- {name}: {text}\n")).collect::<String>());
+    }
+    for drill in AUTHORITY_DRILLS {
+        let _ = write!(page, "\n## {}\n\n**{}.** {}\n", drill.name, drill.title, drill.about);
+        let nodes =
+            if drill.wants_two_nodes { "two, on PostgreSQL" } else { "one on SQLite, or two on PostgreSQL" };
+        let (incidents, phases) = (drill.incidents.join(", "), drill.phases.join("; "));
+        let _ = write!(
+            page,
+            "\n- Incidents: {incidents}\n- Phases: {phases}\n- Nodes of the authority: {nodes}\n"
+        );
     }
     Ok(page)
 }

@@ -1,0 +1,251 @@
+//! The configuration: written (`raw`), then resolved here, then used.
+
+mod error;
+mod key_store;
+mod proxies;
+mod raw;
+mod storage;
+mod tls;
+mod warning;
+
+use std::net::SocketAddr;
+use std::ops::{Range, RangeInclusive};
+use std::path::Path;
+use std::time::Duration;
+
+use keyward::credentials::SecretFile;
+use tokio::sync::Semaphore;
+use toml::Spanned;
+use url::{Host, Url};
+
+pub use error::{ConfigError, Place};
+pub use proxies::Proxies;
+pub use raw::{LogFormat, LogLevel};
+pub use warning::ConfigWarning;
+
+use raw::{RawAuthority, RawConfig, RawLimits, Time};
+
+use crate::signing::MasterKey;
+use crate::storage::StoreAddress;
+use crate::tls::ListenerTls;
+
+/// The commented default file: what `keyward authority config default` prints and the reference is made from.
+pub const DEFAULT_FILE: &str = include_str!("default.toml");
+
+/// A configuration that was checked and whose files were read.
+#[derive(Debug)]
+pub struct Config {
+    /// Where clients know us, with scheme, host and port.
+    pub origin: Url,
+    /// Where clients ask.
+    pub listen: SocketAddr,
+    /// Where operators and what watches us ask.
+    pub admin_listen: SocketAddr,
+    /// The TLS of the first; none for HTTP without it.
+    pub tls: Option<ListenerTls>,
+    /// Whose word counts about who asks.
+    pub proxies: Proxies,
+    /// The first word of our metrics' names.
+    pub metrics_namespace: String,
+    /// What a client may take up.
+    pub limits: Limits,
+    /// The database, with its password.
+    pub storage: StoreAddress,
+    /// What private keys are sealed under.
+    pub master_key: MasterKey,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Which log lines there are.
+    pub log_level: LogLevel,
+    /// What should not stay as it is.
+    pub warnings: Vec<ConfigWarning>,
+}
+
+/// What a client may take up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Octets of a request's head.
+    pub head_octets: usize,
+    /// How long a client may take to send a request's head.
+    pub head_timeout: Duration,
+    /// How long it may take to send the body.
+    pub body_timeout: Duration,
+    /// How long new connections are still taken when the authority is told to end, and says so on `/readyz`.
+    pub drain_grace: Duration,
+    /// How long open requests may go on after that.
+    pub drain_timeout: Duration,
+    /// Entities that a node keeps in memory.
+    pub remembered_entities: usize,
+}
+
+impl Config {
+    /// Reads a file and those that it names; `environment` looks up a variable.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file, the line and the column.
+    pub fn load(path: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).in_file(path))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Self::parse(&text, folder, environment).map_err(|error| error.in_file(path))
+    }
+
+    /// Reads a text; the files that it names are looked for in `folder`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the line and the column.
+    pub fn parse(
+        text: &str,
+        folder: &Path,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let raw: RawConfig = toml::from_str(text)
+            .map_err(|error| ConfigError::at(text, error.span(), error.message().to_owned()))?;
+        let mut source = Source { text, folder, warnings: Vec::new() };
+        let config = Self::resolve(&mut source, raw, environment)?;
+        Ok(Self { warnings: source.warnings, ..config })
+    }
+
+    fn resolve(
+        source: &mut Source<'_>,
+        raw: RawConfig,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let authority = raw.authority.into_inner();
+        let [listen, admin_listen] = source.addresses(&authority)?;
+        Ok(Self {
+            origin: source.origin(&authority.origin)?,
+            listen,
+            admin_listen,
+            tls: source.tls(authority.tls)?,
+            proxies: source.proxies(authority.proxies)?,
+            metrics_namespace: source.namespace(authority.metrics_namespace)?,
+            limits: source.limits(authority.limits)?,
+            storage: source.storage(raw.storage)?,
+            master_key: source.master_key(&raw.key_store, environment)?,
+            log_format: raw.log.format.unwrap_or_default(),
+            log_level: raw.log.level.unwrap_or_default(),
+            warnings: Vec::new(),
+        })
+    }
+}
+
+/// The text being resolved, and what is to be said of it.
+struct Source<'a> {
+    text: &'a str,
+    folder: &'a Path,
+    warnings: Vec<ConfigWarning>,
+}
+
+impl Source<'_> {
+    fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ConfigError {
+        ConfigError::at(self.text, Some(span.clone()), message)
+    }
+
+    /// A file with a secret.
+    fn secret(&mut self, path: &Spanned<std::path::PathBuf>) -> Result<SecretFile, ConfigError> {
+        let secret = SecretFile::read(&self.folder.join(path.get_ref()))
+            .map_err(|error| self.error(&path.span(), error.to_string()))?;
+        self.warnings.extend(secret.warning.clone().map(ConfigWarning::Secret));
+        Ok(secret)
+    }
+
+    fn origin(&self, text: &Spanned<String>) -> Result<Url, ConfigError> {
+        let error = |why: &str| self.error(&text.span(), why);
+        let url = Url::parse(text.get_ref())
+            .map_err(|_| error("this is no address; write one such as \"https://auth.example\""))?;
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let anonymous = url.username().is_empty() && url.password().is_none();
+        if !bare || !anonymous {
+            return Err(error("an origin has a scheme, a host and a port, and nothing else"));
+        }
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if is_this_machine(&url) => Ok(url),
+            "http" => Err(error("tokens and secrets go here: by https, or by http on this machine only")),
+            _ => Err(error("an origin begins with https://")),
+        }
+    }
+
+    fn addresses(&self, raw: &RawAuthority) -> Result<[SocketAddr; 2], ConfigError> {
+        let address = |address: &Option<Spanned<String>>, port| match address {
+            None => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
+            Some(address) => address.get_ref().parse().map_err(|_| {
+                self.error(&address.span(), "this is no address; write one such as \"127.0.0.1:8085\"")
+            }),
+        };
+        let addresses = [address(&raw.listen, 8085)?, address(&raw.admin_listen, 9085)?];
+        let [listen, admin_listen] = addresses;
+        match raw.admin_listen.as_ref().or(raw.listen.as_ref()) {
+            Some(place) if listen == admin_listen && listen.port() != 0 => {
+                Err(self.error(&place.span(), "listen and admin_listen are the same address"))
+            }
+            _ => Ok(addresses),
+        }
+    }
+
+    /// A number of this range.
+    fn number(
+        &self,
+        number: Option<Spanned<usize>>,
+        default: usize,
+        range: RangeInclusive<usize>,
+    ) -> Result<usize, ConfigError> {
+        let Some(number) = number else {
+            return Ok(default);
+        };
+        let (least, most) = (range.start(), range.end());
+        let error = |message| Err(self.error(&number.span(), message));
+        match number.get_ref() {
+            number if number < least => error(format!("at least {least} is needed here")),
+            number if number > most => error(format!("at most {most} is possible here")),
+            number => Ok(*number),
+        }
+    }
+
+    fn namespace(&self, namespace: Option<Spanned<String>>) -> Result<String, ConfigError> {
+        let Some(namespace) = namespace else {
+            return Ok("keyward".to_owned());
+        };
+        let text = namespace.get_ref();
+        let sound = text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if sound {
+            Ok(namespace.into_inner())
+        } else {
+            Err(self.error(&namespace.span(), "a namespace has small letters, digits and _, a letter first"))
+        }
+    }
+
+    fn limits(&self, raw: RawLimits) -> Result<Limits, ConfigError> {
+        let time = |time: Option<Spanned<Time>>, default: u64| match time {
+            None => Ok(Duration::from_secs(default)),
+            Some(time) if time.get_ref().0.is_zero() => {
+                Err(self.error(&time.span(), "the time must be longer than zero"))
+            }
+            Some(time) => Ok(time.get_ref().0),
+        };
+        Ok(Limits {
+            connections: self.number(raw.connections, 10_000, 1..=Semaphore::MAX_PERMITS)?,
+            // hyper takes no less.
+            head_octets: self.number(raw.head_octets, 64 * 1024, 8 * 1024..=usize::MAX)?,
+            head_timeout: time(raw.head_timeout, 75)?,
+            body_timeout: time(raw.body_timeout, 10)?,
+            drain_grace: raw.drain_grace.map_or(Duration::ZERO, |Time(grace)| grace),
+            drain_timeout: time(raw.drain_timeout, 30)?,
+            remembered_entities: self.number(raw.remembered_entities, 100_000, 1..=10_000_000)?,
+        })
+    }
+}
+
+/// Whether what is sent there stays on this machine.
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

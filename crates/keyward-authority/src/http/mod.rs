@@ -1,0 +1,26 @@
+//! The endpoints, as they are on the wire.
+
+mod abilities;
+mod cached;
+mod discovery;
+mod form;
+mod introspect;
+mod jwks;
+mod peer;
+mod refusal;
+mod request;
+mod revoke;
+mod router;
+mod token;
+
+pub use abilities::{Abilities, ClientAbilities, ClientCertificates, IntrospectionAbilities, TokenAbilities};
+pub use discovery::discovery;
+pub use form::{BODY_LIMIT, Form};
+pub use introspect::introspect;
+pub use jwks::jwks;
+pub(crate) use peer::Connection;
+pub use refusal::Refusal;
+pub use request::{FormRequest, Peer};
+pub use revoke::revoke;
+pub(crate) use router::{Endpoints, router};
+pub use token::token;

@@ -1,0 +1,47 @@
+//! A request to an endpoint of a realm.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use keyward::Now;
+
+use super::Form;
+use crate::entity::Realm;
+
+/// A request to an endpoint of a realm: what the token, introspection and revocation endpoints decide on.
+#[derive(Debug)]
+pub struct FormRequest {
+    /// The realm.
+    pub realm: Arc<Realm>,
+    /// Its issuer identifier.
+    pub issuer: String,
+    /// The address of the endpoint, as clients know it.
+    pub endpoint: String,
+    /// What was sent.
+    pub form: Form,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    /// Who sent it.
+    pub peer: Peer,
+    /// When it came.
+    pub arrived: Now,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address; where a trusted proxy is in front, the one that it tells.
+    pub address: IpAddr,
+    /// The certificate, in DER, that it proved to have the key of, in this connection or to a trusted proxy.
+    pub certificate: Option<Arc<[u8]>>,
+    /// Whether that certificate leads to an anchor for clients. Where it does not, all that is known is that they have its key.
+    pub is_trusted: bool,
+}
+
+impl Peer {
+    /// Somebody without a certificate.
+    pub const fn plain(address: IpAddr) -> Self {
+        Self { address, certificate: None, is_trusted: false }
+    }
+}

@@ -1,0 +1,51 @@
+//! Every metric: its name, kind, unit, labels and what it says. There is no other place that names one.
+
+use super::label;
+use super::metric::{Kind, Label, Metric};
+
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal, $unit:expr, [$($label:ident),*], $help:literal;)+) => {
+        $(pub(super) const $constant: Metric = {
+            const LABELS: &[Label] = &[$(label::$label),*];
+            Metric { name: $name, kind: Kind::$kind, unit: $unit, labels: LABELS, help: $help }
+        };)+
+
+        /// Every metric of the authority, in the order of the reference.
+        pub const METRICS: &[Metric] = &[$($constant),+];
+    };
+}
+
+const SECONDS: Option<&str> = Some("seconds");
+
+metrics! {
+    BUILD_INFO = Gauge "authority_build_info", None, [VERSION],
+        "1 for the version that runs";
+    CONNECTIONS = Gauge "authority_connections", None, [],
+        "Open connections to the clients' listener";
+    REQUESTS = Counter "authority_requests", None, [ENDPOINT, STATUS],
+        "Requests, by endpoint and status of the answer";
+    REQUEST_DURATION = Histogram "authority_request_duration_seconds", SECONDS, [ENDPOINT],
+        "Time from a request's arrival to its answer, by endpoint";
+    TOKENS_ISSUED = Counter "authority_tokens_issued", None, [REALM, GRANT, FORMAT],
+        "Access tokens, by realm, grant and format";
+    REFUSALS = Counter "authority_refusals", None, [REALM, ENDPOINT, CAUSE],
+        "Requests that were refused, by realm, endpoint and cause";
+    AUTHENTICATIONS = Counter "authority_authentications", None, [REALM, METHOD, OUTCOME],
+        "Attempts of clients to authenticate themselves, by realm, method and outcome";
+    HASH_WAIT = Histogram "authority_hash_wait_seconds", SECONDS, [],
+        "Time that a secret waited for its turn to be hashed by argon2id";
+    HASH_DURATION = Histogram "authority_hash_duration_seconds", SECONDS, [],
+        "Time that argon2id took";
+    SIGNING_DURATION = Histogram "authority_signing_duration_seconds", SECONDS, [ALGORITHM],
+        "Time that signatures took, by algorithm";
+    SIGNING_KEYS = Gauge "authority_signing_keys", None, [REALM, KEY_STATE],
+        "Signing keys that are published, by realm and state";
+    LOG_POSITION = Gauge "authority_log_position", None, [],
+        "The position up to which this node has read the log";
+    LOG_AGE = Gauge "authority_log_age_seconds", SECONDS, [],
+        "Time since this node last was at the log's head; it answers nothing from memory beyond 0.7 s";
+    LOG_LINES_LEFT_OUT = Counter "authority_log_lines_left_out", None, [EVENT],
+        "Lines of the log that were not written because there were too many of their kind, by event";
+    TLS_HANDSHAKES = Counter "authority_tls_handshakes", None, [HANDSHAKE],
+        "TLS handshakes, by outcome: completed, failed, closed by the client or timed out";
+}

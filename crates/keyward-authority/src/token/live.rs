@@ -1,0 +1,90 @@
+//! Whether one of our access tokens is good now.
+
+use std::collections::HashSet;
+
+use keyward::UnixTime;
+use zeroize::Zeroizing;
+
+use super::principal::Principal;
+use super::secret_text::{OPAQUE_PREFIX, hash};
+use super::{ACCESS_TOKEN_TYPE, AccessToken};
+use crate::authority::Authority;
+use crate::cause::Cause;
+use crate::entity::{Client, RefreshFamily, RevokedToken, SubjectType};
+
+/// What a token says that we signed or keep, in JSON; none where we did not. Whether it is good is [`AccessToken::stands`].
+///
+/// # Errors
+/// [`Cause::Unavailable`].
+pub(super) async fn payload(
+    authority: &Authority,
+    realm: &str,
+    token: &str,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
+    if token.starts_with(OPAQUE_PREFIX) {
+        let kept = authority.view().store().token(realm, &hash(token)).await?;
+        return Ok(kept.map(|claims| Zeroizing::new(claims.into_bytes())));
+    }
+    let mut ring = authority.ring(realm).await?;
+    if ring.lacks_key_of(token.as_bytes()) {
+        // What is remembered may be older than the key (promise 9).
+        ring = authority.ring_now(realm).await?;
+    }
+    Ok(ring.verify(token.as_bytes(), ACCESS_TOKEN_TYPE).map(Zeroizing::new))
+}
+
+impl AccessToken<'_> {
+    /// In whose name it speaks, where it is good: it is not over, not revoked, nor are the refresh tokens that it goes with, and
+    /// those it is for are still let in.
+    ///
+    /// # Errors
+    /// [`Cause::Unavailable`].
+    pub(super) async fn stands(
+        &self,
+        authority: &Authority,
+        realm: &str,
+        now: UnixTime,
+    ) -> Result<Option<Principal>, Cause> {
+        // Our own clocks: no leeway. A token is never good for longer than it says.
+        if self.iss != authority.issuer(realm) || self.exp <= now.0 {
+            return Ok(None);
+        }
+        if self.is_revoked(authority, realm).await? {
+            return Ok(None);
+        }
+        let is_own = self.subject_type == SubjectType::ServiceAccount && self.client_id == self.sub;
+        let is_known = is_own || self.client_stands(authority, realm).await?;
+        if !is_known || !self.grant_stands(authority, realm).await? {
+            return Ok(None);
+        }
+        match Principal::find(authority, realm, self.subject_type, &self.sub).await {
+            Ok(principal) => Ok(Some(principal)),
+            Err(Cause::Unavailable) => Err(Cause::Unavailable),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn is_revoked(&self, authority: &Authority, realm: &str) -> Result<bool, Cause> {
+        let shard = RevokedToken::shard(&self.jti);
+        let names = |revoked: Vec<RevokedToken>| Revoked(revoked.into_iter().map(|one| one.jti).collect());
+        let revoked = authority.view().made_of::<RevokedToken, Revoked>(realm, shard, names).await?;
+        Ok(revoked.0.contains(&*self.jti))
+    }
+
+    async fn client_stands(&self, authority: &Authority, realm: &str) -> Result<bool, Cause> {
+        let client = authority.view().find::<Client>(realm, &self.client_id).await?;
+        Ok(client.is_some_and(|client| client.enabled))
+    }
+
+    async fn grant_stands(&self, authority: &Authority, realm: &str) -> Result<bool, Cause> {
+        let Some(grant) = &self.grant else {
+            return Ok(true);
+        };
+        let id = RefreshFamily::id_of(&self.client_id, grant);
+        let family = authority.view().find::<RefreshFamily>(realm, &id).await?;
+        Ok(family.is_some_and(|family| !family.revoked))
+    }
+}
+
+/// The `jti`s of a part of those that are revoked.
+struct Revoked(HashSet<String>);

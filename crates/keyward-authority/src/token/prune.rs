@@ -1,0 +1,87 @@
+//! Forgets tokens that are over.
+
+use std::time::Duration;
+
+use keyward::Now;
+use tokio::task::JoinHandle;
+
+use super::kept;
+use crate::authority::Authority;
+use crate::cause::Cause;
+use crate::entity::{Kept, Realm, RefreshFamily, RevokedToken};
+use crate::storage::{Action, Change};
+
+/// How long refresh tokens that are over are kept, in seconds: that an earlier one is used is still known for what it is, and
+/// access tokens that go with them are still found good.
+const FAMILY_KEPT: i64 = 7 * 86_400;
+
+/// How many entities are looked at, and forgotten, at once: others who change something wait that long.
+const BATCH: u32 = 200;
+
+/// Forgets what is over, again and again. It ends with the task.
+pub fn every(authority: Authority, period: Duration) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(period).await;
+            // Why not is logged where it failed; what was left is forgotten the next time.
+            let _ = prune(&authority, authority.clock().now()).await;
+        }
+    })
+}
+
+/// Forgets what is over: access tokens that were revoked, opaque ones, refresh tokens, and what was used once.
+///
+/// # Errors
+/// [`Cause::Unavailable`].
+pub async fn prune(authority: &Authority, now: Now) -> Result<(), Cause> {
+    let store = authority.view().store();
+    store.forget_tokens(now.wall.0).await?;
+    store.forget_used(now.wall.0.saturating_mul(1000)).await?;
+    let mut after = String::new();
+    loop {
+        let realms = store.of_every_realm(Realm::KIND, &after, BATCH).await?;
+        for realm in &realms {
+            forget::<RevokedToken>(authority, &realm.id, now, |token| token.expires_at).await?;
+            forget::<RefreshFamily>(authority, &realm.id, now, |family| {
+                family.expires_at.saturating_add(FAMILY_KEPT)
+            })
+            .await?;
+        }
+        match realms.last() {
+            Some(last) if realms.len() == BATCH as usize => after.clone_from(&last.id),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Those of a kind that are over, by when each is.
+async fn forget<K: Kept>(
+    authority: &Authority,
+    realm: &str,
+    now: Now,
+    over_at: impl Fn(&K) -> i64,
+) -> Result<(), Cause> {
+    let store = authority.view().store();
+    let is_over = |kept: &K| over_at(kept) <= now.wall.0;
+    let mut after = String::new();
+    loop {
+        let page = store.list(K::KIND, realm, "", &after, BATCH).await?;
+        let over: Vec<_> =
+            page.iter().filter(|(_, body)| kept::parse::<K>(body).is_ok_and(|k| is_over(&k))).collect();
+        if !over.is_empty() {
+            let mut command = kept::command(authority, "authority", now).await?;
+            for (id, _) in over {
+                // It may have been used since.
+                if kept::read::<K>(&mut command, realm, id).await?.is_some_and(|kept| is_over(&kept)) {
+                    let (action, entity) = (Action("token.forgotten"), crate::entity::entity::<K>(realm, id));
+                    command.append(&Change { action, entity, body: None }).await?;
+                }
+            }
+            command.commit().await?;
+        }
+        match page.last() {
+            Some((last, _)) if page.len() == BATCH as usize => after.clone_from(last),
+            _ => return Ok(()),
+        }
+    }
+}

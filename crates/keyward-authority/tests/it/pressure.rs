@@ -1,0 +1,124 @@
+//! A storage that is used more than it can bear, or by somebody who hangs.
+
+use std::time::Duration;
+
+use keyward_authority::storage::{Action, Actor, Change, Entity, Kind, Position, Store};
+use tokio::time::Instant;
+
+use crate::bench::{Bench, conformance};
+
+conformance! {
+    who_waits_for_a_command_is_told_soon_and_reads_go_on
+    what_is_over_is_forgotten_in_batches
+}
+
+fn actor() -> Actor {
+    Actor("test".to_owned())
+}
+
+fn put(id: &str) -> Change {
+    let entity = Entity { kind: Kind("key"), realm: "main".to_owned(), id: id.to_owned() };
+    Change { action: Action("test.put"), entity, body: Some("{}".to_owned()) }
+}
+
+async fn commit(store: &Store, id: &str) -> Position {
+    let mut command = store.command(actor(), 0).await.unwrap();
+    command.append(&put(id)).await.unwrap();
+    command.commit().await.unwrap()
+}
+
+async fn who_waits_for_a_command_is_told_soon_and_reads_go_on(bench: Bench) {
+    let store = bench.open().await;
+    commit(&store, "a").await;
+    let mut hanging = store.command(actor(), 0).await.unwrap();
+    hanging.append(&put("never")).await.unwrap();
+    let begun = Instant::now();
+    let waiting: Vec<_> = (0..12)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.command(actor(), 0).await.map(drop) })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let entity = put("a").entity;
+    while waiting.iter().any(|waiting| !waiting.is_finished()) {
+        let asked = Instant::now();
+        assert_eq!(store.read(&entity).await.unwrap().as_deref(), Some("{}"));
+        assert!(asked.elapsed() < Duration::from_secs(1), "no read waits for a command");
+        assert!(begun.elapsed() < Duration::from_secs(3), "who waits is told soon");
+        tokio::task::yield_now().await;
+    }
+    for waited in waiting {
+        assert!(waited.await.unwrap().is_err());
+    }
+    drop(hanging);
+    assert_eq!(commit(&store, "b").await, Position(2));
+}
+
+async fn what_is_over_is_forgotten_in_batches(bench: Bench) {
+    let store = bench.open().await;
+    for n in 0..2300 {
+        assert!(store.use_once(&format!("{n}"), n / 10).await.unwrap());
+    }
+    store.keep_token("main", "a", 5, "{}").await.unwrap();
+    store.keep_token("other", "a", 6, "{}").await.unwrap();
+    assert_eq!(store.forget_used(219).await.unwrap(), 2200);
+    assert!(store.use_once("0", 999).await.unwrap() && !store.use_once("2200", 999).await.unwrap());
+    assert_eq!(store.forget_tokens(5).await.unwrap(), 1);
+    assert!(store.token("main", "a").await.unwrap().is_none());
+    assert!(store.token("other", "a").await.unwrap().is_some());
+}
+
+/// As a node does that the network has cut off in the middle of a command.
+#[tokio::test]
+async fn who_hangs_in_a_command_does_not_hold_the_head_for_ever() {
+    let Some(bench) = Bench::postgres("who_hangs_in_a_command").await else { return };
+    let (one, other) = (bench.open().await, bench.open().await);
+    let mut hanging = one.command(actor(), 0).await.unwrap();
+    hanging.append(&put("never")).await.unwrap();
+    let begun = Instant::now();
+    let mut command = loop {
+        match other.command(actor(), 0).await {
+            Ok(command) => break command,
+            Err(_) => assert!(begun.elapsed() < Duration::from_secs(8)),
+        }
+    };
+    command.append(&put("a")).await.unwrap();
+    assert_eq!(command.commit().await.unwrap(), Position(1));
+    assert!(hanging.commit().await.is_err());
+    assert_eq!((other.head().await.unwrap(), other.verify().await.unwrap()), (Position(1), vec![]));
+}
+
+/// How many commands there are in a second: `KEYWARD_MEASURE=1 cargo test -p keyward-authority -- measured --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_in_a_second_are_measured() {
+    if std::env::var("KEYWARD_MEASURE").is_err() {
+        return;
+    }
+    let benches = [Some(Bench::sqlite()), Bench::postgres("commands_are_measured").await];
+    for bench in benches.into_iter().flatten() {
+        let stores = if bench.is_shared() {
+            vec![bench.open().await, bench.open().await]
+        } else {
+            vec![bench.open().await]
+        };
+        for writers in [1, 4, 16] {
+            let (begun, head) = (Instant::now(), stores[0].head().await.unwrap().0);
+            let tasks: Vec<_> = (0..writers)
+                .map(|writer| {
+                    let store = stores[writer % stores.len()].clone();
+                    tokio::spawn(async move {
+                        while begun.elapsed() < Duration::from_secs(3) {
+                            commit(&store, &format!("{writer}")).await;
+                        }
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+            let commands = stores[0].head().await.unwrap().0 - head;
+            println!("{:?}: {writers} writers, {} commands/s", bench.address, commands / 3);
+        }
+    }
+}

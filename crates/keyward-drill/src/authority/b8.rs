@@ -1,0 +1,120 @@
+//! B8: the key set was served empty.
+
+use http::Method;
+
+use super::nodes::{Nodes, REALM, RESOURCE, realm, token_of};
+use super::steps::Steps;
+use super::watch::{Watch, address, has_keys};
+use super::wire::{items, says, text};
+use super::{AuthorityDrill, Which};
+use crate::error::RunError;
+
+pub(super) const DRILL: AuthorityDrill = AuthorityDrill {
+    name: "authority-b8",
+    title: "A realm's key set is never empty",
+    about: "Realms are made while their key sets are fetched: an answer has a key in it or is a 404. Keys are rotated, retired \
+            and withdrawn while the set is fetched all the time. Then the private keys cannot be opened, as after a restore \
+            with the wrong master key: the set stays as it was, tokens are refused with a 503 and not with a 500, and are \
+            there again once the key store opens.",
+    incidents: &["B8"],
+    phases: &["creation", "rotation-and-retirement", "key-store-does-not-open", "key-store-opens-again"],
+    wants_two_nodes: false,
+    which: Which::B8,
+};
+
+const REALMS: usize = 8;
+
+const ROUNDS: usize = 5;
+
+pub(super) async fn play(nodes: &Nodes, steps: &mut Steps<'_>) -> Result<(), RunError> {
+    let Some((first, last)) = nodes.ends() else {
+        return Ok(());
+    };
+    let (_, key) = nodes.key(first, "service-accounts/robot", "jwk", None).await?;
+    steps.next();
+    for number in 0..REALMS {
+        let name = format!("new-{number}");
+        let (body, jwks) = (realm(&name), address(last, &name));
+        let made = nodes.demand("realms", &body);
+        tokio::pin!(made);
+        loop {
+            tokio::select! {
+                made = &mut made => {
+                    made?;
+                    break;
+                }
+                answer = nodes.wire.json(&jwks) => {
+                    let is_well = has_keys(&answer) || matches!(&answer, Some((404, _)));
+                    steps.expect(is_well, || format!("{name}, while it is made: {answer:?}"));
+                }
+            }
+        }
+        let answer = nodes.wire.json(&jwks).await;
+        steps.expect(has_keys(&answer), || format!("{name}, once it is made: {answer:?}"));
+    }
+    steps.next();
+    let watches = [Watch::start(&nodes.wire, first), Watch::start(&nodes.wire, last)];
+    for round in 0..ROUNDS {
+        nodes.demand_of(first, Method::POST, &format!("realms/{REALM}/rotate-signing-keys"), None).await?;
+        for kid in active(nodes).await? {
+            let path = format!("realms/{REALM}/signing-keys/{kid}");
+            let retired = nodes.call(first, Method::POST, &format!("{path}/retire"), None).await;
+            steps.expect(matches!(&retired, Some((409, _))), || {
+                format!("round {round}: the key that signs is retired: {retired:?}")
+            });
+            nodes.demand_of(last, Method::POST, &format!("{path}/withdraw-compromised"), None).await?;
+        }
+        let signing = active(nodes).await?;
+        steps.expect(signing.len() == 1, || format!("round {round}: {} keys sign", signing.len()));
+    }
+    for watch in watches {
+        steps.fail(watch.end().await);
+    }
+    steps.next();
+    reopen(nodes, &"f0".repeat(32)).await?;
+    let watch = Watch::start(&nodes.wire, last);
+    for round in 0..ROUNDS {
+        let answer = nodes.ask(last, key.as_ref(), "robot", RESOURCE).await;
+        let is_told = answer
+            .as_ref()
+            .is_some_and(|(status, body)| *status == 503 && says(body, "/error", "temporarily_unavailable"));
+        steps.expect(is_told, || {
+            format!("request {round}: {answer:?}, not temporarily_unavailable with a 503")
+        });
+    }
+    steps.fail(watch.end().await);
+    steps.next();
+    reopen(nodes, &"0f".repeat(32)).await?;
+    let watch = Watch::start(&nodes.wire, last);
+    let answer = nodes.ask(last, key.as_ref(), "robot", RESOURCE).await;
+    steps.expect(token_of(&answer).is_some(), || format!("the first request: {answer:?}"));
+    steps.fail(watch.end().await);
+    Ok(())
+}
+
+/// The keys that sign.
+pub(super) async fn active(nodes: &Nodes) -> Result<Vec<String>, RunError> {
+    in_state(nodes, "active").await
+}
+
+/// The realm's signing keys in a state.
+pub(super) async fn in_state(nodes: &Nodes, state: &str) -> Result<Vec<String>, RunError> {
+    let Some((first, _)) = nodes.ends() else {
+        return Ok(Vec::new());
+    };
+    let page = nodes.demand_of(first, Method::GET, &format!("realms/{REALM}/signing-keys"), None).await?;
+    let keys = items(&page).filter(|key| says(key, "/state", state));
+    Ok(keys.filter_map(|key| text(key, "/kid")).map(str::to_owned).collect())
+}
+
+/// All nodes end, and begin with another master key.
+async fn reopen(nodes: &Nodes, key: &str) -> Result<(), RunError> {
+    for node in &nodes.all {
+        node.kill().await?;
+    }
+    nodes.write_master_key(key)?;
+    for node in &nodes.all {
+        node.start(&nodes.wire).await?;
+    }
+    Ok(())
+}
