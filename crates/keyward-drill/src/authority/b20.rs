@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::activation;
 use super::b8::{active, in_state};
 use super::nodes::{Nodes, REALM, RESOURCE, token_of};
 use super::steps::Steps;
@@ -15,9 +16,12 @@ pub(super) const DRILL: AuthorityDrill = AuthorityDrill {
     about: "Two nodes on one PostgreSQL are told to rotate at the same moment, again and again, while tokens are asked for at \
             both and introspected at the other. There is one key that signs and one successor, however often. Then the key \
             that signs is withdrawn at both nodes at once: its successor signs at once, alone, and what is issued from then \
-            on is good at both. The key set has a key in it all the time.",
+            on is good at both. The key set has a key in it all the time. At last two nodes in this process, on a clock that \
+            jumps, find the same keys due at the same moment: ten keys of each of two algorithms are published, sign, and \
+            are withdrawn, and what is signed at either node is taken by whoever fetched the key set within the last ten \
+            minutes, until it is over.",
     incidents: &["B20", "B8"],
-    phases: &["rotation-at-once", "withdrawal-at-once"],
+    phases: &["rotation-at-once", "withdrawal-at-once", "activation-at-once"],
     wants_two_nodes: true,
     which: Which::B20,
 };
@@ -90,7 +94,8 @@ pub(super) async fn play(nodes: &Nodes, steps: &mut Steps<'_>) -> Result<(), Run
     for watch in watches {
         steps.fail(watch.end().await);
     }
-    Ok(())
+    steps.next();
+    activation::play(nodes, steps).await
 }
 
 /// One key signs, and at most one is to follow it.

@@ -1,10 +1,13 @@
 //! Drills whose subject is the authority itself: nodes that serve, and what is done to them.
 
 mod a1;
+mod activation;
 mod b20;
 mod b21;
 mod b8;
+mod caches;
 mod database;
+mod inside;
 mod node;
 mod nodes;
 mod steps;

@@ -10,6 +10,7 @@ use std::process::Stdio;
 use http::Method;
 use keyward::clock::{Clock as _, SystemClock};
 use keyward::credentials::KeyFile;
+use keyward_authority::storage::{StoreAddress, StoreError};
 use keyward_jose::{Signer, sign_compact};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -40,6 +41,7 @@ pub(super) struct Nodes {
     pub(super) wire: Wire,
     pub(super) all: Vec<Node>,
     pub(super) origin: String,
+    storage: String,
     folder: tempfile::TempDir,
     clock: SystemClock,
     /// Obtained anew where it is refused.
@@ -59,9 +61,10 @@ impl Nodes {
         write_private(&folder.path().join("master-key"), &"0f".repeat(32))?;
         write_private(&folder.path().join("bootstrap.toml"), "key_file = \"administrator.json\"\n")?;
         let clock = SystemClock::new();
-        let nodes = Self { wire, all, origin, folder, clock, token: Mutex::default() };
+        let storage = database.address.clone();
+        let nodes = Self { wire, all, origin, storage, folder, clock, token: Mutex::default() };
         for node in &nodes.all {
-            write_private(node.config(), &node.configuration(&nodes.origin, &database.address))?;
+            write_private(node.config(), &node.configuration(&nodes.origin, &nodes.storage))?;
         }
         nodes.bootstrap(program).await?;
         for node in &nodes.all {
@@ -238,6 +241,19 @@ impl Nodes {
     /// What private keys are sealed under, from the next start on.
     pub(super) fn write_master_key(&self, key: &str) -> Result<(), RunError> {
         write_private(&self.folder.path().join("master-key"), key)
+    }
+
+    pub(super) fn master_key(&self) -> Result<String, RunError> {
+        std::fs::read_to_string(self.folder.path().join("master-key"))
+            .map_err(RunError::io("read the master key"))
+    }
+
+    /// Where everything is kept, for whoever is no process of its own.
+    pub(super) fn storage(&self) -> Result<StoreAddress, StoreError> {
+        Ok(match self.storage.parse()? {
+            StoreAddress::Sqlite(file) => StoreAddress::Sqlite(self.folder.path().join(file)),
+            server @ StoreAddress::Postgres(_) => server,
+        })
     }
 
     pub(super) fn failure(&self, what: &str) -> RunError {
