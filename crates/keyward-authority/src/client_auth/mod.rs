@@ -5,6 +5,7 @@
 //! are refused alike, and what is told apart is told to our log.
 
 mod certificate;
+mod flights;
 mod presented;
 mod private_jwk;
 mod secret_check;
@@ -144,20 +145,21 @@ async fn recalled(
     method: ClientAuthMethod,
     claim: &Claim<'_>,
 ) -> Result<Option<Authenticated>, Cause> {
-    let check = &authority.client_auth().secrets;
-    if !check.remembers(claim, request.arrived.mono) {
+    let Some(known) = authority.client_auth().secrets.recall(claim, request.arrived.mono) else {
         return Ok(None);
-    }
+    };
     let client = authority.view().find::<Client>(claim.realm, claim.client).await?;
     let Some(client) = client.filter(|client| client.enabled && client.auth_methods.contains(&method)) else {
         return Ok(None);
     };
     let made = |secrets| Secrets::of(claim.client, secrets);
     let secrets = authority.view().made_of::<Secret, Secrets>(claim.realm, claim.client, made).await?;
-    let Some(secret) = check.recall(claim, &secrets, request.arrived) else {
+    let Some(secret) = known.among(&secrets, request.arrived) else {
         return Ok(None);
     };
-    authority.client_auth().last_uses.note(secret.entity(claim.realm), request.arrived.wall);
+    if known.is_noted_at(request.arrived.wall) {
+        authority.client_auth().last_uses.note(secret.entity(claim.realm), request.arrived.wall);
+    }
     Ok(Some(Authenticated { client, method }))
 }
 

@@ -1,7 +1,8 @@
-//! Checks clients' secrets: a bounded number at once, and a secret that was right a moment ago not again.
+//! Checks clients' secrets: a bounded number at once, the same one once at a time, and one that was right a moment ago not again.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -13,6 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::flights::Flights;
 use super::secret::SecretHash;
 use crate::cause::Cause;
 use crate::entity::Secret;
@@ -22,7 +24,8 @@ use crate::observer::Observer;
 /// hashes whoever it is said to be of, so that the time it takes tells nobody whether there is such a client.
 pub const SECRET_LIMIT: usize = 3;
 
-/// For how long a secret that was right needs no hash.
+/// For how long after it was last shown a secret that was right needs no hash. That it is a hash's is a fact that no time
+/// changes; what time bounds is what is kept in mind of clients that are gone.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// How many of them are remembered.
@@ -48,23 +51,51 @@ struct Candidate {
 /// Which secrets were right, and how many may be hashed.
 pub(super) struct SecretCheck {
     clock: Arc<dyn Clock>,
-    remembered: Cache<Tag, Remembered>,
+    remembered: Cache<Tag, Arc<Remembered>>,
+    /// The checks that are under way, by the secret and by what it is held against.
+    flights: Flights<Tag, Result<Option<usize>, Cause>>,
     key: hmac::Key,
     nothing: Option<Arc<SecretHash>>,
     turns: Arc<Semaphore>,
     queue: Semaphore,
 }
 
-/// HMAC-SHA256 of realm, client and secret, under a key that this process alone has. Whoever could watch how these are compared
+/// HMAC-SHA256 of realm, client, secret and hashes, under a key that this process alone has. Whoever could watch how these are compared
 /// learns nothing of a secret.
 type Tag = [u8; 32];
 
 /// What was right.
-#[derive(Clone)]
-struct Remembered {
+#[derive(Debug)]
+pub(super) struct Remembered {
     /// The hash that it was held against.
     hash: Box<str>,
-    until: MonoTime,
+    /// In nanoseconds of the monotonic clock.
+    until: AtomicU64,
+    /// When its use was last noted, in seconds since 1970.
+    noted: AtomicI64,
+}
+
+impl Remembered {
+    fn new(hash: &str, now: keyward::Now) -> Self {
+        let until = AtomicU64::new(now.mono.saturating_add(REMEMBERED_FOR).0);
+        Self { hash: hash.into(), until, noted: AtomicI64::new(now.wall.0) }
+    }
+
+    /// The secret of these that it was, if it is there and can be used. It is remembered anew then.
+    pub(super) fn among<'a>(&self, secrets: &'a Secrets, now: keyward::Now) -> Option<&'a Secret> {
+        let secret = usable(&secrets.0.get(self.place(secrets)?)?.secret, now.wall).ok()?;
+        self.until.fetch_max(now.mono.saturating_add(REMEMBERED_FOR).0, Ordering::Relaxed);
+        Some(secret)
+    }
+
+    fn place(&self, secrets: &Secrets) -> Option<usize> {
+        secrets.0.iter().position(|candidate| *candidate.secret.hash == *self.hash)
+    }
+
+    /// Whether this use is to be noted: once a second is as finely as uses are told.
+    pub(super) fn is_noted_at(&self, now: UnixTime) -> bool {
+        self.noted.swap(now.0, Ordering::Relaxed) != now.0
+    }
 }
 
 /// Who says what.
@@ -102,6 +133,7 @@ impl SecretCheck {
         Self {
             clock,
             remembered: Cache::new(REMEMBERED),
+            flights: Flights::default(),
             key: hmac::Key::new(hmac::HMAC_SHA256, &*Zeroizing::new(entropy::secret())),
             nothing: SecretHash::of_nothing().ok().map(Arc::new),
             turns: Arc::new(Semaphore::new(turns)),
@@ -109,21 +141,10 @@ impl SecretCheck {
         }
     }
 
-    /// Whether this secret was right a moment ago. Whether it still is is for [`recall`](Self::recall).
-    pub(super) fn remembers(&self, claim: &Claim<'_>, now: MonoTime) -> bool {
-        self.remembered.get(&self.tag(claim)).is_some_and(|remembered| now < remembered.until)
-    }
-
-    /// The secret of these that was right a moment ago, if it is there and can be used.
-    pub(super) fn recall<'a>(
-        &self,
-        claim: &Claim<'_>,
-        secrets: &'a Secrets,
-        now: keyward::Now,
-    ) -> Option<&'a Secret> {
-        let remembered = self.remembered.get(&self.tag(claim)).filter(|found| now.mono < found.until)?;
-        let found = secrets.0.iter().find(|candidate| *candidate.secret.hash == *remembered.hash)?;
-        usable(&found.secret, now.wall).ok()
+    /// What is remembered of this secret, if it was right a moment ago. Whether it still is, is for [`Remembered::among`].
+    pub(super) fn recall(&self, claim: &Claim<'_>, now: MonoTime) -> Option<Arc<Remembered>> {
+        let remembered = self.remembered.get(&self.tag(claim, &Secrets::default()))?;
+        (now.0 < remembered.until.load(Ordering::Relaxed)).then_some(remembered)
     }
 
     /// The secret of these that it is. One that is disabled or has expired is found out by its holder alone.
@@ -138,14 +159,33 @@ impl SecretCheck {
         now: keyward::Now,
         observer: &dyn Observer,
     ) -> Result<&'a Secret, Cause> {
-        let hashes: Vec<_> = secrets.0.iter().map(|candidate| Arc::clone(&candidate.hash)).collect();
+        // Whoever shows the same secret, against the same hashes, waits for what comes of the first: a busy client's first requests
+        // cost one check between them.
+        let place =
+            self.flights.join(self.tag(claim, secrets), self.check_now(claim, secrets, now, observer));
+        let found = place.await?.and_then(|place| secrets.0.get(place)).ok_or(Cause::SecretWrong)?;
+        usable(&found.secret, now.wall)
+    }
+
+    async fn check_now(
+        &self,
+        claim: &Claim<'_>,
+        secrets: &Secrets,
+        now: keyward::Now,
+        observer: &dyn Observer,
+    ) -> Result<Option<usize>, Cause> {
+        // Another check may have ended since it was looked for.
+        if let Some(place) = self.recall(claim, now.mono).and_then(|known| known.place(secrets)) {
+            return Ok(Some(place));
+        }
+        let hashes = secrets.0.iter().map(|candidate| Arc::clone(&candidate.hash)).collect();
         let place = self.place(claim.secret, hashes, observer).await?;
-        let found = place.and_then(|place| secrets.0.get(place)).ok_or(Cause::SecretWrong)?;
-        let secret = usable(&found.secret, now.wall)?;
-        let remembered =
-            Remembered { hash: secret.hash.as_str().into(), until: now.mono.saturating_add(REMEMBERED_FOR) };
-        self.remembered.insert(self.tag(claim), remembered);
-        Ok(secret)
+        let found = place.and_then(|place| secrets.0.get(place)).map(|candidate| &candidate.secret);
+        if let Some(secret) = found.filter(|secret| usable(secret, now.wall).is_ok()) {
+            let tag = self.tag(claim, &Secrets::default());
+            self.remembered.insert(tag, Arc::new(Remembered::new(&secret.hash, now)));
+        }
+        Ok(place)
     }
 
     /// Which of the hashes is the secret's. Where none is, [`SECRET_LIMIT`] hashes were made.
@@ -175,9 +215,11 @@ impl SecretCheck {
         Ok(found.filter(|place| *place < known))
     }
 
-    fn tag(&self, claim: &Claim<'_>) -> Tag {
+    /// Of a secret, and of the hashes of these.
+    fn tag(&self, claim: &Claim<'_>, secrets: &Secrets) -> Tag {
         let mut context = hmac::Context::with_key(&self.key);
-        for part in [claim.realm, claim.client, claim.secret] {
+        let hashes = secrets.0.iter().map(|candidate| candidate.secret.hash.as_str());
+        for part in [claim.realm, claim.client, claim.secret].into_iter().chain(hashes) {
             // With its length before it, so that nothing of one part can pass for another's.
             context.update(&part.len().to_be_bytes());
             context.update(part.as_bytes());
@@ -207,6 +249,9 @@ impl fmt::Debug for SecretCheck {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::task::{Context, Waker};
+
     use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
     use keyward::Now;
     use keyward::clock::SystemClock;
@@ -216,6 +261,22 @@ mod tests {
 
     const NOW: Now = Now { wall: UnixTime(1000), mono: MonoTime(0) };
     const CLAIM: Claim<'_> = Claim { realm: "main", client: "app", secret: "right" };
+
+    /// Counts checks.
+    #[derive(Debug, Default)]
+    struct Counted(AtomicU32);
+
+    impl Counted {
+        fn hashes(&self) -> u32 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    impl Observer for Counted {
+        fn hashed(&self, _: Duration, _: Duration) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     /// A hash that costs little.
     fn hash(secret: &str) -> String {
@@ -239,26 +300,89 @@ mod tests {
         let check = check();
         let mut one = secret("one", "right", 0);
         let secrets = |one: &Secret| Secrets::of("app", vec![one.clone()]);
-        assert!(!check.remembers(&CLAIM, NOW.mono));
+        assert!(check.recall(&CLAIM, NOW.mono).is_none());
         assert!(check.check(&CLAIM, &secrets(&one), NOW, &Unobserved).await.is_ok());
         let wrong = Claim { secret: "wrong", ..CLAIM };
         assert_eq!(
             check.check(&wrong, &secrets(&one), NOW, &Unobserved).await.err(),
             Some(Cause::SecretWrong)
         );
-        assert!(check.recall(&CLAIM, &secrets(&one), NOW).is_some());
         for other in [wrong, Claim { client: "other", ..CLAIM }, Claim { realm: "other", ..CLAIM }] {
-            assert!(!check.remembers(&other, NOW.mono));
+            assert!(check.recall(&other, NOW.mono).is_none());
         }
-        let over = Now { mono: NOW.mono.saturating_add(REMEMBERED_FOR), ..NOW };
-        assert!(!check.remembers(&CLAIM, over.mono) && check.recall(&CLAIM, &secrets(&one), over).is_none());
-
-        assert!(check.recall(&CLAIM, &Secrets::default(), NOW).is_none(), "it is gone");
-        assert!(check.recall(&CLAIM, &secrets(&secret("one", "new", 0)), NOW).is_none(), "it is another");
+        let known = check.recall(&CLAIM, NOW.mono).unwrap();
+        assert!(known.among(&Secrets::default(), NOW).is_none(), "it is gone");
+        assert!(known.among(&secrets(&secret("one", "new", 0)), NOW).is_none(), "it is another");
+        assert!(known.among(&secrets(&one), NOW).is_some());
         one.expires_at = Some(NOW.wall.0);
-        assert!(check.recall(&CLAIM, &secrets(&one), NOW).is_none(), "it has expired");
+        assert!(known.among(&secrets(&one), NOW).is_none(), "it has expired");
         one.enabled = false;
-        assert!(check.recall(&CLAIM, &secrets(&one), NOW).is_none(), "it is disabled");
+        assert!(known.among(&secrets(&one), NOW).is_none(), "it is disabled");
+        let over = NOW.mono.saturating_add(REMEMBERED_FOR);
+        assert!(check.recall(&CLAIM, over).is_none());
+    }
+
+    #[tokio::test]
+    async fn who_comes_again_within_a_minute_is_never_hashed_again_and_noted_once_a_second() {
+        let (check, counted) = (check(), Counted::default());
+        let mut secrets = Secrets::of("app", vec![secret("one", "right", 0)]);
+        let at = |seconds: u64| Now {
+            wall: UnixTime(NOW.wall.0 + i64::try_from(seconds).unwrap()),
+            mono: NOW.mono.saturating_add(Duration::from_secs(seconds)),
+        };
+        assert!(check.check(&CLAIM, &secrets, at(0), &counted).await.is_ok());
+        for seconds in (0..600).step_by(59) {
+            let known = check.recall(&CLAIM, at(seconds).mono).unwrap();
+            assert!(known.among(&secrets, at(seconds)).is_some());
+            assert_eq!(known.is_noted_at(at(seconds).wall), seconds > 0, "{seconds}");
+            assert!(!known.is_noted_at(at(seconds).wall), "{seconds}");
+        }
+        // One that does not count any more is not kept in mind by showing it.
+        secrets.0[0].secret.enabled = false;
+        assert!(check.recall(&CLAIM, at(640).mono).unwrap().among(&secrets, at(640)).is_none());
+        assert!(check.recall(&CLAIM, at(650).mono).is_none());
+        assert_eq!(counted.hashes(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_same_secret_shown_many_times_at_once_is_checked_once() {
+        let (check, counted) = (check(), Counted::default());
+        let secrets = Secrets::of("app", vec![secret("one", "right", 0)]);
+        let wrong = Claim { secret: "wrong", ..CLAIM };
+        // More than may wait for a turn, while no turn is free.
+        let turns = u32::try_from(check.turns.available_permits()).unwrap();
+        let busy = Arc::clone(&check.turns).acquire_many_owned(turns).await.unwrap();
+        let mut asked: Vec<_> = (0..3 * QUEUE)
+            .map(|place| if place % 2 == 0 { CLAIM } else { wrong })
+            .map(|claim| {
+                let (check, secrets, counted) = (&check, &secrets, &counted);
+                Box::pin(async move { check.check(&claim, secrets, NOW, counted).await.map(drop) })
+            })
+            .collect();
+        for asking in &mut asked {
+            assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(check.queue.available_permits(), QUEUE - 2, "the right one and the wrong one");
+        drop(busy);
+        for (place, asking) in asked.into_iter().enumerate() {
+            let expected = if place % 2 == 0 { Ok(()) } else { Err(Cause::SecretWrong) };
+            assert_eq!(asking.await, expected, "a wrong one rides on no right one");
+        }
+        assert_eq!(counted.hashes(), 2);
+        // Whoever had looked before the check ended finds what came of it.
+        assert!(check.check(&CLAIM, &secrets, NOW, &counted).await.is_ok());
+        assert_eq!(counted.hashes(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_held_against_other_hashes_is_another_check() {
+        let (check, counted) = (check(), Counted::default());
+        let old = Secrets::of("app", vec![secret("old", "old", 0)]);
+        let new = Secrets::of("app", vec![secret("old", "old", 0), secret("new", "right", 1)]);
+        let (old, new) =
+            tokio::join!(check.check(&CLAIM, &old, NOW, &counted), check.check(&CLAIM, &new, NOW, &counted));
+        assert_eq!((old.err(), new.map(|secret| &*secret.name)), (Some(Cause::SecretWrong), Ok("new")));
+        assert_eq!(counted.hashes(), 2);
     }
 
     #[tokio::test]
