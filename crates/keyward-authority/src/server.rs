@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -27,7 +28,7 @@ use tower_service::Service as _;
 use crate::authority::Authority;
 use crate::config::{Config, ConfigError, Limits};
 use crate::health::Health;
-use crate::http::{Abilities, ClientCertificates, Connection, Endpoints, router};
+use crate::http::{Abilities, Answering, ClientCertificates, Connection, Endpoints};
 use crate::last_use;
 use crate::logs;
 use crate::metrics::Metrics;
@@ -88,7 +89,7 @@ pub struct Node {
     listener: TcpListener,
     admin_listener: TcpListener,
     authority: Authority,
-    router: Router,
+    answering: Arc<Answering>,
     shared: Arc<Shared>,
     health: Arc<Health>,
     limits: Limits,
@@ -162,7 +163,7 @@ impl Node {
             _ if told => ClientCertificates::Seen,
             _ => ClientCertificates::Unseen,
         };
-        let router = router(Endpoints {
+        let answering = Answering::new(Endpoints {
             authority: authority.clone(),
             abilities: Arc::new(Abilities::served(certificates)),
             metrics: Arc::clone(&metrics),
@@ -182,7 +183,7 @@ impl Node {
             listener,
             admin_listener,
             authority,
-            router,
+            answering: Arc::new(answering),
             shared,
             health,
             limits,
@@ -210,7 +211,7 @@ impl Node {
             listener,
             admin_listener,
             authority,
-            router,
+            answering,
             shared,
             health,
             limits,
@@ -224,7 +225,7 @@ impl Node {
         // It ends the handshakes when it is dropped: nobody has asked anything there.
         let (shaking_hands, ending) = watch::channel(());
         {
-            let mut serving = pin!(serve_clients(&listener, &router, &shared, limits, &graceful, &ending));
+            let mut serving = pin!(serve_clients(&listener, &answering, &shared, limits, &graceful, &ending));
             tokio::select! {
                 () = &mut serving => {}
                 () = shutdown => {}
@@ -278,7 +279,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
 
 async fn serve_clients(
     listener: &TcpListener,
-    router: &Router,
+    answering: &Arc<Answering>,
     shared: &Arc<Shared>,
     limits: Limits,
     graceful: &GracefulShutdown,
@@ -294,14 +295,14 @@ async fn serve_clients(
             continue;
         };
         let (watcher, mut ending) = (graceful.watcher(), ending.clone());
-        let (router, shared) = (router.clone(), Arc::clone(shared));
+        let (answering, shared) = (Arc::clone(answering), Arc::clone(shared));
         tokio::spawn(async move {
             // Both end with the connection, even where answering panics.
             let _open = (place, shared.metrics.connection());
             // A client that hangs up or talks nonsense is no event of ours.
             let _ = match &shared.tls {
                 None => {
-                    let service = answering(router, Some(Connection::new(peer, &[])));
+                    let service = service(answering, Connection::new(peer, &[]));
                     watcher.watch(http1(limits).serve_connection(TokioIo::new(stream), service)).await
                 }
                 Some(tls) => {
@@ -313,7 +314,7 @@ async fn serve_clients(
                         return;
                     };
                     let presented = presented(&stream).to_vec();
-                    let service = answering(router, Some(Connection::new(peer, &presented)));
+                    let service = service(answering, Connection::new(peer, &presented));
                     watcher.watch(http1(limits).serve_connection(TokioIo::new(stream), service)).await
                 }
             };
@@ -321,18 +322,15 @@ async fn serve_clients(
     }
 }
 
-/// Routes requests, which say over which connection they came.
-fn answering(
-    router: Router,
-    connection: Option<Connection>,
-) -> impl Service<Request<Incoming>, Response = axum::response::Response, Error = Infallible, Future: Send> {
+/// Answers what is asked over a connection.
+fn service(
+    answering: Arc<Answering>,
+    connection: Connection,
+) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> {
+    let connection = Arc::new(connection);
     service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        if let Some(connection) = &connection {
-            request.extensions_mut().insert(connection.clone());
-        }
-        // A router is always ready.
-        router.clone().call(request)
+        let (answering, connection) = (Arc::clone(&answering), Arc::clone(&connection));
+        async move { Ok(answering.answer(request, &connection).await) }
     })
 }
 
@@ -348,7 +346,9 @@ async fn serve_admin(listener: TcpListener, router: Router, limits: Limits) {
         let router = router.clone();
         tokio::spawn(async move {
             let _open = place;
-            let service = answering(router, None);
+            // A router is always ready.
+            let service =
+                service_fn(move |request: Request<Incoming>| router.clone().call(request.map(Body::new)));
             let _ = http1(limits).serve_connection(TokioIo::new(stream), service).await;
         });
     }

@@ -10,6 +10,7 @@ mod peer;
 mod refusal;
 mod request;
 mod revoke;
+mod route;
 mod router;
 mod token;
 
@@ -20,7 +21,7 @@ pub use introspect::introspect;
 pub use jwks::jwks;
 pub(crate) use peer::Connection;
 pub use refusal::Refusal;
-pub use request::{FormRequest, Peer};
+pub use request::{FormRequest, KnownName, Peer};
 pub use revoke::revoke;
-pub(crate) use router::{Endpoints, router};
+pub(crate) use router::{Answering, Endpoints};
 pub use token::token;

@@ -1,7 +1,7 @@
 //! A request to an endpoint of a realm.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 use keyward::Now;
@@ -26,6 +26,25 @@ pub struct FormRequest {
     pub peer: Peer,
     /// When it came.
     pub arrived: Now,
+    /// Whose it is, for the log.
+    pub known: KnownName,
+}
+
+/// The name of the client or the service account that a request proved to be of; none before that, so that no log line has a
+/// stranger's word.
+#[derive(Debug, Default)]
+pub struct KnownName(OnceLock<String>);
+
+impl KnownName {
+    /// It was proved.
+    pub fn is(&self, name: &str) {
+        let _ = self.0.set(name.to_owned());
+    }
+
+    /// What it is, where that was proved.
+    pub fn name(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
 }
 
 /// Who is at the other end of a connection.

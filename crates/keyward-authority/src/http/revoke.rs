@@ -15,7 +15,7 @@ use crate::token;
 /// A [`Refusal`].
 pub async fn revoke(authority: &Authority, request: &FormRequest) -> Result<Response, Refusal> {
     let client = authenticate(authority, request).await?.client;
-    tracing::Span::current().record("client", client.id.as_str());
+    request.known.is(&client.id);
     let ended = async {
         let token = request.form.demand("token")?;
         token::revoke(authority, request, &client, token).await

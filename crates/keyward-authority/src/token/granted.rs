@@ -48,8 +48,7 @@ async fn client(
         return Ok(None);
     }
     let client = authenticate(authority, request).await?;
-    // Known now, and so no stranger's word.
-    tracing::Span::current().record("client", client.client.id.as_str());
+    request.known.is(&client.client.id);
     Ok(Some(client))
 }
 

@@ -50,7 +50,7 @@ impl Asker {
             return Ok(Self { name, sees: Sees::All, client: None });
         }
         let client = authenticate(authority, request).await?.client;
-        tracing::Span::current().record("client", client.id.as_str());
+        request.known.is(&client.id);
         let sees = Sees::of(authority, request, &client).await.map_err(Refusal::of_request)?;
         Ok(Self { name: client.id.clone(), sees, client: Some(client.id.clone()) })
     }

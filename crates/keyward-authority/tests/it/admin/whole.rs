@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use keyward_authority::admin::{AUDIENCE, bootstrap};
-use keyward_authority::http::{Form, FormRequest, Peer, token};
+use keyward_authority::http::{Form, FormRequest, KnownName, Peer, token};
 use keyward_jose::{Algorithm, LocalSigner, sign_compact};
 use serde_json::{Value, json};
 
@@ -51,6 +51,7 @@ async fn the_key_of_the_bootstrap_gets_a_token_that_administrates(bench: Bench) 
         form: Form::parse(&headers, &Bytes::from(body)).unwrap(),
         headers,
         peer: Peer::plain(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        known: KnownName::default(),
         arrived: node.authority.clock().now(),
     };
     let answer = token(&node.authority, &request).await.unwrap();

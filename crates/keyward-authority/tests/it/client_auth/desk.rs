@@ -18,7 +18,7 @@ use keyward_authority::client_auth::{Authenticated, authenticate, secret};
 use keyward_authority::entity::{
     Client, ClientAuthMethod, ClientKind, Kept, Key, KeyOrigin, Realm, Secret, ServiceAccount,
 };
-use keyward_authority::http::{Form, FormRequest, Peer, Refusal};
+use keyward_authority::http::{Form, FormRequest, KnownName, Peer, Refusal};
 use keyward_authority::signing::{LocalKeys, MasterKey};
 use keyward_authority::storage::{Action, Actor, Change, Store};
 use keyward_authority::view::{Follower, View};
@@ -100,6 +100,7 @@ impl Desk {
             form: Form::parse(&headers, &Bytes::from(body)).unwrap(),
             headers,
             peer: Peer::plain(Ipv4Addr::new(192, 0, 2, 1).into()),
+            known: KnownName::default(),
             arrived: self.clock.now(),
         }
     }

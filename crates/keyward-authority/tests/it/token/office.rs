@@ -17,7 +17,7 @@ use keyward_authority::client_auth::secret;
 use keyward_authority::entity::{
     Client, ExternalSigner, Identity, Kept, Key, Realm, ResourceServer, Secret, ServiceAccount, entity,
 };
-use keyward_authority::http::{Form, FormRequest, Peer, Refusal, introspect, revoke, token};
+use keyward_authority::http::{Form, FormRequest, KnownName, Peer, Refusal, introspect, revoke, token};
 use keyward_authority::signing::{self, LocalKeys, MasterKey, NewKeys};
 use keyward_authority::storage::{Action, Actor, Change, Store};
 use keyward_authority::view::View;
@@ -167,6 +167,7 @@ impl Office {
             form: Form::parse(&headers, &Bytes::from(body)).unwrap(),
             headers,
             peer: Peer::plain(Ipv4Addr::new(192, 0, 2, 1).into()),
+            known: KnownName::default(),
             arrived: self.clock.now(),
         }
     }
