@@ -12,7 +12,7 @@ const AUTHORITY: &str = "authority";
 
 /// Runs what is named, everything where nothing is.
 pub(crate) fn run(selection: &Selection) -> Result<bool, Failure> {
-    command::build_release(&["keyward-bench", "keyward-cli"])?;
+    command::build_release()?;
     let mut bench = std::process::Command::new(command::release_binary("keyward-bench"));
     if selection.list {
         let list = command::output(bench.arg("list"))?;

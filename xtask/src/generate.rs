@@ -75,7 +75,7 @@ fn pages(selection: &Selection) -> Result<Vec<(PathBuf, String)>, Failure> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    command::build_release(&["keyward-cli"])?;
+    command::build_release()?;
     let keyward = command::release_binary("keyward");
     wanted
         .into_iter()

@@ -40,7 +40,7 @@ type Counts = BTreeMap<String, f64>;
 /// Counts what is named, everything where nothing is; `false` where a path regressed.
 pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
     require_valgrind()?;
-    command::build_release(&["keyward-bench"])?;
+    command::build_release()?;
     let kept: Counts = fs::read_to_string(kept_file())
         .map_err(Failure::from)
         .and_then(|text| Ok(serde_json::from_str(&text)?))

@@ -130,7 +130,7 @@ fn main() -> ExitCode {
 
 fn run_interop(options: &interop::Options) -> Result<bool, Failure> {
     if options.wants_release() {
-        command::build_release(&["keyward-cli"])?;
+        command::build_release()?;
     }
     let keyward = options.keyward().map_or_else(|| command::release_binary("keyward"), Path::to_owned);
     Ok(interop::run(options, &keyward, &command::workspace().join(".interop"))?)

@@ -24,7 +24,7 @@ const PAGE: &str = "docs/explanation/comparison.md";
 /// Runs the drills that are named against each gateway, or all of them and writes the page; `true` where Keyward
 /// passes and all could be measured. What the others do is what is measured, and no failure of ours.
 pub(crate) fn run(selection: &Selection) -> Result<bool, Failure> {
-    command::build_release(&["keyward-cli"])?;
+    command::build_release()?;
     let keyward = command::release_binary("keyward");
     let mut drills = Drill::all(&keyward)?;
     drills.retain(|drill| selection.wants(&drill.name));
