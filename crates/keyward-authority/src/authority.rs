@@ -11,6 +11,7 @@ use crate::cause::Cause;
 use crate::client_auth::ClientAuth;
 use crate::entity::Realm;
 use crate::observer::{Observer, Unobserved};
+use crate::operations::is_realm_name;
 use crate::signing::{KeyRings, KeyStore};
 use crate::storage::StoreError;
 use crate::token::Tokens;
@@ -120,6 +121,10 @@ impl Authority {
     /// # Errors
     /// [`ViewError`].
     pub async fn realm(&self, name: &str) -> Result<Option<Arc<Realm>>, ViewError> {
+        // Strangers write it. PostgreSQL takes no text with a NUL, and calls that a failure.
+        if !is_realm_name(name) {
+            return Ok(None);
+        }
         Ok(self.view().find::<Realm>(name, name).await?.filter(|realm| realm.enabled))
     }
 }

@@ -199,7 +199,7 @@ causes! {
         "the assertion's key is not accepted";
     ServiceAccountUnknown = "service_account_unknown", InvalidClient, InvalidGrant,
         "the assertion's key is not accepted";
-    SubjectTokenRefused = "subject_token_refused", InvalidGrant, InvalidGrant, "the subject token is not accepted";
+    SubjectTokenRefused = "subject_token_refused", InvalidRequest, InvalidRequest, "the subject token is not accepted";
     SubjectTokenTypeUnsupported = "subject_token_type_unsupported", InvalidRequest, InvalidRequest,
         "there is no such token type here";
     SubjectTokenUndecided = "subject_token_undecided", TemporarilyUnavailable, TemporarilyUnavailable,

@@ -59,7 +59,8 @@ impl Administrator {
         &self.actor
     }
 
-    /// Whether they may do this in a realm, or in all where none is named. Who may write may read.
+    /// Whether they may do this in a realm, or in all where none is named. Who may write may read. To write in realm `admin`
+    /// takes the scope for all.
     ///
     /// # Errors
     /// 403, with what the token lacks.
@@ -69,6 +70,9 @@ impl Administrator {
             Access::Write => &[WRITE],
         };
         let has = |scope: &str| self.scopes.contains(scope);
+        // Whoever writes there makes administrators of all realms.
+        let is_of_all = access == Access::Write && realm == Some(ADMIN_REALM);
+        let realm = realm.filter(|_| !is_of_all);
         let in_realm = |scope: &&str| realm.is_some_and(|realm| has(&format!("{scope}:{realm}")));
         if enough.iter().any(|scope| has(scope) || in_realm(scope)) {
             return Ok(());
@@ -123,5 +127,8 @@ mod tests {
         assert!(!may(&["authority.read:main"], Access::Read, Some("main2")));
         assert!(!may(&[], Access::Read, Some("main")));
         assert!(!may(&["authority.read:"], Access::Read, None));
+        assert!(may(&["authority.write"], Access::Write, Some("admin")));
+        assert!(may(&["authority.read:admin"], Access::Read, Some("admin")));
+        assert!(!may(&["authority.write:admin"], Access::Write, Some("admin")), "it could make itself more");
     }
 }

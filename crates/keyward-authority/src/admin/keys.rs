@@ -194,6 +194,8 @@ fn add_of<O: Owner>(routes: Routes) -> Routes {
 impl Shown {
     fn new(key: Key, last_used_at: Option<i64>) -> Self {
         let Key { owner: _, kid, jwk, enabled, expires_at, added_at, origin, .. } = key;
+        // What was used before was another one of this name.
+        let last_used_at = last_used_at.filter(|used| *used >= added_at);
         Self { kid, jwk, enabled, expires_at, added_at, origin, last_used_at }
     }
 }
@@ -207,8 +209,7 @@ async fn list_of<O: Owner>(
     let prefix = format!("{}/", O::of(reader.path.first()).label());
     let after = if page.after.is_empty() { String::new() } else { format!("{prefix}{}", page.after) };
     let found = operations::list::<Key>(&authority, realm, &prefix, &after, page.limit).await?;
-    let mut used =
-        if found.is_empty() { BTreeMap::new() } else { last_uses(&authority, realm, &prefix).await? };
+    let mut used = last_uses::<Key>(&authority, realm, &prefix).await?;
     let shown = found.into_iter().map(|found| {
         let used = used.remove(&found.entity.id());
         Shown::new(found.entity, used)
@@ -219,7 +220,7 @@ async fn list_of<O: Owner>(
 async fn find<O: Owner>(State(authority): State<Authority>, reader: Reader) -> Result<Response, Problem> {
     let (realm, id) = (&reader.path.realm, id::<O>(reader.path.first(), reader.path.last()));
     let found = operations::find::<Key>(&authority, realm, &id).await?;
-    let used = last_uses(&authority, realm, &id).await?.remove(&id);
+    let used = last_uses::<Key>(&authority, realm, &id).await?.remove(&id);
     Ok(json(StatusCode::OK, Some(found.position), &Shown::new(found.entity, used)))
 }
 
@@ -293,11 +294,16 @@ fn id<O: Owner>(owner: &str, kid: &str) -> String {
     format!("{}/{kid}", O::of(owner).label())
 }
 
-async fn last_uses(
+/// When those of a kind were last used whose names begin so, by name.
+pub(super) async fn last_uses<K: Kept>(
     authority: &Authority,
     realm: &str,
     prefix: &str,
 ) -> Result<BTreeMap<String, i64>, Problem> {
-    let used = authority.view().store().last_uses(Key::KIND, realm, prefix).await;
+    // PostgreSQL takes no text with a NUL, and nothing is called so.
+    if prefix.contains('\0') {
+        return Ok(BTreeMap::new());
+    }
+    let used = authority.view().store().last_uses(K::KIND, realm, prefix).await;
     Ok(used.map_err(operations::OperationError::from)?.into_iter().collect())
 }

@@ -1,7 +1,7 @@
 //! The administration's REST API, and its OpenAPI document.
 //!
 //! It is served under `/admin/v1`, to whoever has an access token of realm `admin` for [`AUDIENCE`]: [`READ`] and [`WRITE`] are for
-//! all realms, and with a colon and a realm behind them for that one. A token is worth no more than its subject is at the
+//! all realms, and with a colon and a realm behind them for that one; only [`WRITE`] itself changes realm `admin`. A token is worth no more than its subject is at the
 //! moment: one that is disabled, revoked or has lost a scope is refused within a second on every node.
 //!
 //! An entity's `ETag` is the position of its last event. A change demands it as `If-Match`, so that nobody overwrites what they

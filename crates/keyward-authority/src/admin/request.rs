@@ -180,10 +180,16 @@ impl FromRequestParts<Authority> for Version {
         let position = || value.strip_prefix('"')?.strip_suffix('"')?.parse().ok().map(Position);
         match (value, position()) {
             ("*", _) => Ok(Self(Some(Expected::Any))),
-            (_, Some(position)) => Ok(Self(Some(Expected::At(position)))),
+            // What is written otherwise is no tag of ours.
+            (_, Some(position)) if tag(position) == value => Ok(Self(Some(Expected::At(position)))),
             _ => Err(Problem::malformed("If-Match must be one ETag, such as \"17\", or *")),
         }
     }
+}
+
+/// The `ETag` of what an event made.
+fn tag(Position(position): Position) -> String {
+    format!("\"{position}\"")
 }
 
 /// Which part of a list: `after` and `limit`.
@@ -247,8 +253,8 @@ pub(super) fn json(status: StatusCode, position: Option<Position>, body: &impl S
     let headers: &mut HeaderMap = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(Position(position)) = position
-        && let Ok(tag) = HeaderValue::from_str(&format!("\"{position}\""))
+    if let Some(position) = position
+        && let Ok(tag) = HeaderValue::from_str(&tag(position))
     {
         headers.insert(ETAG, tag);
     }

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::{HttpMethod, Required};
 
-use super::keys::Standing;
+use super::keys::{Standing, last_uses};
 use super::problem::Problem;
 use super::request::{Json, PAGE_LIMIT, Page, Reader, Version, Writer, json};
 use super::routes::{Described, Routes};
 use crate::authority::Authority;
-use crate::entity::Secret;
+use crate::entity::{Kept as _, Secret};
 use crate::operations;
 
 /// A secret, as far as it is shown.
@@ -28,6 +28,9 @@ struct Shown {
     expires_at: Option<i64>,
     /// When it was made, in seconds since 1970.
     added_at: i64,
+    /// When it was last used, in seconds since 1970, as far as the nodes wrote it down; none where it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<i64>,
 }
 
 /// A secret that is to be made.
@@ -92,10 +95,12 @@ pub(super) fn add(routes: Routes) -> Routes {
         )
 }
 
-impl From<Secret> for Shown {
-    fn from(secret: Secret) -> Self {
+impl Shown {
+    fn new(secret: Secret, last_used_at: Option<i64>) -> Self {
         let Secret { client: _, name, hash: _, enabled, expires_at, added_at, .. } = secret;
-        Self { name, enabled, expires_at, added_at }
+        // What was used before was another one of this name.
+        let last_used_at = last_used_at.filter(|used| *used >= added_at);
+        Self { name, enabled, expires_at, added_at, last_used_at }
     }
 }
 
@@ -104,11 +109,15 @@ async fn list_of(
     reader: Reader,
     page: Page,
 ) -> Result<Response, Problem> {
+    let realm = &reader.path.realm;
     let prefix = format!("{}/", reader.path.first());
     let after = if page.after.is_empty() { String::new() } else { format!("{prefix}{}", page.after) };
-    let found =
-        operations::list::<Secret>(&authority, &reader.path.realm, &prefix, &after, page.limit).await?;
-    let shown = found.into_iter().map(|found| Shown::from(found.entity));
+    let found = operations::list::<Secret>(&authority, realm, &prefix, &after, page.limit).await?;
+    let mut used = last_uses::<Secret>(&authority, realm, &prefix).await?;
+    let shown = found.into_iter().map(|found| {
+        let used = used.remove(&found.entity.id());
+        Shown::new(found.entity, used)
+    });
     Ok(page.answer(shown.collect(), |secret| secret.name.clone()))
 }
 
@@ -121,13 +130,15 @@ async fn make(
     let Wanted { name, expires_at } = wanted;
     let (made, value) =
         operations::add_secret(&authority, writer.actor(), realm, client, &name, expires_at).await?;
-    let body = Made { secret: made.entity.into(), value: value.to_string() };
+    let body = Made { secret: Shown::new(made.entity, None), value: value.to_string() };
     Ok(json(StatusCode::CREATED, Some(made.position), &body))
 }
 
 async fn find(State(authority): State<Authority>, reader: Reader) -> Result<Response, Problem> {
-    let found = operations::find::<Secret>(&authority, &reader.path.realm, &reader.path.id()).await?;
-    Ok(json(StatusCode::OK, Some(found.position), &Shown::from(found.entity)))
+    let (realm, id) = (&reader.path.realm, reader.path.id());
+    let found = operations::find::<Secret>(&authority, realm, &id).await?;
+    let used = last_uses::<Secret>(&authority, realm, &id).await?.remove(&id);
+    Ok(json(StatusCode::OK, Some(found.position), &Shown::new(found.entity, used)))
 }
 
 async fn change(
@@ -141,7 +152,7 @@ async fn change(
     let Standing { enabled, expires_at } = standing;
     let secret = Secret { enabled, expires_at, ..operations::find(&authority, realm, &id).await?.entity };
     let changed = operations::change(&authority, writer.actor(), realm, secret, expected).await?;
-    Ok(json(StatusCode::OK, Some(changed.position), &Shown::from(changed.entity)))
+    Ok(json(StatusCode::OK, Some(changed.position), &Shown::new(changed.entity, None)))
 }
 
 async fn remove(

@@ -59,6 +59,7 @@ pub async fn apply(
         run(&mut command, &realm.name, step, &mut keys, now).await?;
     }
     administration.demand(&mut command, now).await?;
+    operations::signable::demand(&mut command, &realm.name).await?;
     command.commit().await?;
     Ok(())
 }

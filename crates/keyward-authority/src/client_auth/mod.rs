@@ -132,9 +132,11 @@ async fn limited(
     decide: impl Future<Output = Result<Authenticated, Cause>>,
 ) -> Result<Authenticated, Cause> {
     let limits = authority.client_auth().limits();
-    let attempt = Attempt { realm: &request.realm.name, subject: client_id, address: request.peer.address };
+    // What can be nobody's name is not kept as one: it may be as long as a body.
+    let subject = if is_name(client_id) { client_id } else { "" };
+    let attempt = Attempt { realm: &request.realm.name, subject, address: request.peer.address };
     limits.admit(&attempt)?;
-    let decided = if is_name(client_id) { decide.await } else { Err(Cause::ClientUnknown) };
+    let decided = if subject.is_empty() { Err(Cause::ClientUnknown) } else { decide.await };
     limits.settle(&attempt, decided)
 }
 

@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::cause::{Cause, OAuthError};
+use crate::entity::GrantType;
 
 /// A refusal: for the client an error of RFC 6749 §5.2, for us its cause.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,6 +32,15 @@ impl Refusal {
     /// Found out of what it asked for, or by.
     pub const fn of_request(cause: Cause) -> Self {
         Self { cause, error: cause.of_request() }
+    }
+
+    /// Found out of what it asked for by this grant. A token that cannot be exchanged is an invalid request (RFC 8693 §2.2.2).
+    pub const fn of_grant(grant: GrantType, cause: Cause) -> Self {
+        let error = match (grant, cause.of_request()) {
+            (GrantType::TokenExchange, OAuthError::InvalidGrant) => OAuthError::InvalidRequest,
+            (_, error) => error,
+        };
+        Self { cause, error }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::create::written;
 use super::look::demand_in;
-use super::{Administration, Current, Expected, Managed, OperationError, begin, now};
+use super::{Administration, Current, Expected, Managed, OperationError, begin, now, signable};
 use crate::authority::Authority;
 use crate::storage::{Actor, Change, Command, Position};
 
@@ -23,6 +23,9 @@ pub async fn change<K: Managed>(
     let administration = Administration::before(&mut command, realm, now(authority)).await?;
     let position = change_in(&mut command, realm, &kept, expected).await?;
     administration.demand(&mut command, now(authority)).await?;
+    if signable::concerns(K::KIND) {
+        signable::demand(&mut command, realm).await?;
+    }
     command.commit().await?;
     Ok(Current { position, entity: kept })
 }

@@ -48,13 +48,18 @@ pub(super) fn kid(what: &'static str, kid: &str) -> Result<(), OperationError> {
 
 /// The name of a realm.
 pub(super) fn realm(what: &'static str, name: &str) -> Result<(), OperationError> {
-    let is_character = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
-    let begins_well = name.bytes().next().is_some_and(|octet| octet != b'-');
-    if name.len() <= REALM_LIMIT && begins_well && name.bytes().all(is_character) {
+    if is_realm_name(name) {
         return Ok(());
     }
     let why = format!("must be 1 to {REALM_LIMIT} of a-z 0-9 - and not begin with -");
     Err(OperationError::Invalid { what, why })
+}
+
+/// Whether a realm can be called so: what cannot is looked for nowhere.
+pub(crate) fn is_realm_name(name: &str) -> bool {
+    let is_character = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+    let begins_well = name.bytes().next().is_some_and(|octet| octet != b'-');
+    name.len() <= REALM_LIMIT && begins_well && name.bytes().all(is_character)
 }
 
 /// A text for people.

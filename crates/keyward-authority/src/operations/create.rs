@@ -1,6 +1,6 @@
 //! Something new.
 
-use super::{Current, Managed, OperationError, begin, now};
+use super::{Current, Managed, OperationError, begin, find_in, now, signable};
 use crate::authority::Authority;
 use crate::entity::{Kept, Realm, entity};
 use crate::storage::{Actor, Change, Command, Position};
@@ -20,6 +20,9 @@ pub async fn create<K: Managed>(
     let prepared = kept.prepare(authority).await?;
     let mut command = begin(authority, by).await?;
     let position = create_in(&mut command, realm, &kept, prepared, now(authority)).await?;
+    if signable::concerns(K::KIND) {
+        signable::demand(&mut command, realm).await?;
+    }
     command.commit().await?;
     Ok(Current { position, entity: kept })
 }
@@ -59,10 +62,9 @@ pub async fn create_in<K: Managed>(
 
 /// The realm has to be there; it may be disabled.
 async fn demand_realm(command: &mut Command, realm: &str) -> Result<(), OperationError> {
-    let realm = entity::<Realm>(realm, realm);
-    match command.read(&realm).await? {
+    match find_in::<Realm>(command, realm, realm).await? {
         Some(_) => Ok(()),
-        None => Err(OperationError::NotFound { entity: realm }),
+        None => Err(OperationError::NotFound { entity: entity::<Realm>(realm, realm) }),
     }
 }
 

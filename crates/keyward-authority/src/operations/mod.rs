@@ -20,6 +20,7 @@ mod remove;
 mod resource_server;
 mod secret;
 mod service_account;
+pub(crate) mod signable;
 mod signing_key;
 
 use crate::authority::Authority;
@@ -27,6 +28,7 @@ use crate::storage::{Actor, Command, Position};
 
 pub(crate) use administration::Administration;
 pub use change::{change, change_in};
+pub(crate) use check::is_realm_name;
 pub use create::{create, create_in};
 pub use error::OperationError;
 pub use key::{KeyOwner, generate_key, upload_key};

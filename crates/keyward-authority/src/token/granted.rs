@@ -35,7 +35,8 @@ pub(crate) struct Granted {
 pub(crate) async fn granted(authority: &Authority, request: &FormRequest) -> Result<Granted, Refusal> {
     let grant_type = grant::grant_type(request).map_err(Refusal::of_request)?;
     let client = client(authority, request, grant_type).await?;
-    decide(authority, request, grant_type, client.as_ref()).await.map_err(Refusal::of_request)
+    let refused = |cause| Refusal::of_grant(grant_type, cause);
+    decide(authority, request, grant_type, client.as_ref()).await.map_err(refused)
 }
 
 /// The client; none where a service account asks without one, which it may (RFC 7521 §4.1).

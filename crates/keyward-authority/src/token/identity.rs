@@ -8,7 +8,9 @@ use super::kept;
 use super::secret_text::random_name;
 use crate::authority::Authority;
 use crate::cause::Cause;
-use crate::entity::{ExternalSigner, Identity, Realm, Subject};
+use crate::entity::{ExternalSigner, Identity, Kept as _, Realm, Subject};
+use crate::operations::Managed as _;
+use crate::storage::Command;
 
 /// The identity that `signer` calls `external_id`. Where nobody knows it and the realm wants that, it is made; of two nodes that
 /// do so at once, one does.
@@ -41,6 +43,7 @@ pub(super) async fn identity(
         Some(identity) => identity,
         None if !realm.just_in_time => return Err(Cause::IdentityUnknown),
         None => {
+            demand_room(&mut command, &realm.name, &signer.name).await?;
             let identity = new(signer, external_id);
             kept::put(&mut command, &realm.name, "identity.made_just_in_time", &identity).await?;
             identity
@@ -61,6 +64,22 @@ pub(super) async fn identity(
         return Err(Cause::IdentityUnknown);
     }
     if identity.enabled { Ok(Arc::new(identity)) } else { Err(Cause::IdentityDisabled) }
+}
+
+/// Whether there may be one more. Who has an account at the signer makes no end of names there, perhaps.
+async fn demand_room(command: &mut Command, realm: &str, signer: &str) -> Result<(), Cause> {
+    let count = command.count(Identity::KIND, realm, &format!("{signer}/")).await?;
+    if count < Identity::LIMIT {
+        return Ok(());
+    }
+    tracing::debug!(
+        event = "identities_full",
+        realm,
+        signer,
+        limit = Identity::LIMIT,
+        "nobody new is let in"
+    );
+    Err(Cause::IdentityUnknown)
 }
 
 /// Whether its tokens lead back to it.

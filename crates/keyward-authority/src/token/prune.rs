@@ -15,6 +15,10 @@ use crate::storage::{Action, Change};
 /// access tokens that go with them are still found good.
 const FAMILY_KEPT: i64 = 7 * 86_400;
 
+/// For how much longer what is over is known, in seconds: by the clock of another node it may not be over yet, and what was used
+/// or revoked would be good again there.
+const CLOCKS_APART: i64 = 120;
+
 /// How many entities are looked at, and forgotten, at once: others who change something wait that long.
 const BATCH: u32 = 200;
 
@@ -35,13 +39,17 @@ pub fn every(authority: Authority, period: Duration) -> JoinHandle<()> {
 /// [`Cause::Unavailable`].
 pub async fn prune(authority: &Authority, now: Now) -> Result<(), Cause> {
     let store = authority.view().store();
-    store.forget_tokens(now.wall.0).await?;
-    store.forget_used(now.wall.0.saturating_mul(1000)).await?;
+    let over = now.wall.0.saturating_sub(CLOCKS_APART);
+    store.forget_tokens(over).await?;
+    store.forget_used(over.saturating_mul(1000)).await?;
     let mut after = String::new();
     loop {
         let realms = store.of_every_realm(Realm::KIND, &after, BATCH).await?;
         for realm in &realms {
-            forget::<RevokedToken>(authority, &realm.id, now, |token| token.expires_at).await?;
+            forget::<RevokedToken>(authority, &realm.id, now, |token| {
+                token.expires_at.saturating_add(CLOCKS_APART)
+            })
+            .await?;
             forget::<RefreshFamily>(authority, &realm.id, now, |family| {
                 family.expires_at.saturating_add(FAMILY_KEPT)
             })

@@ -11,6 +11,7 @@
 
 mod admin;
 mod apply;
+mod attack;
 mod backup;
 mod bench;
 mod client_auth;

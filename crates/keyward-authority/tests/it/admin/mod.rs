@@ -1,6 +1,6 @@
 //! The administration from outside: who may what, what it says, and what it makes of nonsense.
 
-mod api;
+pub(crate) mod api;
 mod authorisation;
 mod bootstrap;
 mod document;

@@ -12,23 +12,23 @@ use serde_json::{Value, json};
 
 use super::office::{NOW, ORIGIN};
 
-pub(super) const IDP: &str = "https://idp.example";
+pub(crate) const IDP: &str = "https://idp.example";
 
 /// An issuer whose tokens may be exchanged, at [`IDP`].
 #[derive(Debug)]
-pub(super) struct Idp {
+pub(crate) struct Idp {
     signer: LocalSigner,
-    pub(super) is_down: AtomicBool,
+    pub(crate) is_down: AtomicBool,
 }
 
 impl Idp {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let signer = LocalSigner::generate(Algorithm::Es256, Some("idp-1")).unwrap();
         Self { signer, is_down: AtomicBool::new(false) }
     }
 
     /// A token of these claims, beside those that each of them needs.
-    pub(super) async fn token(&self, claims: Value) -> String {
+    pub(crate) async fn token(&self, claims: Value) -> String {
         let mut all = json!({ "iss": IDP, "aud": ORIGIN, "iat": NOW, "exp": NOW + 600 });
         for (name, value) in claims.as_object().unwrap() {
             all[name] = value.clone();
@@ -37,7 +37,7 @@ impl Idp {
     }
 
     /// One of somebody.
-    pub(super) async fn token_of(&self, subject: &str) -> String {
+    pub(crate) async fn token_of(&self, subject: &str) -> String {
         self.token(json!({ "sub": subject })).await
     }
 }

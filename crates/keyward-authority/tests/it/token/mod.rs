@@ -3,9 +3,9 @@
 mod bound;
 mod exchange;
 mod grants;
-mod idp;
+pub(crate) mod idp;
 mod introspection;
-mod office;
+pub(crate) mod office;
 mod properties;
 mod refresh;
 mod revocation;

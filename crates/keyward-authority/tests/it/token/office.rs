@@ -28,23 +28,23 @@ use tokio::sync::OnceCell;
 use super::idp::{IDP, Idp};
 use crate::bench::Bench;
 
-pub(super) const ORIGIN: &str = "https://id.example";
-pub(super) const ISSUER: &str = "https://id.example/realms/main";
-pub(super) const API: &str = "https://api.example";
-pub(super) const OPAQUE: &str = "https://opaque.example";
-pub(super) const OTHER: &str = "https://other.example";
-pub(super) const NOW: i64 = 1_800_000_000;
+pub(crate) const ORIGIN: &str = "https://id.example";
+pub(crate) const ISSUER: &str = "https://id.example/realms/main";
+pub(crate) const API: &str = "https://api.example";
+pub(crate) const OPAQUE: &str = "https://opaque.example";
+pub(crate) const OTHER: &str = "https://other.example";
+pub(crate) const NOW: i64 = 1_800_000_000;
 
 /// What every confidential client shows. Hashed once: that takes its time.
-pub(super) const SECRET: &str = "correct horse battery staple";
+pub(crate) const SECRET: &str = "correct horse battery staple";
 static HASH: OnceCell<String> = OnceCell::const_new();
 
 /// A clock that moves when a test says so.
 #[derive(Debug)]
-pub(super) struct Hand(AtomicI64);
+pub(crate) struct Hand(AtomicI64);
 
 impl Hand {
-    pub(super) fn advance(&self, seconds: i64) {
+    pub(crate) fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 }
@@ -57,17 +57,17 @@ impl Clock for Hand {
 }
 
 /// A node. It remembers nothing: what a view remembers has its own tests.
-pub(super) struct Office {
-    pub(super) authority: Authority,
-    pub(super) clock: Arc<Hand>,
-    pub(super) idp: Arc<Idp>,
+pub(crate) struct Office {
+    pub(crate) authority: Authority,
+    pub(crate) clock: Arc<Hand>,
+    pub(crate) idp: Arc<Idp>,
     robot: Arc<LocalSigner>,
     _bench: Option<Bench>,
 }
 
 impl Office {
     /// On a database of its own, with everybody in it.
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let bench = Bench::sqlite();
         let mut office = Self::on(bench.open().await).await;
         office._bench = Some(bench);
@@ -75,7 +75,7 @@ impl Office {
     }
 
     /// The first node of a database.
-    pub(super) async fn on(store: Store) -> Self {
+    pub(crate) async fn on(store: Store) -> Self {
         let clock = Arc::new(Hand(AtomicI64::new(NOW)));
         let robot = LocalSigner::generate(Algorithm::Es256, Some("robot-1")).unwrap();
         let (idp, robot) = (Arc::new(Idp::new()), Arc::new(robot));
@@ -86,7 +86,7 @@ impl Office {
     }
 
     /// Another node of the same database and the same time.
-    pub(super) fn another(&self, store: Store) -> Self {
+    pub(crate) fn another(&self, store: Store) -> Self {
         let (clock, idp) = (Arc::clone(&self.clock), Arc::clone(&self.idp));
         let authority = node(store, &clock, &idp);
         Self { authority, clock, idp, robot: Arc::clone(&self.robot), _bench: None }
@@ -131,30 +131,30 @@ impl Office {
         command.commit().await.unwrap();
     }
 
-    pub(super) fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         self.authority.view().store()
     }
 
-    pub(super) async fn put<K: Kept>(&self, kept: &K) {
+    pub(crate) async fn put<K: Kept>(&self, kept: &K) {
         let mut command = self.store().command(Actor("test".to_owned()), 0).await.unwrap();
         append(&mut command, kept).await;
         command.commit().await.unwrap();
     }
 
-    pub(super) async fn kept<K: Kept>(&self, id: &str) -> Option<K> {
+    pub(crate) async fn kept<K: Kept>(&self, id: &str) -> Option<K> {
         let body = self.store().read(&entity::<K>("main", id)).await.unwrap();
         body.map(|body| serde_json::from_str(&body).unwrap())
     }
 
     /// Changes what is kept.
-    pub(super) async fn change<K: Kept>(&self, id: &str, change: impl FnOnce(&mut K)) {
+    pub(crate) async fn change<K: Kept>(&self, id: &str, change: impl FnOnce(&mut K)) {
         let mut kept = self.kept::<K>(id).await.unwrap();
         change(&mut kept);
         self.put(&kept).await;
     }
 
     /// A request with these parameters.
-    pub(super) async fn request(&self, parameters: &[(&str, &str)]) -> FormRequest {
+    pub(crate) async fn request(&self, parameters: &[(&str, &str)]) -> FormRequest {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let realm = self.authority.realm("main").await.unwrap().unwrap();
@@ -173,34 +173,34 @@ impl Office {
     }
 
     /// The answer of the token endpoint to a request.
-    pub(super) async fn answer(&self, request: &FormRequest) -> Result<Value, Cause> {
+    pub(crate) async fn answer(&self, request: &FormRequest) -> Result<Value, Cause> {
         json_of(token(&self.authority, request).await).await
     }
 
     /// The same to these parameters.
-    pub(super) async fn ask(&self, parameters: &[(&str, &str)]) -> Result<Value, Cause> {
+    pub(crate) async fn ask(&self, parameters: &[(&str, &str)]) -> Result<Value, Cause> {
         self.answer(&self.request(parameters).await).await
     }
 
     /// The same as a confidential client.
-    pub(super) async fn ask_as(&self, client: &str, parameters: &[(&str, &str)]) -> Result<Value, Cause> {
+    pub(crate) async fn ask_as(&self, client: &str, parameters: &[(&str, &str)]) -> Result<Value, Cause> {
         let mut all = vec![("client_id", client), ("client_secret", SECRET)];
         all.extend_from_slice(parameters);
         self.ask(&all).await
     }
 
     /// What is said of a token to a client that asks.
-    pub(super) async fn introspect(&self, client: &str, token: &str) -> Result<Value, Cause> {
+    pub(crate) async fn introspect(&self, client: &str, token: &str) -> Result<Value, Cause> {
         let shown = [("client_id", client), ("client_secret", SECRET), ("token", token)];
         json_of(introspect(&self.authority, &self.request(&shown).await).await).await
     }
 
-    pub(super) async fn is_active(&self, token: &str) -> bool {
+    pub(crate) async fn is_active(&self, token: &str) -> bool {
         self.introspect("seer", token).await.unwrap()["active"] == true
     }
 
     /// The same with a token of ours in place of a client.
-    pub(super) async fn introspect_by(
+    pub(crate) async fn introspect_by(
         &self,
         scheme: &str,
         bearer: &str,
@@ -211,13 +211,13 @@ impl Office {
         json_of(introspect(&self.authority, &request).await).await
     }
 
-    pub(super) async fn revoke(&self, client: &str, token: &str) -> Result<Value, Cause> {
+    pub(crate) async fn revoke(&self, client: &str, token: &str) -> Result<Value, Cause> {
         let shown = [("client_id", client), ("client_secret", SECRET), ("token", token)];
         json_of(revoke(&self.authority, &self.request(&shown).await).await).await
     }
 
     /// An assertion that the robot makes now.
-    pub(super) async fn assertion(&self, jti: &str) -> String {
+    pub(crate) async fn assertion(&self, jti: &str) -> String {
         let now = self.clock.now().wall.0;
         let claims =
             json!({ "iss": "robot", "sub": "robot", "aud": ISSUER, "jti": jti, "iat": now, "exp": now + 60 });
@@ -225,7 +225,7 @@ impl Office {
     }
 
     /// A token of the robot's own, with these parameters beside.
-    pub(super) async fn robot(&self, jti: &str, parameters: &[(&str, &str)]) -> Result<Value, Cause> {
+    pub(crate) async fn robot(&self, jti: &str, parameters: &[(&str, &str)]) -> Result<Value, Cause> {
         let assertion = self.assertion(jti).await;
         let mut all = vec![("grant_type", JWT_BEARER), ("assertion", assertion.as_str())];
         all.extend_from_slice(parameters);
@@ -233,7 +233,7 @@ impl Office {
     }
 }
 
-pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 fn node(store: Store, clock: &Arc<Hand>, idp: &Arc<Idp>) -> Authority {
     let view = View::new(store, Arc::clone(clock) as _, 1000);
@@ -256,7 +256,7 @@ async fn hash() -> String {
 const ALL_GRANTS: [&str; 4] =
     ["client_credentials", "refresh_token", JWT_BEARER, "urn:ietf:params:oauth:grant-type:token-exchange"];
 
-pub(super) fn confidential(id: &str, audiences: &[&str], scopes: &[&str]) -> Client {
+pub(crate) fn confidential(id: &str, audiences: &[&str], scopes: &[&str]) -> Client {
     let client = json!({
         "id": id, "enabled": true, "kind": "confidential", "auth_methods": ["client_secret_post"],
         "grant_types": ALL_GRANTS, "audiences": audiences, "scopes": scopes,
@@ -264,7 +264,7 @@ pub(super) fn confidential(id: &str, audiences: &[&str], scopes: &[&str]) -> Cli
     serde_json::from_value(client).unwrap()
 }
 
-pub(super) fn public(id: &str, audiences: &[&str], scopes: &[&str]) -> Client {
+pub(crate) fn public(id: &str, audiences: &[&str], scopes: &[&str]) -> Client {
     let client = json!({
         "id": id, "enabled": true, "kind": "public", "auth_methods": ["none"], "grant_types": ALL_GRANTS,
         "audiences": audiences, "scopes": scopes,
@@ -279,7 +279,7 @@ fn account() -> ServiceAccount {
     serde_json::from_value(account).unwrap()
 }
 
-pub(super) fn signer() -> ExternalSigner {
+pub(crate) fn signer() -> ExternalSigner {
     let signer = json!({
         "name": "idp", "issuer": IDP, "enabled": true, "audience": ORIGIN,
         "keys": { "jwks_uri": format!("{IDP}/jwks") }, "id_claim": "sub", "audiences": [API],
@@ -289,7 +289,7 @@ pub(super) fn signer() -> ExternalSigner {
 }
 
 /// Somebody whom the signer calls so, and who may read.
-pub(super) fn identity(external_id: &str) -> Identity {
+pub(crate) fn identity(external_id: &str) -> Identity {
     let identity = json!({
         "signer": "idp", "external_id": external_id, "subject": format!("subject-of-{external_id}"),
         "enabled": true, "just_in_time": false, "audiences": [API], "scopes": ["read"],
@@ -298,13 +298,13 @@ pub(super) fn identity(external_id: &str) -> Identity {
 }
 
 /// What a text of a token says. Who wants to know whether it is good asks a verifier.
-pub(super) fn said(token: &Value) -> Value {
+pub(crate) fn said(token: &Value) -> Value {
     let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
     let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap();
     serde_json::from_slice(&payload).unwrap()
 }
 
-pub(super) async fn json_of(answer: Result<Response, Refusal>) -> Result<Value, Cause> {
+pub(crate) async fn json_of(answer: Result<Response, Refusal>) -> Result<Value, Cause> {
     let answer = answer.map_err(|refusal| refusal.cause)?;
     assert_eq!(
         (answer.status().as_u16(), &answer.headers()["cache-control"]),

@@ -1,0 +1,5 @@
+//! What somebody tries who wants more than is theirs, or wants others to have less.
+
+mod administration;
+mod limits;
+mod refresh_model;
