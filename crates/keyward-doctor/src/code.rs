@@ -11,7 +11,7 @@ use crate::diagnosis::Who;
 macro_rules! codes {
     ($($number:literal $name:ident $who:ident $title:literal)*) => {
         /// A kind of finding, in the order of the numbers: 1xxx keys and the way to them, 2xxx introspection and our credentials,
-        /// 3xxx clients' tokens, 4xxx our configuration, 5xxx certificates, 6xxx clocks, 7xxx the gateway. A number is never given
+        /// 3xxx clients' tokens, 4xxx our configuration, 5xxx certificates, 6xxx clocks, 7xxx the gateway and the authority. A number is never given
         /// to another kind.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub enum Code {
@@ -112,6 +112,12 @@ codes! {
     2211 CredentialFileUnusable Us "A file of our credential cannot be used"
     2212 CredentialFileExposed Us "Others can read a file of our credential"
     2213 GatewayHoldsOldCredential Us "The gateway's credential is refused, and the one on the disk is not"
+    2214 AssertionFormWrong Us "Our assertion is not of the form that the provider wants"
+    2215 AssertionReplayed Us "Our assertion was used before"
+    2216 GrantRefused Us "The provider does not give our client the token that it asks for"
+    2217 IntrospectionNotAllowed Us "Our client may not ask about tokens"
+    2218 CertificateRefused Us "The provider refuses our client's certificate"
+    2219 SecretExpired Us "Our client secret has expired, or is disabled"
     2301 IntrospectionUnreachable Provider "The introspection endpoint does not answer"
     2302 IntrospectionFails Provider "The introspection endpoint answers with a server error"
     2303 IntrospectionWrongAddress Us "The introspection endpoint is not where we look"
@@ -176,6 +182,13 @@ codes! {
     7103 GatewayUndecided Us "The gateway cannot decide tokens"
     7104 GatewayOverloaded Us "The gateway has more to ask than it may"
     7105 SharedMemoryDown Us "The shared memory of used proofs does not answer"
+    7201 AuthorityUnreachable Us "A node of the authority does not answer"
+    7202 AuthorityNotReady Us "A node of the authority is being stopped"
+    7203 AuthorityCutOff Us "A node of the authority cannot read its database"
+    7204 AuthorityBehind Us "A node of the authority is behind the log"
+    7205 RealmWithoutKey Us "A realm of the authority has no key to sign with"
+    7206 RotationOverdue Us "A realm's signing key should have been replaced by now"
+    7207 AuthorityRefuses Client "The authority refuses many requests for one cause"
 }
 
 impl Code {

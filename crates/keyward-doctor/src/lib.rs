@@ -5,6 +5,7 @@
 //! another one and carried here as a bundle.
 
 pub mod alert;
+pub mod authority;
 pub mod bundle;
 pub mod code;
 pub mod diagnosis;

@@ -1,6 +1,7 @@
 //! What an answer to our credential means, and which cause it names: read alike by the probe, which goes on accordingly, and by
 //! the rules.
 
+use crate::authority;
 use crate::facts::{Call, CallResult, ProviderLogCause, Spoken};
 
 /// What came of a call, as far as our credential goes.
@@ -96,7 +97,10 @@ const WORDS: &[(&str, ProviderLogCause)] = &[
     ("no matching key", ProviderLogCause::KeyNotFound),
     ("unable to load public key", ProviderLogCause::KeyNotFound),
     // An assertion.
-    ("jti", ProviderLogCause::Replayed),
+    ("token reuse detected", ProviderLogCause::Replayed),
+    ("jti was already used", ProviderLogCause::Replayed),
+    ("jti has been used", ProviderLogCause::Replayed),
+    ("jti", ProviderLogCause::AssertionForm),
     ("audience", ProviderLogCause::AssertionAudience),
     ("'aud'", ProviderLogCause::AssertionAudience),
     ("token is not active", ProviderLogCause::AssertionTimes),
@@ -133,9 +137,17 @@ pub(crate) fn cause_in(text: &str) -> Option<ProviderLogCause> {
     found.map(|(_, cause)| *cause).filter(|cause| *cause != ProviderLogCause::Untold)
 }
 
+/// Whether a refusal is in the words of our own authority, which tells alike what a stranger could learn from: then nothing that is
+/// tried in our place tells causes apart, and its log does.
+pub(crate) fn is_authoritys(said: &Spoken) -> bool {
+    said.description.as_deref().is_some_and(|description| authority::told_so(description).next().is_some())
+}
+
 /// The cause that a refusal names, where it names one.
 pub(crate) fn named(said: &Spoken) -> Option<ProviderLogCause> {
-    said.description.as_deref().and_then(cause_in)
+    let description = said.description.as_deref()?;
+    // What our own authority says is known to the letter.
+    if is_authoritys(said) { authority::named(description) } else { cause_in(description) }
 }
 
 #[cfg(test)]

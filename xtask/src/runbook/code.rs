@@ -65,6 +65,7 @@ impl Code {
             41 => "Our configuration",
             51 => "Certificates",
             61 => "Clocks",
+            72 => "The authority",
             _ => "The gateway",
         }
     }
@@ -75,6 +76,7 @@ impl Code {
             1121 | 1201..=1299 | 5101..=5106 => "keyward keys check --issuer ISSUER",
             2101..=2299 => "keyward doctor --config keyward.toml --provider-log LOG",
             3101..=3199 => "keyward token inspect --config keyward.toml < TOKEN",
+            7201..=7299 => "keyward doctor --authority http://127.0.0.1:9085",
             4107 | 4108 | 4110 | 5107 => "keyward config check keyward.toml",
             _ => "keyward doctor --config keyward.toml --since 5m",
         }

@@ -2,6 +2,7 @@
 //!
 //! There is no place in it for a token, a secret, a key's private half, or the value of a claim that was not verified.
 
+mod authority;
 mod clock;
 mod gateway;
 mod introspection;
@@ -14,6 +15,7 @@ mod token;
 
 use serde::{Deserialize, Serialize};
 
+pub use authority::{AuthorityFacts, RealmKeys, RefusalCount};
 pub use clock::ClockFacts;
 pub use gateway::{
     GatewayCredential, GatewayFacts, GatewayIntrospection, GatewayIssuer, GatewayKey, GatewaySkippedKey,
@@ -25,7 +27,7 @@ pub use introspection::{
 };
 pub use issuer::{Configured, DiscoveryFacts, IssuerFacts};
 pub use key_set::{AnsweredKeySet, Elsewhere, KeySetFacts, PublishedKey, SkippedKey};
-pub use provider_log::{ProviderLogCause, ProviderLogFacts, ProviderLogLine};
+pub use provider_log::{AuthorityLine, ProviderLogCause, ProviderLogFacts, ProviderLogLine};
 pub use reach::{Answer, Attempt, BodyKind, BodyShape, Ended, Lookup, Reach, TlsFacts, TlsTrouble, Waited};
 pub use recorder::{FallbackCount, RecordedTransition, RecorderFacts, UnknownKids, VerdictCount};
 pub use token::{
@@ -53,6 +55,9 @@ pub struct Facts {
     /// The gateway that was asked; none where none was.
     #[serde(default)]
     pub gateway: Option<GatewayFacts>,
+    /// The nodes of an authority that were asked.
+    #[serde(default)]
+    pub authority: Vec<AuthorityFacts>,
     /// The token that was handed in; none where none was.
     #[serde(default)]
     pub token: Option<TokenFacts>,

@@ -27,6 +27,21 @@ pub struct ProviderLogLine {
     pub first_at: Option<i64>,
     /// The last.
     pub last_at: Option<i64>,
+    /// What of it only our own authority's log says; none of another program's.
+    #[serde(default)]
+    pub authority: Option<AuthorityLine>,
+}
+
+/// What our own authority's log says of a refusal, beside its cause, whose label is [`ProviderLogLine::code`].
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityLine {
+    /// `token` or `introspection`, as [`Call::endpoint`](super::Call::endpoint).
+    pub endpoint: String,
+    /// The realm.
+    pub realm: String,
+    /// Whether it names our client, which it does where that had shown who it is.
+    pub names_us: bool,
 }
 
 /// What a line of a provider's log means.
@@ -35,23 +50,35 @@ pub struct ProviderLogLine {
 pub enum ProviderLogCause {
     /// The assertion is for somebody else.
     AssertionAudience,
+    /// The assertion is not of the form that is wanted.
+    AssertionForm,
     /// The assertion has expired, or is not valid yet.
     AssertionTimes,
+    /// The bearer token is not taken, or not for this.
+    BearerRefused,
+    /// The certificate is not the client's, or not taken.
+    Certificate,
     /// The client is disabled.
     ClientDisabled,
     /// Nobody has that name.
     ClientUnknown,
+    /// The client is known, and is not given what it asks for.
+    GrantRefused,
     /// The key is disabled.
     KeyDisabled,
     /// The key's time is over.
     KeyExpired,
     /// The key is not found: not there, not there yet, or of another kind than is looked for.
     KeyNotFound,
+    /// It failed too often, and is not listened to.
+    Limited,
+    /// The client is known, and may not ask about tokens.
+    MayNotIntrospect,
     /// The provider's own tables are behind its log.
     ProjectionBehind,
     /// The assertion was used before.
     Replayed,
-    /// The secret's time is over.
+    /// The secret's time is over, or it is disabled.
     SecretExpired,
     /// The secret is wrong.
     SecretWrong,
@@ -59,10 +86,14 @@ pub enum ProviderLogCause {
     Signature,
     /// The assertion has no `kid`.
     NoKid,
+    /// The provider cannot tell just now.
+    Unavailable,
     /// We are refused, and the line does not say why.
     Untold,
     /// The assertion's `iss` or `sub` is not the client.
     WrongIssuer,
     /// The key is of a kind that is not allowed here.
     WrongKind,
+    /// The client authenticates itself in another way than it may.
+    WrongMethod,
 }

@@ -40,12 +40,12 @@ pub(super) async fn gateway(context: &Context, admin: &Url, since: Duration) -> 
     }
 }
 
-async fn ask(network: &Network, url: Url) -> Exchange {
+pub(super) async fn ask(network: &Network, url: Url) -> Exchange {
     network.ask_one(&Request::get(&url, &url, TIME)).await
 }
 
 /// A page below the listener's address, whether that ends with a slash or not.
-fn page(admin: &Url, path: &str, query: Option<&str>) -> Url {
+pub(super) fn page(admin: &Url, path: &str, query: Option<&str>) -> Url {
     let mut url = admin.clone();
     url.set_path(&format!("{}/{path}", admin.path().trim_end_matches('/')));
     url.set_query(query);
@@ -54,7 +54,7 @@ fn page(admin: &Url, path: &str, query: Option<&str>) -> Url {
 }
 
 /// What a page says, where it says it in such a way.
-fn json<T: DeserializeOwned>(asked: &Exchange, is_fine: impl Fn(StatusCode) -> bool) -> Option<T> {
+pub(super) fn json<T: DeserializeOwned>(asked: &Exchange, is_fine: impl Fn(StatusCode) -> bool) -> Option<T> {
     let answer = asked.answers.first().filter(|answer| answer.is_whole && is_fine(answer.status))?;
     serde_json::from_slice(&answer.body).ok()
 }

@@ -4,6 +4,7 @@
 //! of it. When the time for all is over, what was seen until then is what there is.
 
 mod all;
+mod authority;
 mod clock;
 mod configured;
 mod context;
@@ -26,7 +27,7 @@ pub use reach::{Resolver, Resolving, SystemResolver};
 pub use target::{IssuerTarget, Limits, RouteTarget, Target};
 pub use token::kid_spelling;
 
-use crate::facts::{Facts, GatewayFacts, VERSION};
+use crate::facts::{AuthorityFacts, Facts, GatewayFacts, VERSION};
 use all::all;
 use context::Context;
 
@@ -44,7 +45,8 @@ pub async fn look(target: &Target, means: &Means) -> Facts {
     let began = context.now();
     let looking = target.issuers.iter().enumerate();
     let issuers = all(looking.map(|(place, issuer)| issuer::issuer(&context, target, place, issuer)));
-    let (issuers, gateway) = tokio::join!(issuers, gateway(&context, target));
+    let authority = all(target.authority.iter().map(|admin| authority(&context, admin)));
+    let (issuers, gateway, authority) = tokio::join!(issuers, gateway(&context, target), authority);
     let (issuers, key_sets): (Vec<_>, Vec<_>) = issuers.into_iter().unzip();
     let provider_log = target.provider_log.as_deref().map(|log| provider_log::provider_log(log, &issuers));
     let key_sets: Vec<_> = key_sets.into_iter().flatten().collect();
@@ -56,6 +58,7 @@ pub async fn look(target: &Target, means: &Means) -> Facts {
         since_s: target.since.as_secs(),
         issuers,
         gateway,
+        authority,
         token,
         provider_log,
         warnings: target.warnings.clone(),
@@ -66,4 +69,9 @@ pub async fn look(target: &Target, means: &Means) -> Facts {
 async fn gateway(context: &Context, target: &Target) -> Option<GatewayFacts> {
     let looking = gateway::gateway(context, target.gateway.as_ref()?, target.since);
     Some(context.telling(Probe::Gateway, looking).await)
+}
+
+async fn authority(context: &Context, admin: &url::Url) -> AuthorityFacts {
+    let probe = Probe::Authority(keyward::fetch::shown(admin).to_string());
+    context.telling(probe, authority::authority(context, admin)).await
 }

@@ -14,6 +14,8 @@ pub trait Progress: Send + Sync {
 /// One probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
+    /// The node of an authority whose admin listener is at this address.
+    Authority(String),
     /// Our credential at the issuer of this name.
     Credential(String),
     /// The discovery document of the issuer of this name.
@@ -29,6 +31,7 @@ pub enum Probe {
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Authority(address) => write!(f, "the authority at {address}"),
             Self::Credential(issuer) => write!(f, "our credential at {issuer}"),
             Self::Discovery(issuer) => write!(f, "discovery of {issuer}"),
             Self::Elsewhere(issuer) => write!(f, "other places for the keys of {issuer}"),

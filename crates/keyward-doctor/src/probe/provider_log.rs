@@ -1,14 +1,15 @@
 //! Reads what a log of the provider says of our requests: the only place where an opaque answer has a cause.
 //!
-//! Zitadel, Keycloak and Ory Hydra write each in their own way, as text or as JSON, and all are read alike: a line counts where it
-//! speaks of a client that was refused, and nothing of it is kept but what it means, a code of the program's own, and when it
-//! was.
+//! Zitadel, Keycloak, Ory Hydra and our own authority write each in their own way, as text or as JSON, and all are read alike: a
+//! line counts where it speaks of a client that was refused, and nothing of it is kept but what it means, a code of the program's
+//! own, and when it was. The authority's lines have a label for each cause, its realm, and how many lines were left out.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use crate::facts::{IssuerFacts, ProviderLogCause, ProviderLogFacts, ProviderLogLine};
-use crate::said::cause_in;
+use crate::authority::AuthorityCause;
+use crate::facts::{AuthorityLine, IssuerFacts, ProviderLogCause, ProviderLogFacts, ProviderLogLine};
+use crate::said::{INTROSPECTION, TOKEN, cause_in};
 
 /// So much of a log is read, from its end.
 const LOG_LIMIT: usize = 16 * 1024 * 1024;
@@ -40,30 +41,50 @@ fn read(log: &[u8], names: &[String]) -> ProviderLogFacts {
         let text = String::from_utf8_lossy(line.get(..LINE_LIMIT).unwrap_or(line));
         // The quotes of JSON inside a line, so that all lines are read alike.
         let line = Line(text.replace("\\\"", "\"").into());
-        if let Some((cause, code)) = line.recognised().filter(|_| line.is_ours(names)) {
-            note(&mut facts.recognised, cause, code, line.at());
+        if !line.is_ours(names) {
+            continue;
+        }
+        if let Some((cause, left_out, authority)) = line.of_authority(names) {
+            note(&mut facts.recognised, cause, left_out, line.at(), Some(authority));
+        } else if let Some(what) = line.recognised() {
+            note(&mut facts.recognised, what, 0, line.at(), None);
         }
     }
     facts.recognised.reverse();
     facts
 }
 
-/// Counts a line, and puts its kind last.
-fn note(kinds: &mut Vec<ProviderLogLine>, cause: ProviderLogCause, code: Option<&str>, at: Option<i64>) {
-    let known = kinds.iter().position(|kind| kind.cause == cause && kind.code.as_deref() == code);
-    let mut kind = match known {
+/// Counts a line and those that were left out before it, and puts its kind last.
+fn note(
+    kinds: &mut Vec<ProviderLogLine>,
+    (cause, code): (ProviderLogCause, Option<&str>),
+    left_out: u64,
+    at: Option<i64>,
+    authority: Option<AuthorityLine>,
+) {
+    let is_kind = |kind: &ProviderLogLine| {
+        kind.cause == cause && kind.code.as_deref() == code && kind.authority == authority
+    };
+    let mut kind = match kinds.iter().position(is_kind) {
         Some(place) => kinds.remove(place),
         None => {
             let code = code.map(str::to_owned);
-            ProviderLogLine { cause, count: 0, code, first_at: at, last_at: at }
+            ProviderLogLine { cause, count: 0, code, first_at: at, last_at: at, authority }
         }
     };
-    kind.count = kind.count.saturating_add(1);
+    kind.count = kind.count.saturating_add(1).saturating_add(left_out);
     kind.last_at = at.or(kind.last_at);
     if kinds.len() < KINDS {
         kinds.push(kind);
     }
 }
+
+/// The events of our own authority's log that say why it refused, and the endpoint that they are of.
+const AUTHORITY_EVENTS: &[(&str, &str)] =
+    &[("introspection_refused", INTROSPECTION), ("token_refused", TOKEN)];
+
+/// The longest name of a realm.
+const REALM_LIMIT: usize = 128;
 
 /// Codes of programs that say a cause by themselves. What says more stands first.
 const CODES: &[(&str, ProviderLogCause)] = &[
@@ -109,6 +130,9 @@ const REFUSALS: &[&str] = &[
 /// Zitadel's tables that are behind its events: their names, and what is said of them.
 const PROJECTIONS: &[&str] = &["projections.authn_keys", "authn_keys2", "authn_keys"];
 
+/// What a line of our own authority's log says: the cause and its label, how many lines were left out, and where it was.
+type Refused = ((ProviderLogCause, Option<&'static str>), u64, AuthorityLine);
+
 /// One line, without the escapes of JSON.
 struct Line<'a>(Cow<'a, str>);
 
@@ -137,11 +161,30 @@ impl Line<'_> {
         }
     }
 
+    /// Why our own authority refused, how many lines like it were not written, and where that was.
+    fn of_authority(&self, names: &[String]) -> Option<Refused> {
+        let event = self.field("event")?;
+        let (_, endpoint) = AUTHORITY_EVENTS.iter().find(|(name, _)| *name == event)?;
+        let known = AuthorityCause::of(self.field("cause")?)?;
+        let realm = self.field("realm").filter(|realm| realm.len() <= REALM_LIMIT)?;
+        let left_out = self.field("left_out").and_then(|count| count.parse().ok()).unwrap_or(0);
+        let line = AuthorityLine {
+            endpoint: (*endpoint).to_owned(),
+            realm: realm.to_owned(),
+            names_us: !names.is_empty() && self.named().next().is_some(),
+        };
+        Some(((known.cause, Some(known.label)), left_out, line))
+    }
+
     /// Whether it is about us, or does not say about whom.
     fn is_ours(&self, names: &[String]) -> bool {
-        let named: Vec<&str> =
-            ["client_id", "clientId", "client"].iter().filter_map(|name| self.field(name)).collect();
+        let named: Vec<&str> = self.named().collect();
         named.is_empty() || names.is_empty() || named.iter().any(|name| names.iter().any(|ours| ours == name))
+    }
+
+    /// The clients that it names.
+    fn named(&self) -> impl Iterator<Item = &str> {
+        ["client_id", "clientId", "client"].iter().filter_map(|name| self.field(name))
     }
 
     /// When it was written, in seconds since 1970.
@@ -256,6 +299,38 @@ mod tests {
         assert_eq!(facts.recognised[0].cause, ProviderLogCause::KeyDisabled);
         let lost = &facts.recognised[1];
         assert_eq!((lost.count, lost.first_at, lost.last_at), (2, Some(1_795_280_400), Some(1_795_280_410)));
+    }
+
+    #[test]
+    fn lines_of_our_own_authority_are_recognised_in_both_forms_with_those_that_were_left_out() {
+        let json = "{\"timestamp\":\"2026-11-21T17:00:00.123456Z\",\"level\":\"INFO\",\"event\":\"token_refused\",\
+                    \"realm\":\"main\",\"endpoint\":\"token\",\"cause\":\"assertion_key_disabled\",\"left_out\":7,\
+                    \"message\":\"a request was refused\",\"client\":\"gateway\"}";
+        let text = "2026-11-21T17:00:05.123456Z  INFO a request was refused event=\"introspection_refused\" \
+                    realm=\"main\" endpoint=\"introspect\" cause=\"secret_wrong\" left_out=0";
+        for (line, cause, code, count, endpoint, names_us) in [
+            (json, ProviderLogCause::KeyDisabled, "assertion_key_disabled", 8, "token", true),
+            (text, ProviderLogCause::SecretWrong, "secret_wrong", 1, "introspection", false),
+        ] {
+            let found = only(line);
+            assert_eq!(
+                (found.cause, found.code.as_deref(), found.count),
+                (cause, Some(code), count),
+                "{line}"
+            );
+            let authority = found.authority.expect("of an authority");
+            assert_eq!((&*authority.realm, &*authority.endpoint), ("main", endpoint));
+            assert_eq!(authority.names_us, names_us);
+            assert!(found.last_at.is_some_and(|at| at / 10 == 179_528_040), "{:?}", found.last_at);
+        }
+        // Another client's, a cause that is none of a credential, and a label that there is none of.
+        for line in [
+            json.replace("gateway", "somebody-else"),
+            json.replace("assertion_key_disabled", "refresh_token_reused"),
+            json.replace("assertion_key_disabled", "eyJhbGciOiJub25lIn0"),
+        ] {
+            assert_eq!(read(line.as_bytes(), &["gateway".to_owned()]).recognised, [], "{line}");
+        }
     }
 
     #[test]

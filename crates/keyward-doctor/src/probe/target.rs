@@ -14,6 +14,8 @@ pub struct Target {
     pub issuers: Vec<IssuerTarget>,
     /// The gateway's admin listener; none where no gateway is asked.
     pub gateway: Option<Url>,
+    /// The admin listeners of an authority's nodes; empty where none is asked.
+    pub authority: Vec<Url>,
     /// A token as it was handed in; none where none was.
     pub token: Option<Zeroizing<Vec<u8>>>,
     /// A log of the provider; none where none was handed in.

@@ -62,6 +62,8 @@ pub(super) fn looked_at(facts: &Facts) -> String {
     if let Some(gateway) = &facts.gateway {
         matters.push(format!("the gateway at {}", origin(&gateway.reach.url)));
     }
+    matters
+        .extend(facts.authority.iter().map(|node| format!("the authority at {}", origin(&node.reach.url))));
     if facts.token.is_some() {
         matters.push("a token".to_owned());
     }

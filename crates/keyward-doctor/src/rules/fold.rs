@@ -40,6 +40,19 @@ const LATER: &[Code] = &[
     Code::ConfigurationWarning,
     Code::WrapperExpiring,
     Code::ListenerCertificateExpiring,
+    Code::AuthorityNotReady,
+    Code::RotationOverdue,
+];
+
+/// What there may be several of that concern no issuer.
+const EACH: &[Code] = &[
+    Code::AuthorityUnreachable,
+    Code::AuthorityNotReady,
+    Code::AuthorityCutOff,
+    Code::AuthorityBehind,
+    Code::RealmWithoutKey,
+    Code::RotationOverdue,
+    Code::AuthorityRefuses,
 ];
 
 /// The root first, and under each what follows from it.
@@ -57,7 +70,11 @@ pub(super) fn diagnosis(found: Found) -> Diagnosis {
 fn merged(findings: Vec<Finding>) -> Vec<Finding> {
     let mut merged: Vec<Finding> = Vec::new();
     for finding in findings {
-        let same = |other: &&mut Finding| other.code == finding.code && other.issuer == finding.issuer;
+        // Of several nodes, realms and causes each is one.
+        let is_one = |other: &Finding| !EACH.contains(&other.code) || other.cause == finding.cause;
+        let same = |other: &&mut Finding| {
+            other.code == finding.code && other.issuer == finding.issuer && is_one(other)
+        };
         match merged.iter_mut().find(same) {
             None => merged.push(finding),
             Some(other) if finding.certainty < other.certainty => {

@@ -139,7 +139,7 @@ const EXPLAINS: &[(&[Code], &[Code])] = &[
     (&[Code::KeyDenied], &[Code::TokenRevoked]),
     // Our credential, and the endpoint that it is for.
     (CREDENTIAL, &[Code::CredentialsRefused, Code::ExchangeFails]),
-    (CREDENTIAL, &[Code::IntrospectionFails]),
+    (CREDENTIAL, &[Code::IntrospectionFails, Code::IntrospectionRateLimited]),
     (&[Code::GatewayHoldsOldCredential], &[Code::CredentialsRefused]),
     (CREDENTIAL, INTROSPECTION_SYMPTOMS),
     (CREDENTIAL, UNDECIDED),
@@ -151,6 +151,10 @@ const EXPLAINS: &[(&[Code], &[Code])] = &[
     (&[Code::IntrospectionUnreachable], &[Code::IntrospectionSlow]),
     (&[Code::BreakerOpen], &[Code::FallbackInUse, Code::FallbackFailsToo, Code::NoFallback]),
     (&[Code::BreakerOpen, Code::FallbackFailsToo, Code::NoFallback, Code::GatewayOverloaded], UNDECIDED),
+    // An authority that cannot read its log answers nothing that it would have to know for.
+    (&[Code::AuthorityCutOff], &[Code::AuthorityBehind, Code::AuthorityRefuses, Code::RotationOverdue]),
+    (&[Code::AuthorityBehind, Code::RealmWithoutKey], &[Code::AuthorityRefuses]),
+    (&[Code::RotationOverdue], &[Code::RealmWithoutKey]),
     // What clients send.
     (
         &[Code::OtherEnvironment],
@@ -247,6 +251,12 @@ const CREDENTIAL: &[Code] = &[
     Code::AssertionSignatureWrong,
     Code::BearerRefused,
     Code::CredentialFileUnusable,
+    Code::AssertionFormWrong,
+    Code::AssertionReplayed,
+    Code::GrantRefused,
+    Code::IntrospectionNotAllowed,
+    Code::CertificateRefused,
+    Code::SecretExpired,
 ];
 
 /// What is wrong with the introspection endpoint, or with all that is known of our credential there.

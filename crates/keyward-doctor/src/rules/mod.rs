@@ -3,6 +3,7 @@
 //! Each module looks at one matter and says what it found, what is as it should be, and what nobody could see. What follows
 //! from what is decided in one table afterwards.
 
+mod authority;
 mod cache;
 mod clock;
 mod command;
@@ -46,6 +47,7 @@ const LOOKS: &[Look] = &[
     credential::look,
     gateway::look,
     cache::look,
+    authority::look,
     tokens::look,
     handed_in::look,
 ];

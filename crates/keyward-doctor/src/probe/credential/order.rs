@@ -11,7 +11,7 @@ use super::asker::{Ask, Asker};
 use super::held::Shown;
 use super::places::{Place, Places};
 use crate::facts::{Call, ClockFacts, ProviderLogCause, Reach, Variation};
-use crate::said::{Meaning, named};
+use crate::said::{Meaning, is_authoritys, named};
 
 /// Whom no provider knows.
 pub(super) const NOBODY: &str = "keyward-doctor-nobody";
@@ -116,6 +116,7 @@ impl<'a> Order<'a> {
     async fn vary(&mut self, door: Door<'_>, meaning: Meaning, shown: Shown) {
         let Shown { mut client, nobodys_key, .. } = shown;
         let cause = self.asker.said().and_then(named);
+        let is_authoritys = self.asker.said().is_some_and(is_authoritys);
         if meaning == Meaning::Opaque {
             let nothing = self.show(door, Variation::NoCredential, Some("none"), None, 0).await;
             // It fails whoever asks.
@@ -123,14 +124,11 @@ impl<'a> Order<'a> {
                 return;
             }
         }
-        if cause.is_none_or(|cause| cause == ProviderLogCause::AssertionTimes)
-            && self.by_their_clock(door, &client).await
-        {
+        let may_be = |one: ProviderLogCause| cause.map_or(!is_authoritys, |cause| cause == one);
+        if may_be(ProviderLogCause::AssertionTimes) && self.by_their_clock(door, &client).await {
             return;
         }
-        if cause.is_none_or(|cause| cause == ProviderLogCause::AssertionAudience)
-            && self.for_others(door, &mut client).await
-        {
+        if may_be(ProviderLogCause::AssertionAudience) && self.for_others(door, &mut client).await {
             return;
         }
         if cause
@@ -155,6 +153,10 @@ impl<'a> Order<'a> {
         if let Some(other) = self.other_method(client).await {
             client = other;
         } else {
+            return;
+        }
+        // It tells nobody apart from us, and counts how often we fail.
+        if is_authoritys {
             return;
         }
         self.show(door, Variation::NobodysName, None, Some(&nobody(client)), 0).await;

@@ -8,7 +8,7 @@ use crate::facts::{
 };
 use crate::rules::held::{self, Seen};
 use crate::rules::words::{lasting, moment};
-use crate::said::Meaning;
+use crate::said::{Meaning, is_authoritys};
 
 use super::grounds::Ground;
 use super::{cause, told};
@@ -31,13 +31,16 @@ impl<'a> Case<'a> {
         let ground = match self.unfit() {
             Some(ground) => ground,
             None => {
-                let refused = self.refused()?;
+                let Some(refused) = self.refused() else {
+                    return self.by_authoritys_log(self.unheard()?).map(|ground| self.told(ground));
+                };
                 // It is not our credential that is wrong, but where it was shown.
                 if self.taken(Variation::DiscoveredEndpoint) {
                     return None;
                 }
                 self.by_trial()
                     .or_else(|| self.by_name(refused))
+                    .or_else(|| self.by_authoritys_log(refused))
                     .or_else(|| self.by_log())
                     .or_else(|| self.by_error(refused))
                     .or_else(|| self.by_file())
@@ -77,6 +80,14 @@ impl<'a> Case<'a> {
             .iter()
             .find(|call| call.variation == Variation::Configured && Meaning::of(call).may_be_ours());
         configured.filter(|_| !fails_always)
+    }
+
+    /// The call that was not listened to, since we were refused too often before.
+    fn unheard(&self) -> Option<&'a Call> {
+        let calls = self.introspection.calls.iter();
+        calls.filter(|call| call.variation == Variation::Configured).find(|call| {
+            spoken(call).is_some_and(|said| said.error.as_deref() == Some("slow_down") && is_authoritys(said))
+        })
     }
 
     /// What it is not, and what is left.
@@ -190,8 +201,11 @@ impl<'a> Case<'a> {
         had && self.file().is_some_and(|file| file.kid.is_some())
     }
 
+    /// The log's lines, of our own authority's those of this realm.
     pub(super) fn lines(&self) -> impl Iterator<Item = &'a ProviderLogLine> {
-        self.facts.provider_log.iter().flat_map(|log| &log.recognised)
+        let realm = self.realm().map(|(_, realm)| realm);
+        let lines = self.facts.provider_log.iter().flat_map(|log| &log.recognised);
+        lines.filter(move |line| line.authority.as_ref().is_none_or(|line| Some(&*line.realm) == realm))
     }
 
     pub(super) fn taken(&self, variation: Variation) -> bool {

@@ -3,25 +3,36 @@
 use crate::code::Code;
 use crate::facts::ProviderLogCause;
 
-/// The code of a cause, for a credential of this method.
-pub(super) fn code(cause: ProviderLogCause, method: &str) -> Code {
-    let is_grant = method == "bearer_jwt" || method == "bearer";
-    match cause {
-        ProviderLogCause::AssertionAudience => Code::AssertionAudienceWrong,
-        ProviderLogCause::AssertionTimes => Code::AssertionTimesRefused,
-        ProviderLogCause::ClientDisabled => Code::ClientDisabled,
-        ProviderLogCause::ClientUnknown => Code::ClientUnknown,
-        ProviderLogCause::KeyDisabled => Code::OwnKeyDisabled,
-        ProviderLogCause::KeyExpired => Code::OwnKeyExpired,
-        ProviderLogCause::KeyNotFound => Code::OwnKeyUnknown,
-        ProviderLogCause::ProjectionBehind => Code::ProviderLosesSightOfKey,
-        ProviderLogCause::SecretExpired | ProviderLogCause::SecretWrong => Code::SecretWrong,
-        ProviderLogCause::Signature => Code::AssertionSignatureWrong,
-        ProviderLogCause::NoKid => Code::AssertionWithoutKid,
-        ProviderLogCause::Replayed | ProviderLogCause::Untold => Code::CredentialsRefused,
-        ProviderLogCause::WrongIssuer => Code::AssertionIssuerWrong,
-        ProviderLogCause::WrongKind if is_grant => Code::ApplicationKeyForGrant,
-        ProviderLogCause::WrongKind => Code::KeyKindWrong,
+impl ProviderLogCause {
+    /// Its code, for a credential of this method.
+    pub(crate) fn code(self, method: &str) -> Code {
+        let is_grant = method == "bearer_jwt" || method == "bearer";
+        match self {
+            Self::AssertionAudience => Code::AssertionAudienceWrong,
+            Self::AssertionForm => Code::AssertionFormWrong,
+            Self::AssertionTimes => Code::AssertionTimesRefused,
+            Self::BearerRefused => Code::BearerRefused,
+            Self::Certificate => Code::CertificateRefused,
+            Self::ClientDisabled => Code::ClientDisabled,
+            Self::ClientUnknown => Code::ClientUnknown,
+            Self::GrantRefused => Code::GrantRefused,
+            Self::KeyDisabled => Code::OwnKeyDisabled,
+            Self::KeyExpired => Code::OwnKeyExpired,
+            Self::KeyNotFound => Code::OwnKeyUnknown,
+            Self::Limited | Self::Untold => Code::CredentialsRefused,
+            Self::MayNotIntrospect => Code::IntrospectionNotAllowed,
+            Self::NoKid => Code::AssertionWithoutKid,
+            Self::ProjectionBehind => Code::ProviderLosesSightOfKey,
+            Self::Replayed => Code::AssertionReplayed,
+            Self::SecretExpired => Code::SecretExpired,
+            Self::SecretWrong => Code::SecretWrong,
+            Self::Signature => Code::AssertionSignatureWrong,
+            Self::Unavailable => Code::AuthorityCutOff,
+            Self::WrongIssuer => Code::AssertionIssuerWrong,
+            Self::WrongKind if is_grant => Code::ApplicationKeyForGrant,
+            Self::WrongKind => Code::KeyKindWrong,
+            Self::WrongMethod => Code::AuthMethodWrong,
+        }
     }
 }
 
@@ -48,6 +59,7 @@ pub(super) fn in_words(code: Code, issuer: &str, who: &str, key: &str) -> String
             )
         }
         Code::SecretWrong => format!("the client secret of {who} is not the one that {issuer} has"),
+        Code::SecretExpired => format!("the client secret of {who} has expired at {issuer}, or is disabled"),
         Code::OwnKeyUnknown => format!("{issuer} does not know {key} for {who}"),
         Code::ClientUnknown => format!("{issuer} does not know {who}"),
         Code::AssertionAudienceWrong => {
@@ -61,6 +73,17 @@ pub(super) fn in_words(code: Code, issuer: &str, who: &str, key: &str) -> String
         Code::AssertionSignatureWrong => {
             format!("{issuer} has another public key for {key}: our signature does not fit")
         }
+        Code::AssertionFormWrong => format!("our assertion is not of the form that {issuer} wants"),
+        Code::AssertionReplayed => {
+            format!(
+                "{issuer} has taken our assertion before: something sends it twice, or somebody reads along"
+            )
+        }
+        Code::GrantRefused => {
+            format!("{issuer} knows {who}, and does not give it the token that it asks for")
+        }
+        Code::IntrospectionNotAllowed => format!("{issuer} knows {who}, which may not ask about tokens"),
+        Code::CertificateRefused => format!("{issuer} refuses the certificate of {who}"),
         Code::BearerRefused => format!("the introspection endpoint of {issuer} refuses our bearer token"),
         Code::ExchangeFails => format!("{issuer} fails when we ask for our own token, and does not say why"),
         _ => format!("{issuer} refuses our credential, and does not say why"),

@@ -85,19 +85,37 @@ impl Case<'_> {
             Code::BearerRefused => finding
                 .step("The provider grants us a token, and its introspection endpoint does not take that: give our client or service account the right to introspect")
                 .step(format!("Zitadel: {TABLE}: scope = \"openid urn:zitadel:iam:org:project:id:PROJECT_ID:aud\", with the project of the API")),
+            Code::AssertionFormWrong => finding
+                .step("A gateway's assertions have all that RFC 7523 wants: look for what the provider wants beside it, and whether this gateway is as new as the provider"),
+            Code::AssertionReplayed => finding
+                .step("Look for what sends a request twice: a proxy between that tries again, two gateways with one clock and one source of randomness (a cloned machine)")
+                .step("If nothing does, somebody reads along: let the provider make a new key, and take the old one away"),
+            Code::GrantRefused => finding
+                .step(format!("Allow {who} at the provider what is asked for: the grant, the scopes and the audience; {TABLE}: scope is what we ask for")),
+            Code::IntrospectionNotAllowed => finding
+                .step(format!("Let {who} ask about tokens: our authority by introspected_by of the resource server whose tokens they are, or by the scope introspect")),
+            Code::CertificateRefused => finding
+                .step(format!("Compare the certificate of {who} with what the provider has of it, to the letter; a renewed one may have another subject or another key")),
+            Code::SecretExpired => finding
+                .step(format!("Let the provider make a new secret for {who}, and put it into {file}; it is read again within seconds")),
             Code::ExchangeFails | Code::CredentialsRefused => self.looked_into(finding),
             _ => finding,
         };
+        let there = self.mended_there(finding.code);
+        let finding = there.into_iter().fold(finding, |finding, (what, command)| finding.run(what, command));
         finding.run("Then look again", ["keyward", "doctor", "--config", "keyward.toml"])
     }
 
     /// Where nobody says why: the provider's log does.
     fn looked_into(&self, finding: Finding) -> Finding {
-        finding
-            .step("Only the provider's log says why. Take it of the last ten minutes: docker logs --since 10m zitadel >provider.log 2>&1, or kubectl logs --since=10m deployment/zitadel >provider.log")
-            .run(
-                "and hand it in: of each line nothing is kept but what it means",
-                ["keyward", "doctor", "--config", "keyward.toml", "--provider-log", "provider.log"],
-            )
+        let (log, finding) = if self.is_at_authority() {
+            ("authority.log", finding.step("Our authority tells alike what a stranger could learn from, and its log names the cause of each refusal. Take it of the last ten minutes, of every node: journalctl -u keyward-authority --since -10min -o cat >authority.log, or docker logs --since 10m keyward-authority >authority.log 2>&1"))
+        } else {
+            ("provider.log", finding.step("Only the provider's log says why. Take it of the last ten minutes: docker logs --since 10m zitadel >provider.log 2>&1, or kubectl logs --since=10m deployment/zitadel >provider.log"))
+        };
+        finding.run(
+            "and hand it in: of each line nothing is kept but what it means",
+            ["keyward", "doctor", "--config", "keyward.toml", "--provider-log", log],
+        )
     }
 }

@@ -6,10 +6,10 @@ use crate::rules::words::{lasting, listed, moment};
 use crate::said::{INTROSPECTION, Meaning, TOKEN, named};
 
 use super::case::{Case, spoken};
-use super::{cause, told};
+use super::told;
 
 /// A line of a log that is older than this may be of something that is over.
-const FRESH_S: i64 = 3_600;
+pub(super) const FRESH_S: i64 = 3_600;
 
 /// What speaks for a cause.
 pub(super) struct Ground {
@@ -19,11 +19,11 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    fn certain(code: Code, why: impl Into<String>) -> Self {
+    pub(super) fn certain(code: Code, why: impl Into<String>) -> Self {
         Self { code, is_certain: true, why: why.into() }
     }
 
-    fn likely(code: Code, why: impl Into<String>) -> Self {
+    pub(super) fn likely(code: Code, why: impl Into<String>) -> Self {
         Self { code, is_certain: false, why: why.into() }
     }
 }
@@ -64,7 +64,7 @@ impl Case<'_> {
 
     /// What the provider's log says.
     pub(super) fn by_log(&self) -> Option<Ground> {
-        let lines: Vec<&ProviderLogLine> = self.lines().collect();
+        let lines: Vec<&ProviderLogLine> = self.lines().filter(|line| line.authority.is_none()).collect();
         let (line, code) = lines
             .iter()
             .find_map(|line| Some((*line, self.named_code(line.cause, line.code.as_deref())?)))?;
@@ -91,7 +91,7 @@ impl Case<'_> {
     /// The code of a named cause; none where it cannot be ours.
     fn named_code(&self, cause: ProviderLogCause, code: Option<&str>) -> Option<Code> {
         match cause {
-            ProviderLogCause::Untold | ProviderLogCause::Replayed => None,
+            ProviderLogCause::Limited | ProviderLogCause::Unavailable | ProviderLogCause::Untold => None,
             // Keycloak says so of whatever is wrong with a client's proof.
             ProviderLogCause::SecretWrong | ProviderLogCause::SecretExpired if self.has_key() => None,
             ProviderLogCause::KeyNotFound if self.is_grant() => {
@@ -106,7 +106,7 @@ impl Case<'_> {
                     () => Code::OwnKeyUnknown,
                 })
             }
-            cause => Some(cause::code(cause, &self.introspection.credential.method)),
+            cause => Some(cause.code(&self.introspection.credential.method)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Our credential at the introspection endpoint, and why it is refused: one cause, the one that most speaks for.
 
+mod at_authority;
 mod case;
 mod cause;
 mod fix;
@@ -116,8 +117,7 @@ fn gateway_alone(seen: Seen<'_>, found: &mut Found) {
         return;
     }
     let error = held.credential.last_error.as_deref().unwrap_or("no reason is known");
-    let code =
-        cause_in(error).map_or(Code::CredentialsRefused, |cause| cause::code(cause, &held.credential.method));
+    let code = cause_in(error).map_or(Code::CredentialsRefused, |cause| cause.code(&held.credential.method));
     let cause = format!("{} refuses the gateway's credential: {error}", seen.name);
     found.add(
         Finding::new(code, cause)

@@ -1,9 +1,10 @@
 //! Each ground for a cause: where it speaks, and where it does not.
 
+use crate::authority::AuthorityCause;
 use crate::diagnosis::Certainty;
 use crate::facts::{
-    Call, CallResult, CredentialFacts, CredentialFileFault, Facts, KeyFileFacts, ProviderLogCause,
-    ProviderLogFacts, ProviderLogLine, Spoken, Variation,
+    AuthorityLine, Call, CallResult, CredentialFacts, CredentialFileFault, Facts, KeyFileFacts,
+    ProviderLogCause, ProviderLogFacts, ProviderLogLine, Spoken, Variation,
 };
 use crate::rules::diagnose;
 use crate::rules::fixture::{NOW, changed, found, with};
@@ -71,6 +72,7 @@ fn logged(mut facts: Facts, cause: ProviderLogCause, code: &str, last_at: i64) -
         code: (!code.is_empty()).then(|| code.to_owned()),
         first_at: Some(last_at - 3_120),
         last_at: Some(last_at),
+        authority: None,
     };
     facts.provider_log.get_or_insert_with(ProviderLogFacts::default).recognised.push(line);
     facts
@@ -136,6 +138,91 @@ fn a_log_is_believed_while_it_is_fresh_and_where_it_can_be_ours() {
     first(&named, "KW2208", Certainty::Certain);
     // Where nobody refuses us, old lines are of something that is over.
     assert_eq!(found(&logged(with(|_| ()), wrong, "", NOW - 10)), "");
+}
+
+/// A line of our own authority's log, of the token endpoint.
+fn at_authority(mut facts: Facts, code: &str, count: u64, names_us: bool) -> Facts {
+    let known = AuthorityCause::of(code).expect("a cause");
+    let endpoint = if code.starts_with("secret") { "introspection" } else { "token" };
+    facts.provider_log.get_or_insert_with(ProviderLogFacts::default).recognised.push(ProviderLogLine {
+        cause: known.cause,
+        count,
+        code: Some(code.to_owned()),
+        first_at: None,
+        last_at: Some(NOW - 10),
+        authority: Some(AuthorityLine { endpoint: endpoint.to_owned(), realm: "main".to_owned(), names_us }),
+    });
+    facts
+}
+
+/// A grant that our own authority refuses with this description.
+fn refused_there(description: &str) -> Facts {
+    let mut facts = grant(|_| ());
+    facts.only().introspection.as_mut().expect("one").calls =
+        vec![call("token", Variation::Configured, spoken(400, "invalid_grant", description))];
+    facts
+}
+
+const ALIKE: &str = "the assertion's key is not accepted";
+
+#[test]
+fn our_authority_says_what_it_may_and_its_log_the_rest() {
+    for (description, code) in [
+        ("the assertion's header must have a kid", "KW2105"),
+        ("the assertion was used before", "KW2215"),
+        (
+            "the assertion's exp must be at most five minutes ahead, or an hour for the jwt-bearer grant",
+            "KW2214",
+        ),
+        ("a scope is not granted to this client", "KW2216"),
+        ("the assertion's iss and sub must both be the client or the service account", "KW2106"),
+    ] {
+        first(&refused_there(description), code, Certainty::Certain);
+    }
+    let said = first(&refused_there(ALIKE), "KW2207", Certainty::Likely);
+    assert!(said.contains("--provider-log authority.log"), "{said}");
+    for (label, code) in [
+        ("assertion_key_disabled", "KW2103"),
+        ("assertion_key_expired", "KW2104"),
+        ("assertion_key_unknown", "KW2202"),
+        ("assertion_key_of_another", "KW2106"),
+        ("assertion_signature_wrong", "KW2209"),
+        ("service_account_disabled", "KW2208"),
+        ("service_account_unknown", "KW2203"),
+    ] {
+        let said = first(&at_authority(refused_there(ALIKE), label, 7, false), code, Certainty::Certain);
+        assert!(said.contains(label) && said.contains("--server"), "{said}");
+    }
+}
+
+#[test]
+fn a_line_of_the_authority_counts_where_it_is_told_so_and_one_that_names_us_before_all() {
+    // Told otherwise, and of another endpoint.
+    let others = at_authority(refused_there(ALIKE), "assertion_expired", 900, false);
+    first(&at_authority(others.clone(), "secret_wrong", 900, false), "KW2207", Certainty::Likely);
+    let ours = at_authority(others, "assertion_key_disabled", 3, true);
+    first(&at_authority(ours, "assertion_key_unknown", 900, false), "KW2103", Certainty::Certain);
+    let several = at_authority(refused_there(ALIKE), "assertion_key_unknown", 90, false);
+    let said =
+        first(&at_authority(several, "assertion_key_of_another", 3, false), "KW2202", Certainty::Likely);
+    assert!(said.contains("several causes"), "{said}");
+    // Another realm's.
+    let mut facts = at_authority(refused_there(ALIKE), "assertion_key_unknown", 90, false);
+    let lines = &mut facts.provider_log.as_mut().expect("a log").recognised;
+    lines[0].authority.as_mut().expect("of an authority").realm = "other".to_owned();
+    first(&facts, "KW2207", Certainty::Likely);
+}
+
+#[test]
+fn who_failed_too_often_is_told_what_the_log_says_of_before() {
+    let mut facts = refused_there("too many failed attempts; come back later");
+    let limited = spoken(429, "slow_down", "too many failed attempts; come back later");
+    facts.only().introspection.as_mut().expect("one").calls =
+        vec![call("token", Variation::Configured, limited)];
+    first(&facts, "KW2107", Certainty::Likely);
+    let facts =
+        at_authority(at_authority(facts, "rate_limited", 900, false), "assertion_key_disabled", 3, true);
+    first(&facts, "KW2103(KW2107)", Certainty::Certain);
 }
 
 #[test]

@@ -50,8 +50,9 @@ fn varied(variation: Variation) -> &'static str {
 /// `the provider's log: QUERY-Tha6f, 312 lines, the last at 2026-11-21T17:00:00Z`.
 pub(super) fn line_told(line: &ProviderLogLine) -> String {
     let what = line.code.as_deref().unwrap_or(cause_told(line.cause));
+    let whose = line.authority.as_ref().filter(|line| line.names_us).map_or("", |_| " of our client");
     let mut told = format!(
-        "the provider's log: {what}, {}",
+        "the provider's log: {what}{whose}, {}",
         crate::rules::words::several(usize::try_from(line.count).unwrap_or(usize::MAX), "line")
     );
     if let Some(first) = line.first_at.filter(|first| Some(*first) != line.last_at) {
@@ -66,20 +67,28 @@ pub(super) fn line_told(line: &ProviderLogLine) -> String {
 fn cause_told(cause: ProviderLogCause) -> &'static str {
     match cause {
         ProviderLogCause::AssertionAudience => "the audience of the assertion is wrong",
+        ProviderLogCause::AssertionForm => "the assertion is not of the form that is wanted",
         ProviderLogCause::AssertionTimes => "the assertion's times are wrong",
+        ProviderLogCause::BearerRefused => "the bearer token is not taken",
+        ProviderLogCause::Certificate => "the certificate is not taken",
         ProviderLogCause::ClientDisabled => "the client is disabled",
         ProviderLogCause::ClientUnknown => "the client is not known",
+        ProviderLogCause::GrantRefused => "the token is not granted",
         ProviderLogCause::KeyDisabled => "the key is disabled",
         ProviderLogCause::KeyExpired => "the key has expired",
         ProviderLogCause::KeyNotFound => "the key is not found",
+        ProviderLogCause::Limited => "a client failed too often",
+        ProviderLogCause::MayNotIntrospect => "the client may not ask about tokens",
         ProviderLogCause::ProjectionBehind => "the key is not known yet",
         ProviderLogCause::Replayed => "the assertion was used before",
         ProviderLogCause::SecretExpired => "the secret has expired",
         ProviderLogCause::SecretWrong => "the secret is wrong",
         ProviderLogCause::Signature => "the signature is wrong",
         ProviderLogCause::NoKid => "the assertion has no kid",
+        ProviderLogCause::Unavailable => "it cannot be answered just now",
         ProviderLogCause::Untold => "a client is refused",
         ProviderLogCause::WrongIssuer => "the issuer of the assertion is wrong",
         ProviderLogCause::WrongKind => "the key is of the wrong kind",
+        ProviderLogCause::WrongMethod => "the client authenticates itself in another way than it may",
     }
 }

@@ -283,7 +283,12 @@ impl Look<'_> {
                 .seen(call_told(call))
                 .likely()
                 .step("In keyward.toml under [issuer.introspection.credential]: take token_endpoint out, and discovery says it"),
-            Meaning::AskedToWait | Meaning::Fails | Meaning::Opaque => self
+            Meaning::AskedToWait => self
+                .finding(Code::ExchangeFails, format!("the token endpoint of {name} asks to be left alone, and does not say what it thinks of us"))
+                .seen(call_told(call))
+                .likely()
+                .step("Look again when that time is over; what was refused so often before stands in the provider's log"),
+            Meaning::Fails | Meaning::Opaque => self
                 .finding(Code::ExchangeFails, format!("the token endpoint of {name} fails, whoever asks"))
                 .seen_all(self.probed.into_iter().flat_map(|probed| &probed.calls).filter(|call| call.endpoint == TOKEN).map(call_told))
                 .certain()
