@@ -27,6 +27,7 @@ mod decide;
 mod explain;
 mod issuer;
 mod jitter;
+mod known_key;
 mod reason;
 mod requirement;
 mod time;
@@ -38,6 +39,7 @@ pub use dangerous::{Signed, dangerous_decide_for_any_issuer, dangerous_verify_si
 pub use decide::{Decision, Stop, WantedKey, decide};
 pub use explain::{Check, Outcome, explain};
 pub use issuer::{Issuer, IssuerPolicy};
+pub use known_key::{key_with_thumbprint, signing_key};
 pub use reason::{Reason, ReasonKind};
 pub use requirement::{ClaimRule, ClaimTest, Requirement};
 pub use time::{MonoTime, Now, UnixTime};

@@ -41,6 +41,7 @@ struct Shared {
     name: Box<str>,
     clock: Arc<dyn Clock>,
     observer: Mutex<Arc<dyn Observer>>,
+    lines: Lines,
     machine: Mutex<KeySetMachine>,
     wrapper_policy: WrapperPolicy,
     wrappers: Mutex<WrapperWatch>,
@@ -81,13 +82,23 @@ pub(crate) struct NewKeeper {
 pub(crate) struct Surroundings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) lines: Lines,
+}
+
+/// Who writes into the log what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// The observer, as it likes: there are many sets.
+    Observers,
+    /// The keeper, each event.
+    Own,
 }
 
 impl Keeper {
     /// Takes in the snapshot, where there is a good one, and starts to fetch.
     pub(crate) fn start(new: NewKeeper, surroundings: Surroundings, seed: u64) -> Self {
         let NewKeeper { settings, published, source, snapshot, wrapper_anchors } = new;
-        let Surroundings { clock, observer } = surroundings;
+        let Surroundings { clock, observer, lines } = surroundings;
         let now = clock.now();
         let machine =
             KeySetMachine::new(settings.key_set.clone(), published, now, seed).anchored(now, wrapper_anchors);
@@ -95,6 +106,7 @@ impl Keeper {
             name: settings.policy.name.clone(),
             clock,
             observer: Mutex::new(observer),
+            lines,
             machine: Mutex::new(machine),
             wrapper_policy: settings.policy.wrapper,
             wrappers: Mutex::default(),
@@ -313,8 +325,10 @@ impl Shared {
                 self.tell(&Event::RefreshFailed { error: &error, failures, retry_in });
             }
         }
-        let published = Arc::clone(self.machine().published());
-        event::log_cache(&self.name, &published, now);
+        if self.lines == Lines::Own {
+            let published = Arc::clone(self.machine().published());
+            event::log_cache(&self.name, &published, now);
+        }
     }
 
     /// Tells the machine what came of a fetch, and wakes who waits for it.
@@ -400,7 +414,9 @@ impl Shared {
     }
 
     fn tell(&self, event: &Event<'_>) {
-        event::log(&self.name, event);
+        if self.lines == Lines::Own {
+            event::log(&self.name, event);
+        }
         self.observer().observe(&self.name, event);
     }
 

@@ -42,6 +42,7 @@ mod health;
 mod introspection;
 mod issuer_settings;
 mod keeper;
+mod kept_set;
 mod last_fetch;
 mod layer;
 mod settings_error;
@@ -52,15 +53,16 @@ mod verifier;
 
 pub use introspection::{FallbackSettings, IntrospectionSettings, IntrospectionStatus};
 pub use issuer_settings::{HmacSecret, IssuerSettings, KeySource};
+pub use kept_set::{KeptSet, KeptSetSettings, NoSigningKey};
 pub use keyward_jose::{Algorithm, AlgorithmSet};
 pub use keyward_verify::binding;
 pub use keyward_verify::introspection::{AnswerCacheSettings, AnswerForm, BreakerSettings, Failure, Forget};
 pub use keyward_verify::key_set::{
-    KeySetSettings, KeySetState, WrapperCertificate, WrapperPolicy, WrapperTrouble,
+    KeySetSettings, KeySetState, LiveKey, WrapperCertificate, WrapperPolicy, WrapperTrouble,
 };
 pub use keyward_verify::strategy::{Fallback, FallbackCause, GivenUp, Strategy};
 pub use keyward_verify::{
-    ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, UnixTime, Verdict,
+    ClaimRule, ClaimTest, Claims, MonoTime, Now, Reason, ReasonKind, Requirement, Stop, UnixTime, Verdict,
     Verified, VerifiedBy,
 };
 pub use layer::{OriginError, VerifyLayer, VerifyService};

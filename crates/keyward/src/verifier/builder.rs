@@ -19,7 +19,7 @@ use crate::event::{NoObserver, Observer};
 use crate::fetch::Transport;
 use crate::introspection::{IntrospectionSettings, Introspector, NewIntrospector, caller_settings};
 use crate::issuer_settings::{IssuerSettings, KeySource};
-use crate::keeper::{Keeper, NewKeeper, Surroundings};
+use crate::keeper::{Keeper, Lines, NewKeeper, Surroundings};
 use crate::settings_error::SettingsError;
 use crate::shared_replay::{SharedReplay, SharedReplaySettings};
 use crate::snapshot::Snapshot;
@@ -195,7 +195,11 @@ impl VerifierBuilder {
             self.caller(settings, &observer, entropy::derived(entropy::derived(seed, place), 1))
         });
         let callers = callers.collect::<Result<Vec<_>, SettingsError>>()?;
-        let surroundings = Surroundings { clock: Arc::clone(&self.clock), observer: Arc::clone(&observer) };
+        let surroundings = Surroundings {
+            clock: Arc::clone(&self.clock),
+            observer: Arc::clone(&observer),
+            lines: Lines::Own,
+        };
         let keepers: Vec<_> = prepared
             .into_iter()
             .zip(1..)

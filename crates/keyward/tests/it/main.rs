@@ -26,6 +26,7 @@ mod fetching;
 mod files;
 mod introspection;
 mod isolation;
+mod kept_set;
 mod layer;
 mod races;
 mod reload;
