@@ -45,7 +45,7 @@ async fn followers_skip_nothing(bench: Bench) {
     for _ in 0..3 {
         followers.push(tokio::spawn(follow(nodes.store().await, stop.clone())));
     }
-    let trouble = tokio::spawn(Arc::clone(&nodes).trouble(chance.another()));
+    let trouble = tokio::spawn(Arc::clone(&nodes).trouble(chance.another(), 4));
     let end = nodes.now() + FOR;
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| tokio::spawn(write(Arc::clone(&nodes), Arc::clone(&fates), chance.another(), end)))
@@ -91,7 +91,7 @@ async fn write(nodes: Arc<Nodes>, fates: Arc<Fates>, chance: Chance, end: u64) {
         };
         let (actor, count) = (fates.last.fetch_add(1, Ordering::Relaxed), 1 + chance.below(3));
         let is_dropped = chance.below(3) == 0;
-        let store = node.view.store().clone();
+        let store = node.authority.view().store().clone();
         let id = chance.below(20).to_string();
         let written = node.run(async move {
             let mut command = store.command(Actor(actor.to_string()), 0).await.ok()?;

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use keyward::Now;
 use keyward::clock::{Clock, SystemClock};
+use keyward_authority::authority::Authority;
+use keyward_authority::signing::{LocalKeys, MasterKey};
 use keyward_authority::storage::{Store, StoreAddress};
 use keyward_authority::view::{Follower, View};
 use tokio::task::AbortHandle;
@@ -12,10 +15,12 @@ use tokio::time::sleep;
 use super::chance::Chance;
 use crate::bench::Bench;
 
+pub(super) const ORIGIN: &str = "https://id.example";
+
 /// Something that answers, until it is killed with all that is under way there.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) view: View,
+    pub(super) authority: Authority,
     under_way: Mutex<Vec<AbortHandle>>,
     _follower: Follower,
 }
@@ -62,7 +67,9 @@ impl Nodes {
                 break follower;
             }
         };
-        let node = Node { view, under_way: Mutex::default(), _follower: follower };
+        let keys = Arc::new(LocalKeys::new(MasterKey::parse(&"0f".repeat(32)).unwrap()));
+        let authority = Authority::new(view, Arc::clone(&self.clock) as _, &ORIGIN.parse().unwrap(), keys);
+        let node = Node { authority, under_way: Mutex::default(), _follower: follower };
         *self.places[place].lock().unwrap() = Some(Arc::new(node));
     }
 
@@ -71,12 +78,21 @@ impl Nodes {
         self.places[chance.below(self.places.len())].lock().unwrap().clone()
     }
 
+    /// All that are up.
+    pub(super) fn up(&self) -> impl Iterator<Item = Arc<Node>> {
+        self.places.iter().filter_map(|place| place.lock().unwrap().clone())
+    }
+
     pub(super) fn now(&self) -> u64 {
         self.clock.mono().0
     }
 
-    /// Cuts connections and kills nodes until it is aborted. How often is up to chance.
-    pub(super) async fn trouble(self: Arc<Self>, chance: Chance) {
+    pub(super) fn time(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Cuts connections until it is aborted, and kills a node one time in so many. How often is up to chance.
+    pub(super) async fn trouble(self: Arc<Self>, chance: Chance, kills_one_in: usize) {
         sqlx::any::install_default_drivers();
         let database = match &self.address {
             StoreAddress::Postgres(url) => Some(url.path().trim_start_matches('/').to_owned()),
@@ -92,7 +108,7 @@ impl Nodes {
                 let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 ORDER BY random() LIMIT 3";
                 sqlx::query(cut).bind(database.as_str()).fetch_all(server).await.unwrap();
             }
-            if chance.below(4) == 0 {
+            if chance.below(kills_one_in) == 0 {
                 let place = chance.below(self.places.len());
                 let killed = self.places[place].lock().unwrap().take();
                 killed.inspect(|node| node.kill());
