@@ -31,7 +31,7 @@ const LIFETIME: u64 = 300;
 const ROTATIONS: usize = 10;
 
 pub(super) async fn play(nodes: &Nodes, steps: &mut Steps<'_>) -> Result<(), RunError> {
-    let pair = Pair::take_over(nodes).await?;
+    let pair = Pair::take_over(nodes, 0).await?;
     let [first, _] = &pair.nodes;
     let mut realm = Realm::new(REALM);
     realm.access_token_lifetime = LIFETIME;
@@ -82,7 +82,7 @@ pub(super) async fn play(nodes: &Nodes, steps: &mut Steps<'_>) -> Result<(), Run
                 )
             });
         }
-        pair.clock.jump(STEP);
+        pair.jump(STEP);
     }
     for algorithm in ALGORITHMS {
         let withdrawn = first.count(REALM, algorithm, KeyState::Retired).await?;

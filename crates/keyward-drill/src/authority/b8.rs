@@ -1,7 +1,11 @@
 //! B8: the key set was served empty.
 
+use std::sync::Arc;
+
 use http::Method;
 
+use super::caches::Caches;
+use super::inside::Pair;
 use super::nodes::{Nodes, REALM, RESOURCE, realm, token_of};
 use super::steps::Steps;
 use super::watch::{Watch, address, has_keys};
@@ -15,9 +19,16 @@ pub(super) const DRILL: AuthorityDrill = AuthorityDrill {
     about: "Realms are made while their key sets are fetched: an answer has a key in it or is a 404. Keys are rotated, retired \
             and withdrawn while the set is fetched all the time. Then the private keys cannot be opened, as after a restore \
             with the wrong master key: the set stays as it was, tokens are refused with a 503 and not with a 500, and are \
-            there again once the key store opens.",
+            there again once the key store opens. At last no node runs for a year, on a clock that jumps, so that every key \
+            is long overdue: the first request finds the set as it was, and a token that it verifies.",
     incidents: &["B8"],
-    phases: &["creation", "rotation-and-retirement", "key-store-does-not-open", "key-store-opens-again"],
+    phases: &[
+        "creation",
+        "rotation-and-retirement",
+        "key-store-does-not-open",
+        "key-store-opens-again",
+        "after-a-year-without-a-node",
+    ],
     wants_two_nodes: false,
     which: Which::B8,
 };
@@ -25,6 +36,9 @@ pub(super) const DRILL: AuthorityDrill = AuthorityDrill {
 const REALMS: usize = 8;
 
 const ROUNDS: usize = 5;
+
+/// In seconds.
+const YEAR: u64 = 365 * 86_400;
 
 pub(super) async fn play(nodes: &Nodes, steps: &mut Steps<'_>) -> Result<(), RunError> {
     let Some((first, last)) = nodes.ends() else {
@@ -89,6 +103,27 @@ pub(super) async fn play(nodes: &Nodes, steps: &mut Steps<'_>) -> Result<(), Run
     let answer = nodes.ask(last, key.as_ref(), "robot", RESOURCE).await;
     steps.expect(token_of(&answer).is_some(), || format!("the first request: {answer:?}"));
     steps.fail(watch.end().await);
+    steps.next();
+    wake(nodes, steps).await
+}
+
+/// The first requests of a year, before a node has looked what is due, and then after it.
+async fn wake(nodes: &Nodes, steps: &mut Steps<'_>) -> Result<(), RunError> {
+    let pair = Pair::take_over(nodes, 0).await?;
+    pair.jump(YEAR);
+    let [node, _] = &pair.nodes;
+    let mut caches = Caches::new(Arc::clone(node.authority.clock()), node.authority.issuer(REALM));
+    for what in ["before it looked what is due", "after it looked what is due"] {
+        let set = node.jwk_set(REALM).await;
+        steps.expect(set.is_some(), || format!("{what}, the JWK Set is empty or not there"));
+        set.map_or(Ok(()), |set| caches.fetch(set))?;
+        let refused = match node.token(REALM, "ES256", 300).await {
+            Ok(token) => caches.verify(&token).await,
+            Err(cause) => vec![cause],
+        };
+        steps.expect(refused.is_empty(), || format!("{what}, no good token: {}", refused.join(", ")));
+        pair.round().await?;
+    }
     Ok(())
 }
 

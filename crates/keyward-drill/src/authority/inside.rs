@@ -28,24 +28,16 @@ const ENTITIES: usize = 1000;
 #[derive(Debug)]
 pub(super) struct JumpingClock {
     machine: SystemClock,
-    ahead: AtomicU64,
-}
-
-impl JumpingClock {
-    fn new() -> Self {
-        Self { machine: SystemClock::new(), ahead: AtomicU64::new(0) }
-    }
-
-    /// All nodes are that much later. What they remembered is too old from then on.
-    pub(super) fn jump(&self, seconds: u64) {
-        self.ahead.fetch_add(seconds, Ordering::SeqCst);
-    }
+    jumped: Arc<AtomicU64>,
+    /// How much later it goes than it is, in seconds.
+    ahead: u64,
 }
 
 impl Clock for JumpingClock {
     fn now(&self) -> Now {
-        let (machine, ahead) = (self.machine.now(), Duration::from_secs(self.ahead.load(Ordering::SeqCst)));
-        Now { wall: machine.wall.saturating_add(ahead), mono: machine.mono.saturating_add(ahead) }
+        let machine = self.machine.now();
+        let later = Duration::from_secs(self.jumped.load(Ordering::SeqCst).saturating_add(self.ahead));
+        Now { wall: machine.wall.saturating_add(later), mono: machine.mono.saturating_add(later) }
     }
 }
 
@@ -61,13 +53,13 @@ pub(super) struct Inside {
 /// Two of them, in the place of those that are processes.
 #[derive(Debug)]
 pub(super) struct Pair {
-    pub(super) clock: Arc<JumpingClock>,
     pub(super) nodes: [Inside; 2],
+    jumped: Arc<AtomicU64>,
 }
 
 impl Pair {
-    /// On the drill's database, which its processes let go of.
-    pub(super) async fn take_over(nodes: &Nodes) -> Result<Self, RunError> {
+    /// On the drill's database, which its processes let go of. The second one's clock is so many seconds ahead.
+    pub(super) async fn take_over(nodes: &Nodes, ahead: u64) -> Result<Self, RunError> {
         for node in &nodes.all {
             node.kill().await?;
         }
@@ -78,10 +70,20 @@ impl Pair {
             // One process has one.
             StoreAddress::Sqlite(_) => store.clone(),
         };
-        let clock = Arc::new(JumpingClock::new());
-        let nodes =
-            [Inside::new(nodes, 0, store, &clock).await?, Inside::new(nodes, 1, another, &clock).await?];
-        Ok(Self { clock, nodes })
+        let jumped = Arc::new(AtomicU64::new(0));
+        let clock = |ahead| -> Arc<dyn Clock> {
+            Arc::new(JumpingClock { machine: SystemClock::new(), jumped: Arc::clone(&jumped), ahead })
+        };
+        let nodes = [
+            Inside::new(nodes, 0, store, clock(0)).await?,
+            Inside::new(nodes, 1, another, clock(ahead)).await?,
+        ];
+        Ok(Self { nodes, jumped })
+    }
+
+    /// It is that much later, in seconds. What the nodes remembered is too old from then on.
+    pub(super) fn jump(&self, seconds: u64) {
+        self.jumped.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Both look at once what is due, and do it.
@@ -97,9 +99,8 @@ impl Inside {
         nodes: &Nodes,
         number: usize,
         store: Store,
-        clock: &Arc<JumpingClock>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, RunError> {
-        let clock = Arc::clone(clock) as Arc<dyn Clock>;
         let origin = nodes.origin.parse().map_err(failed("read the origin"))?;
         let key = MasterKey::parse(&nodes.master_key()?).map_err(failed("read the master key"))?;
         let view = View::new(store, Arc::clone(&clock), ENTITIES);

@@ -1,5 +1,6 @@
 //! A node: the binary, as a process of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use super::wire::{Wire, says};
+use super::wire::{Wire, says, text};
 use crate::error::RunError;
 
 /// How long it may take to come up.
@@ -96,18 +97,26 @@ impl Node {
         }
     }
 
-    /// How many lines of its log are of this event and cause.
-    pub(super) fn logged(&self, event: &str, cause: &str) -> usize {
+    /// The causes of the refusals that its log tells of, in its order.
+    pub(super) fn refusals_logged(&self) -> Vec<String> {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| says(line, "/event", event) && says(line, "/cause", cause)).count()
+        let lines = lines.filter(|line| says(line, "/event", "token_refused"));
+        lines.filter_map(|line| text(&line, "/cause").map(str::to_owned)).collect()
     }
 
-    /// The sum of a counter's samples that have this label.
-    pub(super) async fn counted(&self, wire: &Wire, name: &str, label: &str) -> f64 {
-        let (_, text) = wire.read(&format!("{}/metrics", self.admin)).await.unwrap_or_default();
-        let samples = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
-        samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    /// How many refusals it has counted, by cause.
+    pub(super) async fn refusals_counted(&self, wire: &Wire) -> BTreeMap<String, f64> {
+        let (_, metrics) = wire.read(&format!("{}/metrics", self.admin)).await.unwrap_or_default();
+        let mut counted = BTreeMap::new();
+        for sample in metrics.lines().filter(|line| line.starts_with("keyward_authority_refusals_total")) {
+            let cause = sample.split_once("cause=\"").and_then(|(_, rest)| rest.split_once('"'));
+            let count = sample.rsplit_once(' ').and_then(|(_, count)| count.parse::<f64>().ok());
+            if let (Some((cause, _)), Some(count)) = (cause, count) {
+                *counted.entry(cause.to_owned()).or_default() += count;
+            }
+        }
+        counted
     }
 
     /// With the end of its log.

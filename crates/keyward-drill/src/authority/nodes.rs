@@ -32,6 +32,8 @@ const ADMIN_AUDIENCE: &str = "urn:keyward:authority";
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
+const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// Who signs assertions, in any form.
 pub(super) type Key = Box<dyn Signer>;
 
@@ -110,7 +112,7 @@ impl Nodes {
             "auth_methods": ["private_key_jwt"],
             "grant_types": ["client_credentials"],
             "audiences": [RESOURCE],
-            "scopes": ["read"],
+            "scopes": ["read", "introspect"],
         });
         self.demand(&format!("realms/{REALM}/clients"), &client).await.map(drop)
     }
@@ -203,11 +205,16 @@ impl Nodes {
 
     /// An assertion of `subject` for `audience`.
     pub(super) async fn assertion(&self, key: &dyn Signer, subject: &str, audience: &str) -> Option<String> {
+        self.signed(key, &self.claims(subject, audience)).await
+    }
+
+    pub(super) fn claims(&self, subject: &str, audience: &str) -> Value {
         let jti: String = keyward::entropy::secret().iter().map(|octet| format!("{octet:02x}")).collect();
         let now = self.now();
-        let claims = json!({
-            "iss": subject, "sub": subject, "aud": audience, "iat": now, "exp": now + 60, "jti": jti,
-        });
+        json!({ "iss": subject, "sub": subject, "aud": audience, "iat": now, "exp": now + 60, "jti": jti })
+    }
+
+    pub(super) async fn signed(&self, key: &dyn Signer, claims: &Value) -> Option<String> {
         sign_compact(key, None, claims.to_string().as_bytes()).await.ok()
     }
 
@@ -236,6 +243,21 @@ impl Nodes {
         answer.is_some_and(|(status, body)| {
             status == 200 && body.pointer("/active") == Some(&Value::Bool(true))
         })
+    }
+
+    /// What a node says of a token to a client that authenticates itself by its key.
+    pub(super) async fn introspect_as(
+        &self,
+        node: &Node,
+        key: &dyn Signer,
+        client: &str,
+        token: &str,
+    ) -> Option<Answer> {
+        let assertion = self.assertion(key, client, &self.issuer()).await?;
+        let address = format!("{}/realms/{REALM}/introspect", node.address);
+        let form =
+            [("client_assertion_type", CLIENT_ASSERTION), ("client_assertion", &assertion), ("token", token)];
+        self.wire.form(&address, None, &form).await
     }
 
     /// What private keys are sealed under, from the next start on.
