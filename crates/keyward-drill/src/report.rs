@@ -64,6 +64,9 @@ pub struct DrillReport {
     /// Why it could not be run, where it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What of it was left out here, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
     /// How long it took by the clock of this machine, in seconds.
     pub took_seconds: f64,
     /// How many times it was run: more than once where only its latency was out of bounds.
@@ -185,6 +188,7 @@ impl DrillReport {
             incidents: drill.incidents.clone(),
             result,
             reason,
+            left_out: None,
             took_seconds: 0.0,
             attempts: 1,
             phases: Vec::new(),

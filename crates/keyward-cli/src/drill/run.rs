@@ -21,9 +21,6 @@ use super::table;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
-/// The variable with the address of a PostgreSQL, for the drills of the authority.
-const POSTGRES: &str = "KEYWARD_TEST_POSTGRES";
-
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("which").required(true).multiple(false).args(["drills", "all"])))]
 #[command(after_help = "\
@@ -40,7 +37,8 @@ Without --target and --virtual-time, this very binary is started as a gateway, o
 lab's issuers: 2xx is accept, 5xx undecided, all else reject.
 
 The drills of the authority start this binary as nodes: one on SQLite, or two where KEYWARD_TEST_POSTGRES is the
-address of a PostgreSQL on which databases may be made, such as postgres://postgres@127.0.0.1/postgres.
+address of a PostgreSQL on which databases may be made, such as postgres://postgres@127.0.0.1/postgres. With one, what
+happens between two is left out, and the report says so.
 
 Exit code 0: all passed. 1: one failed. 2: one could not be run.")]
 pub(crate) struct RunArgs {
@@ -86,13 +84,11 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let (drills, authority) = args.chosen()?;
+    let drills = args.chosen()?;
     let mode = args.mode()?;
     let jobs = args.jobs.unwrap_or(if args.target.is_some() { 1 } else { 6 });
-    let status = StatusLine::new(drills.len() + authority.len());
-    let mut reports = run_all(&drills, &mode, jobs.max(1), &status);
-    reports.extend(authority.iter().map(|drill| run_authority(drill, &mode, &status)));
-    let report = Report::new(reports);
+    let status = StatusLine::new(drills.len());
+    let report = Report::new(run_all(&drills, &mode, jobs.max(1), &status));
     if let Some(path) = &args.junit {
         let unwritable = |cause| Failure::File { path: path.display().to_string(), cause };
         let file = File::create(path).map_err(unwritable)?;
@@ -109,19 +105,20 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 impl RunArgs {
-    /// Those that were named, or all: first what decides on tokens, then the authority.
-    fn chosen(&self) -> Result<(Vec<Drill>, Vec<AuthorityDrill>), Failure> {
+    /// Those that were named, in that order, or all: first what decides on tokens, then the authority.
+    fn chosen(&self) -> Result<Vec<Chosen>, Failure> {
         if self.all {
-            return Ok((catalogue::all()?, authority::ALL.to_vec()));
+            let deciding = catalogue::all()?.into_iter().map(Chosen::deciding);
+            return Ok(deciding.chain(authority::ALL.iter().copied().map(Chosen::Authority)).collect());
         }
-        let (mut drills, mut of_authority) = (Vec::new(), Vec::new());
+        let mut chosen = Vec::new();
         for name in &self.drills {
             match authority::find(name) {
-                Some(drill) => of_authority.push(drill),
-                None => drills.extend(catalogue::find(name)?),
+                Some(drill) => chosen.push(Chosen::Authority(drill)),
+                None => chosen.extend(catalogue::find(name)?.into_iter().map(Chosen::deciding)),
             }
         }
-        Ok((drills, of_authority))
+        Ok(chosen)
     }
 
     fn mode(&self) -> Result<Mode, Failure> {
@@ -162,40 +159,58 @@ impl RunArgs {
     }
 }
 
-/// Runs a drill of the authority, one at a time: each has processes of its own, and waits for none but them.
-fn run_authority(drill: &AuthorityDrill, mode: &Mode, status: &StatusLine) -> DrillReport {
-    let report = match mode {
-        Mode::Gateway { program, .. } => {
-            let postgres = std::env::var(POSTGRES).ok();
-            drill.run(program, postgres.as_deref(), status)
+/// A drill that is to be run.
+enum Chosen {
+    /// Of the authority.
+    Authority(AuthorityDrill),
+    /// Of what decides on tokens.
+    Deciding(Box<Drill>),
+}
+
+impl Chosen {
+    fn deciding(drill: Drill) -> Self {
+        Self::Deciding(Box::new(drill))
+    }
+
+    /// Whether it measures time, so that nothing may run beside it.
+    fn runs_alone(&self, mode: &Mode) -> bool {
+        match self {
+            Self::Authority(_) => false,
+            Self::Deciding(drill) => {
+                matches!(mode, Mode::Gateway { .. } | Mode::Target(_))
+                    && drill.wants_the_machine()
+                    && drill.runs != Runs::VirtualTime
+            }
         }
-        Mode::Target(_) | Mode::VirtualTime { .. } => {
-            drill.not_applicable("it is about the authority, as processes of this binary")
+    }
+
+    fn run(&self, mode: &Mode, status: &StatusLine) -> DrillReport {
+        match (self, mode) {
+            (Self::Deciding(drill), _) => mode.run(drill, status),
+            (Self::Authority(drill), Mode::Gateway { program, .. }) => {
+                let postgres = std::env::var(authority::POSTGRES).ok();
+                drill.run(program, postgres.as_deref(), status)
+            }
+            (Self::Authority(drill), Mode::Target(_) | Mode::VirtualTime { .. }) => {
+                drill.not_applicable("it is about the authority, as processes of this binary")
+            }
         }
-    };
-    status.done(&report);
-    report
+    }
 }
 
 /// Runs them: those that measure no time side by side, the others alone. The reports are in the drills' order.
-fn run_all(drills: &[Drill], mode: &Mode, jobs: usize, status: &StatusLine) -> Vec<DrillReport> {
-    let is_alone = |drill: &Drill| {
-        matches!(mode, Mode::Gateway { .. } | Mode::Target(_))
-            && drill.wants_the_machine()
-            && drill.runs != Runs::VirtualTime
-    };
-    let places: Vec<usize> = (0..drills.len()).collect();
-    let (alone, together): (Vec<usize>, Vec<usize>) =
-        places.into_iter().partition(|place| drills.get(*place).is_some_and(is_alone));
+fn run_all(drills: &[Chosen], mode: &Mode, jobs: usize, status: &StatusLine) -> Vec<DrillReport> {
+    let (alone, mut together): (Vec<_>, Vec<_>) =
+        drills.iter().enumerate().partition(|(_, drill)| drill.runs_alone(mode));
+    // Those of the authority take longest: whoever waits for them waits beside the others.
+    together.sort_by_key(|(_, drill)| matches!(drill, Chosen::Deciding(_)));
     let reports = Mutex::new(Vec::new());
-    let work = |queue: &Mutex<std::vec::IntoIter<usize>>| {
+    let work = |queue: &Mutex<std::vec::IntoIter<(usize, &Chosen)>>| {
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        while let Some(place) = next() {
-            if let Some(drill) = drills.get(place) {
-                let report = mode.run(drill, status);
-                status.done(&report);
-                reports.lock().unwrap_or_else(PoisonError::into_inner).push((place, report));
-            }
+        while let Some((place, drill)) = next() {
+            let report = drill.run(mode, status);
+            status.done(&report);
+            reports.lock().unwrap_or_else(PoisonError::into_inner).push((place, report));
         }
     };
     for (queue, jobs) in [(together, jobs), (alone, 1)] {

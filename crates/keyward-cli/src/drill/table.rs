@@ -77,7 +77,8 @@ fn note(drill: &DrillReport) -> String {
     let expectations: Option<u64> =
         drill.phases.iter().filter_map(|phase| phase.expectations).reduce(|a, b| a + b);
     if let Some(expectations) = expectations {
-        return format!("{expectations} expectations in {:.1} s", drill.took_seconds);
+        let left_out = drill.left_out.as_ref().map(|what| format!(", without {what}")).unwrap_or_default();
+        return format!("{expectations} expectations in {:.1} s{left_out}", drill.took_seconds);
     }
     let judged: u64 =
         drill.phases.iter().flat_map(|phase| phase.streams.values()).map(|stream| stream.judged).sum();

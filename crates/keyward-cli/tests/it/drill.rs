@@ -226,6 +226,7 @@ fn the_authority_passes_its_drills_and_what_needs_two_nodes_says_so() {
     });
     assert_eq!(results, expected);
     for drill in drills.iter().filter(|drill| drill["result"] == "passed") {
+        assert_eq!(drill["left_out"].is_null(), two_nodes == "passed", "{drill:#}");
         for phase in drill["phases"].as_array().unwrap() {
             assert!(phase["expectations"].as_u64() > Some(0), "{phase:#}");
         }

@@ -27,6 +27,9 @@ use database::Database;
 use nodes::Nodes;
 use steps::Steps;
 
+/// The variable in which the tests and drills of the authority look for the address of a PostgreSQL.
+pub const POSTGRES: &str = "KEYWARD_TEST_POSTGRES";
+
 /// The longest that one may take. Whatever is not over by then hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -69,13 +72,8 @@ impl AuthorityDrill {
     /// `program` is the `keyward` binary.
     pub fn run(&self, program: &Path, postgres: Option<&str>, progress: &dyn Progress) -> DrillReport {
         if self.wants_two_nodes && postgres.is_none() {
-            let reason = "it needs two nodes, and no PostgreSQL is named";
-            return self.report(
-                DrillResult::NotApplicable,
-                Some(reason.to_owned()),
-                Vec::new(),
-                Duration::ZERO,
-            );
+            return self
+                .not_applicable(&format!("it needs two nodes, and {POSTGRES} names no PostgreSQL for them"));
         }
         let run = || {
             let runtime = Builder::new_multi_thread().enable_all().build();
@@ -85,7 +83,10 @@ impl AuthorityDrill {
             Ok((phases, took)) => {
                 let is_well = phases.iter().all(|phase| phase.failures.is_empty());
                 let result = if is_well { DrillResult::Passed } else { DrillResult::Failed };
-                self.report(result, None, phases, took)
+                let left_out = postgres.is_none().then(|| {
+                    format!("what happens between two nodes: {POSTGRES} names no PostgreSQL for them")
+                });
+                DrillReport { left_out, ..self.report(result, None, phases, took) }
             }
             Err(error) => {
                 self.report(DrillResult::Broken, Some(error.to_string()), Vec::new(), Duration::ZERO)
@@ -148,6 +149,7 @@ impl AuthorityDrill {
             incidents: self.incidents.iter().map(|incident| (*incident).to_owned()).collect(),
             result,
             reason,
+            left_out: None,
             took_seconds: took.as_secs_f64(),
             attempts: 1,
             phases,
