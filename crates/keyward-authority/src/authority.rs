@@ -54,6 +54,7 @@ impl Authority {
     /// The same, with somebody who is told what happens. Clones that were made before do not tell them.
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
+        self.view().store().watch(Arc::clone(self.clock()), Arc::clone(&observer));
         self.with(|inner| inner.observer = observer)
     }
 

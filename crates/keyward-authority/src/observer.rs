@@ -52,6 +52,25 @@ impl Endpoint {
     }
 }
 
+/// What the storage commits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StorageWrite {
+    /// The events of a command, and the state that they make.
+    Command,
+    /// What was used once, of all who asked at the same time.
+    Uses,
+}
+
+impl StorageWrite {
+    /// The label in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Uses => "uses",
+        }
+    }
+}
+
 /// Takes notice of what happens. It is called where requests are answered: it must neither wait nor panic.
 #[expect(unused_variables, reason = "by default nobody takes notice")]
 pub trait Observer: Debug + Send + Sync {
@@ -60,6 +79,9 @@ pub trait Observer: Debug + Send + Sync {
 
     /// A client authenticated itself, or failed to.
     fn authenticated(&self, realm: &str, method: ClientAuthMethod, outcome: Result<(), Cause>) {}
+
+    /// The database committed something.
+    fn committed(&self, what: StorageWrite, took: Duration) {}
 
     /// A secret was hashed, after it had waited for a place.
     fn hashed(&self, waited: Duration, took: Duration) {}
@@ -72,6 +94,12 @@ pub trait Observer: Debug + Send + Sync {
 
     /// Something was signed with this algorithm.
     fn signed(&self, algorithm: &str, took: Duration) {}
+
+    /// The storage did not do what it was asked: a kind of [`StoreError`](crate::storage::StoreError).
+    fn storage_failed(&self, kind: &'static str) {}
+
+    /// A command waited for so long for the log's head, and got it or not.
+    fn waited_for_head(&self, waited: Duration) {}
 }
 
 /// Takes no notice.

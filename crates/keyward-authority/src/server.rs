@@ -33,7 +33,7 @@ use crate::last_use;
 use crate::logs;
 use crate::metrics::Metrics;
 use crate::refusal_log::RefusalLog;
-use crate::signing::{LocalKeys, Rotation};
+use crate::signing::{self, ClosedKey, Rotation};
 use crate::storage::{Store, StoreError};
 use crate::tls::ListenerTls;
 use crate::token::prune;
@@ -58,6 +58,9 @@ pub enum RunError {
     /// The configuration cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// A key that signs or is going to is sealed under a master key that is not there.
+    #[error("{0}")]
+    KeyClosed(ClosedKey),
     /// A listener could not be opened.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
@@ -153,6 +156,9 @@ impl Node {
         let admin_listener = listen(config.admin_listen).await?;
         let metrics = Arc::new(Metrics::new(&config.metrics_namespace));
         let authority = open(&config).await?.with_observer(Arc::clone(&metrics) as _);
+        if let Some(key) = signing::first_closed(&authority).await? {
+            return Err(RunError::KeyClosed(key));
+        }
         let clock = Arc::clone(authority.clock());
         let follower = Follower::start(authority.view()).await?;
         let rotation = Rotation::start(authority.clone());
@@ -269,7 +275,7 @@ pub async fn open(config: &Config) -> Result<Authority, StoreError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let store = Store::open(&config.storage).await?;
     let view = View::new(store, Arc::clone(&clock), config.limits.remembered_entities);
-    let keys = Arc::new(LocalKeys::new(config.master_key.clone()));
+    let keys = Arc::new(config.key_store.clone());
     Ok(Authority::new(view, clock, &config.origin, keys))
 }
 

@@ -100,6 +100,8 @@ pub(crate) enum Failure {
     Record(#[from] RecordError),
     #[error("{0}")]
     Request(#[from] RequestError),
+    #[error("{0}")]
+    Rotation(#[from] keyward_authority::signing::RotationError),
     #[error("the runtime cannot start: {0}")]
     Runtime(io::Error),
     #[error("the schedule of seed {seed} cannot be played: {cause}")]

@@ -1,39 +1,59 @@
 //! Resolves `[key_store]`.
 
+use std::path::PathBuf;
+
 use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::raw::RawKeyStore;
 use super::{ConfigError, ConfigWarning, Source};
-use crate::signing::MasterKey;
+use crate::signing::{LocalKeys, MasterKey};
 
 impl Source<'_> {
-    /// What private keys are sealed under.
-    pub(super) fn master_key(
+    /// What private keys are sealed under, and what else opens them.
+    pub(super) fn key_store(
         &mut self,
         raw: &Spanned<RawKeyStore>,
         environment: impl Fn(&str) -> Option<String>,
-    ) -> Result<MasterKey, ConfigError> {
-        match (&raw.get_ref().master_key_file, &raw.get_ref().master_key_environment) {
-            (Some(file), None) => {
-                let (key, warning) = MasterKey::read(&self.folder.join(file.get_ref()))
-                    .map_err(|error| self.error(&file.span(), error.to_string()))?;
-                self.warnings.extend(warning.map(ConfigWarning::Secret));
-                Ok(key)
+    ) -> Result<LocalKeys, ConfigError> {
+        let keys = raw.get_ref();
+        let master = match (&keys.master_key_file, &keys.master_key_environment) {
+            (Some(file), None) => self.key_file(file)?,
+            (None, Some(name)) => self.key_variable(name, &environment)?,
+            (None, None) => {
+                let why = "name the master key by master_key_file or by master_key_environment";
+                return Err(self.error(&raw.span(), why));
             }
-            (None, Some(name)) => {
-                let value = environment(name.get_ref()).map(Zeroizing::new);
-                let value = value.ok_or_else(|| {
-                    self.error(&name.span(), "there is no environment variable of this name")
-                })?;
-                MasterKey::parse(value.trim()).map_err(|error| self.error(&name.span(), error.to_string()))
+            (Some(_), Some(name)) => {
+                let why = "the master key is in master_key_file or in master_key_environment, not in both";
+                return Err(self.error(&name.span(), why));
             }
-            (None, None) => Err(self
-                .error(&raw.span(), "name the master key by master_key_file or by master_key_environment")),
-            (Some(_), Some(name)) => Err(self.error(
-                &name.span(),
-                "the master key is in master_key_file or in master_key_environment, not in both",
-            )),
+        };
+        let mut further = Vec::new();
+        for file in &keys.further_master_key_files {
+            further.push(self.key_file(file)?);
         }
+        for name in &keys.further_master_key_environments {
+            further.push(self.key_variable(name, &environment)?);
+        }
+        Ok(LocalKeys::new(master).with_further(further))
+    }
+
+    fn key_file(&mut self, file: &Spanned<PathBuf>) -> Result<MasterKey, ConfigError> {
+        let (key, warning) = MasterKey::read(&self.folder.join(file.get_ref()))
+            .map_err(|error| self.error(&file.span(), error.to_string()))?;
+        self.warnings.extend(warning.map(ConfigWarning::Secret));
+        Ok(key)
+    }
+
+    fn key_variable(
+        &self,
+        name: &Spanned<String>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<MasterKey, ConfigError> {
+        let value = environment(name.get_ref()).map(Zeroizing::new);
+        let value =
+            value.ok_or_else(|| self.error(&name.span(), "there is no environment variable of this name"))?;
+        MasterKey::parse(value.trim()).map_err(|error| self.error(&name.span(), error.to_string()))
     }
 }

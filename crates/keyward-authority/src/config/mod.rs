@@ -25,7 +25,7 @@ pub use warning::ConfigWarning;
 
 use raw::{RawAuthority, RawConfig, RawLimits, Time};
 
-use crate::signing::MasterKey;
+use crate::signing::LocalKeys;
 use crate::storage::StoreAddress;
 use crate::tls::ListenerTls;
 
@@ -51,8 +51,8 @@ pub struct Config {
     pub limits: Limits,
     /// The database, with its password.
     pub storage: StoreAddress,
-    /// What private keys are sealed under.
-    pub master_key: MasterKey,
+    /// What private keys are sealed and opened with.
+    pub key_store: LocalKeys,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines there are.
@@ -124,7 +124,7 @@ impl Config {
             metrics_namespace: source.namespace(authority.metrics_namespace)?,
             limits: source.limits(authority.limits)?,
             storage: source.storage(raw.storage)?,
-            master_key: source.master_key(&raw.key_store, environment)?,
+            key_store: source.key_store(&raw.key_store, environment)?,
             log_format: raw.log.format.unwrap_or_default(),
             log_level: raw.log.level.unwrap_or_default(),
             warnings: Vec::new(),

@@ -81,6 +81,10 @@ pub(super) struct RawStorage {
 pub(super) struct RawKeyStore {
     pub(super) master_key_file: Option<Spanned<PathBuf>>,
     pub(super) master_key_environment: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) further_master_key_files: Vec<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub(super) further_master_key_environments: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

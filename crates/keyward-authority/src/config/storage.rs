@@ -1,7 +1,7 @@
 //! Resolves `[storage]`.
 
 use super::raw::RawStorage;
-use super::{ConfigError, Source};
+use super::{ConfigError, ConfigWarning, Source};
 use crate::storage::StoreAddress;
 
 impl Source<'_> {
@@ -15,7 +15,11 @@ impl Source<'_> {
                 .map_err(|error: crate::storage::StoreError| self.error(&text.span(), error.to_string()))?,
         };
         match (address, &raw.password_file, &raw.address) {
-            (StoreAddress::Sqlite(path), None, _) => Ok(StoreAddress::Sqlite(self.folder.join(path))),
+            (StoreAddress::Sqlite(path), None, _) => {
+                let address = StoreAddress::Sqlite(self.folder.join(path));
+                self.warnings.extend(address.exposed().into_iter().map(ConfigWarning::Secret));
+                Ok(address)
+            }
             (StoreAddress::Sqlite(_), Some(file), _) => {
                 Err(self.error(&file.span(), "SQLite has no password; this goes with postgres:// only"))
             }

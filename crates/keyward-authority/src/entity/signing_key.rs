@@ -31,6 +31,9 @@ pub struct SigningKey {
 pub struct SealedKey {
     /// Which key store made it: `local`.
     pub store: String,
+    /// What it is sealed under, as that store calls it; for `local` the name of a master key. None where nobody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<String>,
     /// What that store makes of it, in base64url; for `local` a nonce and the PKCS#8 document in AES-256-GCM.
     pub sealed: String,
 }

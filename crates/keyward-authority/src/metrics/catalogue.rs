@@ -44,6 +44,12 @@ metrics! {
         "The position up to which this node has read the log";
     LOG_AGE = Gauge "authority_log_age_seconds", SECONDS, [],
         "Time since this node last was at the log's head; it answers nothing from memory beyond 0.7 s";
+    HEAD_WAIT = Histogram "authority_storage_head_wait_seconds", SECONDS, [],
+        "Time that a command waited for a connection and for the commands before it, on all nodes";
+    COMMIT_DURATION = Histogram "authority_storage_commit_duration_seconds", SECONDS, [STORAGE_WRITE],
+        "Time that the database took to commit, by what: a command, or what was used once";
+    STORAGE_ERRORS = Counter "authority_storage_errors", None, [STORAGE_ERROR],
+        "What the database was asked and did not do, by kind of error";
     LOG_LINES_LEFT_OUT = Counter "authority_log_lines_left_out", None, [EVENT],
         "Lines of the log that were not written because there were too many of their kind, by event";
     TLS_HANDSHAKES = Counter "authority_tls_handshakes", None, [HANDSHAKE],

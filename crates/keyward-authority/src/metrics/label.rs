@@ -2,6 +2,7 @@
 
 use super::metric::{Label, Values};
 use crate::entity::{ClientAuthMethod, GrantType, TokenFormat};
+use crate::storage::StoreError;
 
 /// How TLS handshakes end.
 pub(super) const HANDSHAKES: &[&str] = &["closed", "completed", "failed", "timed_out"];
@@ -54,6 +55,8 @@ pub(super) const REALM: Label = from(
     "the name of a realm; empty where the request was refused before one was found",
     "one for each realm, and the empty one",
 );
+pub(super) const STORAGE_ERROR: Label = one_of("error", StoreError::KINDS);
+pub(super) const STORAGE_WRITE: Label = one_of("commit", &["command", "uses"]);
 pub(super) const STATUS: Label =
     from("status", "the status of the answer", "those that are ever answered, about 15");
 pub(super) const VERSION: Label = from("version", "the version that runs", "one");

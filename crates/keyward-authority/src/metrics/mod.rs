@@ -19,7 +19,8 @@ use prometheus_client::registry::Registry;
 
 use crate::cause::Cause;
 use crate::entity::{ClientAuthMethod, GrantType, TokenFormat};
-use crate::observer::{Endpoint, Observer};
+use crate::observer::{Endpoint, Observer, StorageWrite};
+use crate::storage::StoreError;
 use crate::view::View;
 
 /// Every metric of the authority.
@@ -38,6 +39,9 @@ pub struct Metrics {
     signing_keys: Family<KeyLabels, Gauge>,
     log_position: Gauge,
     log_age: Gauge<f64, AtomicU64>,
+    head_wait: Histogram,
+    commits: Family<CommitLabel, Histogram, Times>,
+    storage_errors: Family<ErrorLabel, Counter>,
     lines_left_out: Family<EventLabel, Counter>,
     handshakes: Family<HandshakeLabel, Counter>,
 }
@@ -86,6 +90,16 @@ struct KeyLabels {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct CommitLabel {
+    commit: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ErrorLabel {
+    error: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct EventLabel {
     event: &'static str,
 }
@@ -129,6 +143,10 @@ impl Metrics {
         for outcome in label::HANDSHAKES {
             drop(handshakes.get_or_create(&HandshakeLabel { outcome }));
         }
+        let storage_errors = catalogue::STORAGE_ERRORS.register(own, Family::default());
+        for error in StoreError::KINDS {
+            drop(storage_errors.get_or_create(&ErrorLabel { error }));
+        }
         let histogram = || Histogram::new(BUCKETS);
         Self {
             connections: catalogue::CONNECTIONS.register(own, Gauge::default()),
@@ -143,6 +161,9 @@ impl Metrics {
             signing_keys: catalogue::SIGNING_KEYS.register(own, Family::default()),
             log_position: catalogue::LOG_POSITION.register(own, Gauge::default()),
             log_age: catalogue::LOG_AGE.register(own, Gauge::default()),
+            head_wait: catalogue::HEAD_WAIT.register(own, histogram()),
+            commits: catalogue::COMMIT_DURATION.register(own, Family::new_with_constructor(Times)),
+            storage_errors,
             lines_left_out,
             handshakes,
             registry,
@@ -192,6 +213,10 @@ impl Observer for Metrics {
         self.authentications.get_or_create(&labels).inc();
     }
 
+    fn committed(&self, what: StorageWrite, took: Duration) {
+        self.commits.get_or_create(&CommitLabel { commit: what.label() }).observe(took.as_secs_f64());
+    }
+
     fn hashed(&self, waited: Duration, took: Duration) {
         self.hash_wait.observe(waited.as_secs_f64());
         self.hash_duration.observe(took.as_secs_f64());
@@ -210,6 +235,14 @@ impl Observer for Metrics {
     fn signed(&self, algorithm: &str, took: Duration) {
         let labels = AlgorithmLabel { algorithm: algorithm.to_owned() };
         self.signing.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    fn storage_failed(&self, kind: &'static str) {
+        self.storage_errors.get_or_create(&ErrorLabel { error: kind }).inc();
+    }
+
+    fn waited_for_head(&self, waited: Duration) {
+        self.head_wait.observe(waited.as_secs_f64());
     }
 }
 
@@ -241,6 +274,7 @@ mod tests {
         metrics.authenticated("main", ClientAuthMethod::PrivateKeyJwt, Err(Cause::AssertionExpired));
         metrics.issued("main", GrantType::ClientCredentials, TokenFormat::Jwt);
         metrics.refused("main", Endpoint::Token, Cause::SecretWrong);
+        metrics.committed(StorageWrite::Uses, Duration::from_millis(2));
         metrics.signed("ES256", Duration::from_micros(30));
         drop(metrics.signing_keys.get_or_create(&KeyLabels { realm: "main".to_owned(), state: "active" }));
         let mut text = String::new();

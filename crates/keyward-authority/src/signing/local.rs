@@ -19,12 +19,19 @@ const LABEL: &str = "local";
 #[derive(Clone)]
 pub struct LocalKeys {
     master: MasterKey,
+    further: Arc<[MasterKey]>,
 }
 
 impl LocalKeys {
     /// A store that seals with `master`.
-    pub const fn new(master: MasterKey) -> Self {
-        Self { master }
+    pub fn new(master: MasterKey) -> Self {
+        Self { master, further: Arc::default() }
+    }
+
+    /// The same, which also opens what is sealed under these: one that was the master key, or one that is going to be.
+    #[must_use]
+    pub fn with_further(self, further: Vec<MasterKey>) -> Self {
+        Self { further: further.into(), ..self }
     }
 
     fn make(&self, realm: &str, algorithm: Algorithm) -> Result<NewKey, KeyStoreError> {
@@ -34,15 +41,19 @@ impl LocalKeys {
         let signer = LocalSigner::generate(algorithm, None).map_err(KeyStoreError::Generation)?;
         let pkcs8 = signer.to_pkcs8().map_err(KeyStoreError::Generation)?;
         let jwk = signer.public_jwk().cloned().ok_or(KeyStoreError::Algorithm(algorithm))?;
-        let aad = associated(realm, jwk.kid().unwrap_or_default(), algorithm);
+        let private = self.seal(&pkcs8, &associated(realm, jwk.kid().unwrap_or_default(), algorithm))?;
+        Ok(NewKey { jwk, private })
+    }
+
+    fn seal(&self, pkcs8: &[u8], associated: &[u8]) -> Result<SealedKey, KeyStoreError> {
         // At once as long as it will be: a vector that grew would leave a copy of the key behind.
         let mut sealed = Zeroizing::new(Vec::with_capacity(pkcs8.len() + AES_256_GCM.tag_len()));
-        sealed.extend_from_slice(&pkcs8);
-        let nonce = self.master.aead().seal_in_place_append_tag(Aad::from(aad), &mut *sealed);
+        sealed.extend_from_slice(pkcs8);
+        let nonce = self.master.aead().seal_in_place_append_tag(Aad::from(associated), &mut *sealed);
         let nonce = nonce.map_err(|_| KeyStoreError::Sealed)?;
         let text = [nonce.as_ref().as_slice(), sealed.as_slice()].concat();
-        let private = SealedKey { store: LABEL.to_owned(), sealed: URL_SAFE_NO_PAD.encode_to_string(text) };
-        Ok(NewKey { jwk, private })
+        let (store, under) = (LABEL.to_owned(), Some(self.master.id().to_string()));
+        Ok(SealedKey { store, under, sealed: URL_SAFE_NO_PAD.encode_to_string(text) })
     }
 
     fn unseal(
@@ -51,20 +62,42 @@ impl LocalKeys {
         kid: &str,
         algorithm: Algorithm,
         key: &SealedKey,
-    ) -> Result<Arc<dyn Signer>, KeyStoreError> {
+    ) -> Result<(LocalSigner, Zeroizing<Vec<u8>>), KeyStoreError> {
+        let text = URL_SAFE_NO_PAD.decode_to_vec(&key.sealed).map_err(|_| KeyStoreError::Sealed)?;
+        let associated = associated(realm, kid, algorithm);
+        let opened = self.masters(key)?.find_map(|master| unseal(master, &text, &associated));
+        let pkcs8 = opened.ok_or(KeyStoreError::Sealed)?;
+        let signer = LocalSigner::from_pkcs8(algorithm, None, &pkcs8).map_err(|_| KeyStoreError::Sealed)?;
+        // It is what its `kid` says, or is not used.
+        if signer.kid() == Some(kid) { Ok((signer, pkcs8)) } else { Err(KeyStoreError::Sealed) }
+    }
+
+    /// What it may be sealed under: the one that it says, or where it says none, each.
+    fn masters(&self, key: &SealedKey) -> Result<impl Iterator<Item = &MasterKey>, KeyStoreError> {
         if key.store != LABEL {
             return Err(KeyStoreError::Foreign);
         }
-        let text = URL_SAFE_NO_PAD.decode_to_vec(&key.sealed).map_err(|_| KeyStoreError::Sealed)?;
-        let mut text = Zeroizing::new(text);
-        let (nonce, sealed) = text.split_at_mut_checked(NONCE_LEN).ok_or(KeyStoreError::Sealed)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyStoreError::Sealed)?;
-        let aad = Aad::from(associated(realm, kid, algorithm));
-        let pkcs8 =
-            self.master.aead().open_in_place(nonce, aad, sealed).map_err(|_| KeyStoreError::Sealed)?;
-        let signer = LocalSigner::from_pkcs8(algorithm, None, pkcs8).map_err(|_| KeyStoreError::Sealed)?;
-        // It is what its `kid` says, or is not used.
-        if signer.kid() == Some(kid) { Ok(Arc::new(signer)) } else { Err(KeyStoreError::Sealed) }
+        let all = || std::iter::once(&self.master).chain(&*self.further);
+        let under = key.under.as_deref().map(str::parse).transpose().map_err(|_| KeyStoreError::Sealed)?;
+        match under {
+            Some(id) if all().all(|master| master.id() != id) => Err(KeyStoreError::MasterKeyAbsent { id }),
+            _ => Ok(all().filter(move |master| under.is_none_or(|id| master.id() == id))),
+        }
+    }
+
+    fn seal_anew(
+        &self,
+        realm: &str,
+        kid: &str,
+        algorithm: Algorithm,
+        key: &SealedKey,
+    ) -> Result<Option<SealedKey>, KeyStoreError> {
+        // What cannot be opened is told, though it says that it is sealed as it should be.
+        let (_, pkcs8) = self.unseal(realm, kid, algorithm, key)?;
+        if key.under.as_deref() == Some(self.master.id().to_string().as_str()) {
+            return Ok(None);
+        }
+        self.seal(&pkcs8, &associated(realm, kid, algorithm)).map(Some)
     }
 }
 
@@ -86,7 +119,25 @@ impl KeyStore for LocalKeys {
         key: &'a SealedKey,
     ) -> Task<'a, Arc<dyn Signer>> {
         let (store, realm, kid, key) = (self.clone(), realm.to_owned(), kid.to_owned(), key.clone());
-        Box::pin(off_thread_where_slow(algorithm, move || store.unseal(&realm, &kid, algorithm, &key)))
+        Box::pin(off_thread_where_slow(algorithm, move || {
+            let (signer, _) = store.unseal(&realm, &kid, algorithm, &key)?;
+            Ok(Arc::new(signer) as _)
+        }))
+    }
+
+    fn check(&self, key: &SealedKey) -> Result<(), KeyStoreError> {
+        self.masters(key).map(drop)
+    }
+
+    fn reseal<'a>(
+        &'a self,
+        realm: &'a str,
+        kid: &'a str,
+        algorithm: Algorithm,
+        key: &'a SealedKey,
+    ) -> Task<'a, Option<SealedKey>> {
+        let (store, realm, kid, key) = (self.clone(), realm.to_owned(), kid.to_owned(), key.clone());
+        Box::pin(off_thread_where_slow(algorithm, move || store.seal_anew(&realm, &kid, algorithm, &key)))
     }
 }
 
@@ -94,6 +145,14 @@ impl fmt::Debug for LocalKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalKeys").finish_non_exhaustive()
     }
+}
+
+fn unseal(master: &MasterKey, text: &[u8], associated: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut text = Zeroizing::new(text.to_vec());
+    let (nonce, sealed) = text.split_at_mut_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let pkcs8 = master.aead().open_in_place(nonce, Aad::from(associated), sealed).ok()?;
+    Some(Zeroizing::new(pkcs8.to_vec()))
 }
 
 /// What a sealed key is bound to, in a form that no two have in common.

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use keyward::credentials::{CredentialFault, CredentialFileError, PermissionsTooWide, SecretFile};
 use zeroize::Zeroizing;
@@ -14,7 +16,15 @@ const LENGTH: usize = 32;
 
 /// 256 bits that are kept apart from the database: without them nothing in it signs. They are never shown.
 #[derive(Clone)]
-pub struct MasterKey(Arc<RandomizedNonceKey>);
+pub struct MasterKey {
+    id: MasterKeyId,
+    aead: Arc<RandomizedNonceKey>,
+}
+
+/// What a master key is called, in the database and where something is said of it: 64 bits of an HMAC under it, of which nothing
+/// of the key can be learned. As text it is hex.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MasterKeyId(u64);
 
 /// A text is no master key. Nothing of it is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -58,17 +68,43 @@ impl MasterKey {
         });
         let octets = octets.as_deref().filter(|octets| octets.len() == LENGTH).ok_or(MasterKeyError)?;
         let key = RandomizedNonceKey::new(&AES_256_GCM, octets).map_err(|_| MasterKeyError)?;
-        Ok(Self(Arc::new(key)))
+        Ok(Self { id: MasterKeyId::of(octets), aead: Arc::new(key) })
+    }
+
+    /// What it is called.
+    pub const fn id(&self) -> MasterKeyId {
+        self.id
     }
 
     pub(super) fn aead(&self) -> &RandomizedNonceKey {
-        &self.0
+        &self.aead
     }
 }
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MasterKey(…)")
+    }
+}
+
+impl MasterKeyId {
+    fn of(octets: &[u8]) -> Self {
+        let tag = hmac::sign(&hmac::Key::new(HMAC_SHA256, octets), b"keyward master key id 1");
+        Self(tag.as_ref().iter().take(8).fold(0, |id, octet| id << 8 | u64::from(*octet)))
+    }
+}
+
+impl fmt::Display for MasterKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for MasterKeyId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
     }
 }
 
@@ -112,6 +148,10 @@ mod tests {
             assert!(opens(&text), "{text}");
         }
         assert!(!opens(&hex.replace("00", "01")));
+        let id = |text: &str| MasterKey::parse(text).unwrap().id();
+        assert_eq!(id(hex), id(&STANDARD.encode_to_string(&octets)));
+        assert_ne!(id(hex), id(&hex.replace("00", "01")));
+        assert_eq!(id(hex).to_string().parse(), Ok(id(hex)));
         for text in ["", "secret", &hex[1..], &format!("{hex}00"), &hex.replace('f', "g"), &"é".repeat(32)] {
             assert_eq!(MasterKey::parse(text).unwrap_err(), MasterKeyError, "{text}");
         }

@@ -169,11 +169,11 @@ async fn change(
     Ok(())
 }
 
-async fn look(authority: &Authority, realm: &str) -> Result<Option<RealmKeys>, RotationError> {
+pub(super) async fn look(authority: &Authority, realm: &str) -> Result<Option<RealmKeys>, RotationError> {
     RealmKeys::read(&mut Source::Store(authority.view().store()), realm, now(authority)).await
 }
 
-async fn begin_command(authority: &Authority, actor: Actor) -> Result<Command, RotationError> {
+pub(super) async fn begin_command(authority: &Authority, actor: Actor) -> Result<Command, RotationError> {
     let at_ms = now(authority).saturating_mul(1000);
     Ok(authority.view().store().command(actor, at_ms).await?)
 }
@@ -258,13 +258,18 @@ impl Turn<'_> {
     async fn append(&mut self, action: Action, kid: &str) -> Result<(), RotationError> {
         let change = self.keys.change(action, kid)?;
         self.command.append(&change).await?;
-        tracing::info!(
-            event = "signing_key_changed",
-            action = action.0,
-            realm = self.keys.realm.name,
-            kid,
-            "the keys of a realm change"
-        );
+        tell(action, &self.keys.realm.name, kid);
         Ok(())
     }
+}
+
+/// Says in the log what becomes of a key.
+pub(super) fn tell(action: Action, realm: &str, kid: &str) {
+    tracing::info!(
+        event = "signing_key_changed",
+        action = action.0,
+        realm,
+        kid,
+        "the keys of a realm change"
+    );
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use keyward_jose::{Algorithm, Jwk, Signer, SigningKeyError};
 
+use super::master_key::MasterKeyId;
 use crate::entity::SealedKey;
 
 /// What a key store does takes its time: RSA keys take long to be made, and a KMS is across the network.
@@ -18,6 +19,21 @@ pub trait KeyStore: Send + Sync + Debug {
 
     /// Makes a key for `realm`, whose `kid` is its RFC 7638 thumbprint. It is nowhere but in what is returned.
     fn generate<'a>(&'a self, realm: &'a str, algorithm: Algorithm) -> Task<'a, NewKey>;
+
+    /// Whether it has what it takes to open this, as far as that can be seen from outside.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Foreign`], [`KeyStoreError::MasterKeyAbsent`].
+    fn check(&self, key: &SealedKey) -> Result<(), KeyStoreError>;
+
+    /// Seals anew what was returned for this realm, `kid` and algorithm; none where it is sealed as it would be now.
+    fn reseal<'a>(
+        &'a self,
+        realm: &'a str,
+        kid: &'a str,
+        algorithm: Algorithm,
+        key: &'a SealedKey,
+    ) -> Task<'a, Option<SealedKey>>;
 
     /// Makes a signer of what was returned for this realm, `kid` and algorithm, and for no other.
     fn open<'a>(
@@ -51,6 +67,15 @@ pub enum KeyStoreError {
     /// No key could be made.
     #[error("no key could be made: {0}")]
     Generation(SigningKeyError),
+    /// It is sealed under a master key that is not there.
+    #[error(
+        "the private key is sealed under master key {id}, which is not configured: name it under \
+         key_store.further_master_key_files"
+    )]
+    MasterKeyAbsent {
+        /// Which.
+        id: MasterKeyId,
+    },
     /// It was sealed under another master key, or for another realm, `kid` or algorithm, or is damaged.
     #[error(
         "the private key cannot be opened: it was sealed under another master key or for another key, or is damaged"

@@ -23,7 +23,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn find_at(&self, entity: &Entity) -> Result<Option<Versioned>, StoreError> {
-        find(&self.readers, entity).await
+        let found = self.watched.within(find(&self.readers, entity)).await?;
+        Ok(found.as_ref().map(versioned).transpose()?)
     }
 
     /// A realm's entities whose names begin with `prefix`, in their order, behind `after`, at most `limit` of them.
@@ -38,7 +39,8 @@ impl Store {
         after: &str,
         limit: u32,
     ) -> Result<Vec<Versioned>, StoreError> {
-        page(&self.readers, kind, realm, prefix, after, limit).await
+        let page = page(&self.readers, kind, realm, prefix, after, limit);
+        Ok(self.watched.within(page).await?.iter().map(versioned).collect::<Result<_, _>>()?)
     }
 
     /// The entities of a kind that are their realm's only one, of all realms behind `after`, in the order of the realms.
@@ -57,9 +59,8 @@ impl Store {
         .bind(kind.0)
         .bind(after)
         .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(versioned).collect()
+        .fetch_all(&self.readers);
+        Ok(self.watched.within(rows).await?.iter().map(versioned).collect::<Result<_, _>>()?)
     }
 
     /// A realm's events behind `after`, in their order, at most `limit` of them.
@@ -79,19 +80,27 @@ impl Store {
         .bind(realm)
         .bind(after.0)
         .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(event).collect()
+        .fetch_all(&self.readers);
+        self.watched.within(rows).await?.iter().map(event).collect()
     }
 }
 
 impl Command {
+    /// How an entity is, in JSON; none where there is none such. It stays so until the command ends.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn read(&mut self, entity: &Entity) -> Result<Option<String>, StoreError> {
+        Ok(self.read_at(entity).await?.map(|found| found.body))
+    }
+
     /// An entity and its position; none where there is none such. It stays so until the command ends.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn read_at(&mut self, entity: &Entity) -> Result<Option<Versioned>, StoreError> {
-        find(&mut *self.transaction, entity).await
+        let found = self.watched.within(find(&mut *self.transaction, entity)).await?;
+        Ok(found.as_ref().map(versioned).transpose()?)
     }
 
     /// As [`Store::page`], and it stays so until the command ends.
@@ -106,7 +115,8 @@ impl Command {
         after: &str,
         limit: u32,
     ) -> Result<Vec<Versioned>, StoreError> {
-        page(&mut *self.transaction, kind, realm, prefix, after, limit).await
+        let page = page(&mut *self.transaction, kind, realm, prefix, after, limit);
+        Ok(self.watched.within(page).await?.iter().map(versioned).collect::<Result<_, _>>()?)
     }
 
     /// How many of a realm's entities there are whose names begin with `prefix`.
@@ -121,9 +131,8 @@ impl Command {
         .bind(realm)
         .bind(length(prefix))
         .bind(prefix)
-        .fetch_one(&mut *self.transaction)
-        .await?;
-        Ok(row.try_get(0)?)
+        .fetch_one(&mut *self.transaction);
+        Ok(self.watched.within(row).await?.try_get(0)?)
     }
 
     /// How many entities of a kind there are in all realms.
@@ -133,23 +142,21 @@ impl Command {
     pub async fn count_all(&mut self, kind: Kind) -> Result<i64, StoreError> {
         let row = sqlx::query("SELECT COUNT(*) FROM state WHERE kind = $1")
             .bind(kind.0)
-            .fetch_one(&mut *self.transaction)
-            .await?;
-        Ok(row.try_get(0)?)
+            .fetch_one(&mut *self.transaction);
+        Ok(self.watched.within(row).await?.try_get(0)?)
     }
 }
 
 async fn find<'e>(
     executor: impl Executor<'e, Database = Any>,
     entity: &Entity,
-) -> Result<Option<Versioned>, StoreError> {
-    let row = sqlx::query("SELECT id, position, body FROM state WHERE kind = $1 AND realm = $2 AND id = $3")
+) -> Result<Option<AnyRow>, sqlx::Error> {
+    sqlx::query("SELECT id, position, body FROM state WHERE kind = $1 AND realm = $2 AND id = $3")
         .bind(entity.kind.0)
         .bind(entity.realm.as_str())
         .bind(entity.id.as_str())
         .fetch_optional(executor)
-        .await?;
-    row.as_ref().map(versioned).transpose()
+        .await
 }
 
 async fn page<'e>(
@@ -159,8 +166,8 @@ async fn page<'e>(
     prefix: &str,
     after: &str,
     limit: u32,
-) -> Result<Vec<Versioned>, StoreError> {
-    let rows = sqlx::query(
+) -> Result<Vec<AnyRow>, sqlx::Error> {
+    sqlx::query(
         "SELECT id, position, body FROM state WHERE kind = $1 AND realm = $2 AND substr(id, 1, $3) = $4 AND id > $5 \
          ORDER BY id LIMIT $6",
     )
@@ -171,15 +178,14 @@ async fn page<'e>(
     .bind(after)
     .bind(i64::from(limit))
     .fetch_all(executor)
-    .await?;
-    rows.iter().map(versioned).collect()
+    .await
 }
 
 /// In characters, as `substr` counts.
-fn length(prefix: &str) -> i32 {
+pub(super) fn length(prefix: &str) -> i32 {
     i32::try_from(prefix.chars().count()).unwrap_or(i32::MAX)
 }
 
-fn versioned(row: &AnyRow) -> Result<Versioned, StoreError> {
+fn versioned(row: &AnyRow) -> Result<Versioned, sqlx::Error> {
     Ok(Versioned { id: row.try_get(0)?, position: Position(row.try_get(1)?), body: row.try_get(2)? })
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use sqlx::AssertSqlSafe;
 
 use super::backup_file::{BackupReader, BackupWriter};
-use super::command::insert;
-use super::store::{unbounded, within};
-use super::{BackupError, Difference, Position, Store, rebuild};
+use super::command::{insert, move_head};
+use super::rebuild::BY_THE_LOG;
+use super::store::unbounded;
+use super::{BackupError, Difference, Position, Store};
 
 /// Events that are read or written at once.
 const BATCH: u16 = 500;
@@ -80,7 +81,7 @@ impl Store {
             let (back, events) = blocking(path, read).await?;
             reader = back;
             for event in &events {
-                within(insert(&mut *transaction, event)).await?;
+                self.watched.within(insert(&mut transaction, event)).await?;
             }
             if let Some(last) = events.last() {
                 progress(Progress { done: last.position, head });
@@ -89,9 +90,8 @@ impl Store {
                 break;
             }
         }
-        let moved = sqlx::query("UPDATE log_head SET position = $1 WHERE one = 1").bind(head.0);
-        moved.execute(&mut *transaction).await?;
-        let filled = sqlx::query(AssertSqlSafe(rebuild::fill("state")));
+        move_head(&mut transaction, head).await?;
+        let filled = sqlx::query(AssertSqlSafe(format!("INSERT INTO state {BY_THE_LOG}")));
         filled.execute(&mut *transaction).await?;
         transaction.commit().await?;
         match self.verify().await?.into_iter().next() {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use sqlx::{Any, Executor, Transaction};
+use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::watch;
 
-use super::store::{Engine, within};
-use super::{Actor, Change, Entity, Event, Position, Store, StoreError};
+use super::store::Engine;
+use super::watched::Watched;
+use super::{Actor, Change, Event, Position, Store, StoreError};
+use crate::observer::StorageWrite;
 
 /// The channel on which PostgreSQL tells the other nodes that the log has grown.
 pub(super) const CHANNEL: &str = "keyward_log";
@@ -21,6 +23,7 @@ pub struct Command {
     head: Position,
     appended: bool,
     grown: Arc<watch::Sender<Position>>,
+    pub(super) watched: Arc<Watched>,
 }
 
 impl Store {
@@ -30,8 +33,8 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn command(&self, actor: Actor, at_ms: i64) -> Result<Command, StoreError> {
         let (transaction, head) = self.hold_head().await?;
-        let (engine, grown) = (self.engine, Arc::clone(&self.grown));
-        Ok(Command { transaction, engine, actor, at_ms, head, appended: false, grown })
+        let (engine, grown, watched) = (self.engine, Arc::clone(&self.grown), Arc::clone(&self.watched));
+        Ok(Command { transaction, engine, actor, at_ms, head, appended: false, grown, watched })
     }
 }
 
@@ -39,14 +42,6 @@ impl Command {
     /// The position of the last event, those of this command among them.
     pub fn head(&self) -> Position {
         self.head
-    }
-
-    /// How an entity is, in JSON; none where there is none such.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn read(&mut self, entity: &Entity) -> Result<Option<String>, StoreError> {
-        within(super::read::read(&mut *self.transaction, entity)).await
     }
 
     /// Appends an event, and makes the state what it says.
@@ -66,30 +61,8 @@ impl Command {
             id: entity.id.clone(),
             body: body.clone(),
         };
-        within(insert(&mut *self.transaction, &event)).await?;
-        match body {
-            Some(body) => {
-                sqlx::query(
-                    "INSERT INTO state (kind, realm, id, position, body) VALUES ($1, $2, $3, $4, $5) \
-                     ON CONFLICT (kind, realm, id) DO UPDATE SET position = excluded.position, body = excluded.body",
-                )
-                .bind(entity.kind.0)
-                .bind(entity.realm.as_str())
-                .bind(entity.id.as_str())
-                .bind(self.head.0)
-                .bind(body.as_str())
-                .execute(&mut *self.transaction)
-                .await?;
-            }
-            None => {
-                sqlx::query("DELETE FROM state WHERE kind = $1 AND realm = $2 AND id = $3")
-                    .bind(entity.kind.0)
-                    .bind(entity.realm.as_str())
-                    .bind(entity.id.as_str())
-                    .execute(&mut *self.transaction)
-                    .await?;
-            }
-        }
+        let transaction = &mut *self.transaction;
+        self.watched.within(append(transaction, &event)).await?;
         self.appended = true;
         Ok(self.head)
     }
@@ -98,31 +71,54 @@ impl Command {
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn commit(mut self) -> Result<Position, StoreError> {
-        if self.appended {
-            sqlx::query("UPDATE log_head SET position = $1 WHERE one = 1")
-                .bind(self.head.0)
-                .execute(&mut *self.transaction)
-                .await?;
-            if self.engine == Engine::Postgres {
-                sqlx::query("SELECT pg_notify($1, $2)")
-                    .bind(CHANNEL)
-                    .bind(self.head.0.to_string())
-                    .fetch_optional(&mut *self.transaction)
-                    .await?;
+    pub async fn commit(self) -> Result<Position, StoreError> {
+        let Self { mut transaction, engine, head, appended, grown, watched, .. } = self;
+        let begun = watched.begin();
+        let committed = watched.within(async {
+            if appended {
+                move_head(&mut transaction, head).await?;
             }
-        }
-        let Self { transaction, grown, head, .. } = self;
-        within(transaction.commit()).await?;
+            if appended && engine == Engine::Postgres {
+                let notified = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(head.0.to_string());
+                notified.fetch_optional(&mut *transaction).await?;
+            }
+            transaction.commit().await
+        });
+        committed.await?;
+        watched.committed(StorageWrite::Command, begun);
         super::listen::heard(&grown, head);
         Ok(head)
     }
 }
 
-pub(super) async fn insert<'e>(
-    executor: impl Executor<'e, Database = Any>,
-    event: &Event,
-) -> Result<(), sqlx::Error> {
+/// The event, and the state that it makes.
+async fn append(transaction: &mut AnyConnection, event: &Event) -> Result<(), sqlx::Error> {
+    insert(&mut *transaction, event).await?;
+    let Event { position, kind, realm, id, body, .. } = event;
+    let changed = match body {
+        Some(body) => sqlx::query(
+            "INSERT INTO state (kind, realm, id, position, body) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (kind, realm, id) DO UPDATE SET position = excluded.position, body = excluded.body",
+        )
+        .bind(kind.as_str())
+        .bind(realm.as_str())
+        .bind(id.as_str())
+        .bind(position.0)
+        .bind(body.as_str()),
+        None => sqlx::query("DELETE FROM state WHERE kind = $1 AND realm = $2 AND id = $3")
+            .bind(kind.as_str())
+            .bind(realm.as_str())
+            .bind(id.as_str()),
+    };
+    changed.execute(transaction).await.map(drop)
+}
+
+pub(super) async fn move_head(transaction: &mut AnyConnection, head: Position) -> Result<(), sqlx::Error> {
+    let moved = sqlx::query("UPDATE log_head SET position = $1 WHERE one = 1").bind(head.0);
+    moved.execute(transaction).await.map(drop)
+}
+
+pub(super) async fn insert(transaction: &mut AnyConnection, event: &Event) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO event (position, at_ms, actor, action, kind, realm, id, body) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -135,7 +131,7 @@ pub(super) async fn insert<'e>(
     .bind(event.realm.as_str())
     .bind(event.id.as_str())
     .bind(event.body.as_deref())
-    .execute(executor)
+    .execute(transaction)
     .await
     .map(drop)
 }

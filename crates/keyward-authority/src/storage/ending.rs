@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::at::length;
 use super::{Kind, Store, StoreError};
 
 /// The most names that are told.
@@ -15,18 +16,16 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn ending_in(&self, kind: Kind, realm: &str, last: &str) -> Result<Vec<String>, StoreError> {
         let end = format!("/{last}");
-        let length = i32::try_from(end.chars().count()).unwrap_or(i32::MAX);
         let rows = sqlx::query(
             "SELECT id FROM state WHERE kind = $1 AND realm = $2 AND length(id) > $3 \
              AND substr(id, length(id) - $3 + 1) = $4 ORDER BY id LIMIT $5",
         )
         .bind(kind.0)
         .bind(realm)
-        .bind(length)
+        .bind(length(&end))
         .bind(end.as_str())
         .bind(LIMIT)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        .fetch_all(&self.readers);
+        self.watched.within(rows).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }

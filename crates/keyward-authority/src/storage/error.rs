@@ -1,6 +1,7 @@
 //! Why the storage cannot be used.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Why the storage cannot be used. No address with a password is in it.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +22,24 @@ pub enum StoreError {
     /// The database does not do what it is asked.
     #[error("the database fails: {0}")]
     Database(#[from] sqlx::Error),
+    /// What writes to the database has ended, as everything does with the process.
+    #[error("it was not written: this node is ending")]
+    Ended,
+    /// Too much waits to be written.
+    #[error("{waiting} wait already to be marked as used")]
+    Full {
+        /// How many.
+        waiting: usize,
+    },
     /// The tables cannot be made.
     #[error("the tables cannot be brought up to date: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// Nothing is called so.
+    #[error("what is used once has a name of at most {most} octets, without a zero")]
+    Name {
+        /// How many octets it may have.
+        most: usize,
+    },
     /// The tables are a newer version's.
     #[error(
         "the tables are at migration {version}, and this version of Keyward knows up to {known}: run the newer one, or restore a \
@@ -52,6 +68,12 @@ pub enum StoreError {
         /// How long it had.
         seconds: u64,
     },
+    /// What was asked in one statement with others failed with them.
+    #[error("{cause}")]
+    Together {
+        /// Why.
+        cause: Arc<Self>,
+    },
     /// Another process uses the SQLite file.
     #[error("{} is in use by another process; only PostgreSQL serves several nodes", path.display())]
     InUse {
@@ -75,4 +97,29 @@ pub enum StoreError {
         /// What the system says.
         cause: std::io::Error,
     },
+}
+
+impl StoreError {
+    /// Every kind of error that happens while a node serves, in their order.
+    pub const KINDS: &[&str] =
+        &["busy", "disconnected", "ending", "full", "no_connection", "other", "refused", "silent"];
+
+    /// Its kind, as metrics have it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Busy { .. } => "busy",
+            Self::Database(error) => match error {
+                sqlx::Error::Database(_) => "refused",
+                sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => "disconnected",
+                sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => "ending",
+                sqlx::Error::PoolTimedOut => "no_connection",
+                _ => "other",
+            },
+            Self::Ended => "ending",
+            Self::Full { .. } => "full",
+            Self::Silent { .. } => "silent",
+            Self::Together { cause } => cause.kind(),
+            _ => "other",
+        }
+    }
 }

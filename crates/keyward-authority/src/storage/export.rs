@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::Row;
 
-use super::store::{Engine, unbounded};
 use super::{Position, Store, StoreError};
 use crate::entity;
 
@@ -33,14 +32,7 @@ impl Store {
         &self,
         mut line: impl FnMut(&str) -> Result<(), E>,
     ) -> Result<Position, E> {
-        let begun = match self.engine {
-            Engine::Postgres => {
-                self.readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
-            }
-            Engine::Sqlite => self.readers.begin().await,
-        };
-        let mut transaction = begun.map_err(StoreError::from)?;
-        unbounded(&mut transaction, self.engine).await?;
+        let mut transaction = self.snapshot().await?;
         let head = sqlx::query("SELECT position FROM log_head WHERE one = 1");
         let head = head.fetch_one(&mut *transaction).await.map_err(StoreError::from)?;
         let head = head.try_get(0).map_err(StoreError::from)?;

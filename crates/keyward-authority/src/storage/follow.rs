@@ -3,7 +3,6 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::store::within;
 use super::{Event, Position, Store, StoreError};
 
 impl Store {
@@ -20,7 +19,7 @@ impl Store {
         .bind(after.0)
         .bind(i64::from(limit))
         .fetch_all(&self.readers);
-        within(events).await?.iter().map(event).collect()
+        self.watched.within(events).await?.iter().map(event).collect()
     }
 }
 

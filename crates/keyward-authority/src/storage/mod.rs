@@ -14,6 +14,7 @@ mod command;
 mod ending;
 mod error;
 mod export;
+mod files;
 mod follow;
 mod last_use;
 mod listen;
@@ -22,8 +23,10 @@ mod read;
 mod rebuild;
 mod store;
 mod token;
+mod use_queue;
 mod used;
 mod verify;
+mod watched;
 
 pub use address::StoreAddress;
 pub use at::Versioned;

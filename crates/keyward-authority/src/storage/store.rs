@@ -1,23 +1,24 @@
 //! The database, opened.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
-use sqlx::{Any, AnyPool, AssertSqlSafe, Row, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Connection, Row, SqlSafeStr, Transaction};
 use tokio::sync::watch;
 use url::Url;
 
-use super::{Position, StoreAddress, StoreError, migration};
+use super::use_queue::UseQueue;
+use super::watched::Watched;
+use super::{Position, StoreAddress, StoreError, files, migration};
 
 /// How long a request may wait for a connection, or for the commands of others. It is undecided after that.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the database may take to answer, though the connection to it hangs and nobody says so. Longer than what the server
-/// itself ends, so that its error comes first.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
+/// How long nothing may have been asked of a connection that is taken to be there.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Connections that read. PostgreSQL's own default allows a hundred over all nodes.
 const READERS: u32 = 8;
@@ -47,6 +48,10 @@ pub struct Store {
     pub(super) postgres: Option<Arc<str>>,
     /// The highest position that this node heard of.
     pub(super) grown: Arc<watch::Sender<Position>>,
+    /// What waits to be used once.
+    pub(super) uses: Arc<UseQueue>,
+    /// Who counts what the database takes.
+    pub(super) watched: Arc<Watched>,
     /// Held as long as the store is: SQLite is one process' own.
     lock: Option<Arc<File>>,
 }
@@ -87,10 +92,11 @@ impl Store {
                 Self::open_postgres(url.as_str(), POSTGRES_SETTINGS).await
             }
             StoreAddress::Sqlite(path) => {
-                let lock = lock(path)?;
-                let writer = pool(1, SQLITE_PRAGMAS).connect_with(sqlite(path, "rwc")?).await?;
+                let lock = files::lock(path)?;
+                files::create(path).map_err(|cause| StoreError::Folder { path: path.to_owned(), cause })?;
+                let writer = pool(1, SQLITE_PRAGMAS).connect_with(sqlite(path)?).await?;
                 migration::migrate(&writer, Engine::Sqlite).await?;
-                let readers = pool(READERS, SQLITE_PRAGMAS).connect_with(sqlite(path, "rw")?).await?;
+                let readers = pool(READERS, SQLITE_PRAGMAS).connect_with(sqlite(path)?).await?;
                 Ok(Self::new(readers, writer, Engine::Sqlite, Some(lock), None))
             }
         }
@@ -111,7 +117,7 @@ impl Store {
             StoreAddress::Sqlite(path) => {
                 // SQLite's own words for a file that is not there do not name it.
                 File::open(path).map_err(|cause| StoreError::Folder { path: path.to_owned(), cause })?;
-                let readers = pool(1, SQLITE_READER_PRAGMAS).connect_with(sqlite(path, "rw")?).await?;
+                let readers = pool(1, SQLITE_READER_PRAGMAS).connect_with(sqlite(path)?).await?;
                 Self::new(readers.clone(), readers, Engine::Sqlite, None, None)
             }
         };
@@ -134,11 +140,15 @@ impl Store {
         postgres: Option<Arc<str>>,
     ) -> Self {
         let grown = Arc::new(watch::Sender::new(Position(0)));
-        Self { readers, writer, engine, postgres, grown, lock: lock.map(Arc::new) }
+        let watched = Arc::new(Watched::default());
+        let beside = beside_commands(engine, &readers, &writer).clone();
+        let uses = Arc::new(UseQueue::new(beside, engine, Arc::clone(&watched)));
+        Self { readers, writer, engine, postgres, grown, uses, watched, lock: lock.map(Arc::new) }
     }
 
     /// A transaction that holds the head's row, and where the head is. It waits for others that are under way.
     pub(super) async fn hold_head(&self) -> Result<(Transaction<'static, Any>, Position), StoreError> {
+        let begun = self.watched.begin();
         let held = async {
             let mut transaction = match self.engine {
                 Engine::Postgres => self.writer.begin().await?,
@@ -152,18 +162,18 @@ impl Store {
                     .try_get(0)?;
             Ok((transaction, Position(head)))
         };
-        match tokio::time::timeout(ACQUIRE_TIMEOUT, held).await {
-            Ok(held) => held,
-            Err(_) => Err(StoreError::Busy { seconds: ACQUIRE_TIMEOUT.as_secs() }),
-        }
+        let held = match tokio::time::timeout(ACQUIRE_TIMEOUT, held).await {
+            Ok(held) => held.map_err(|error: sqlx::Error| self.watched.failed(error.into())),
+            Err(_) => Err(self.watched.failed(StoreError::Busy { seconds: ACQUIRE_TIMEOUT.as_secs() })),
+        };
+        // Who was not let in waited as well.
+        self.watched.held_head(begun);
+        held
     }
 
     /// Where something is written that is no command: with PostgreSQL it waits for none.
     pub(super) fn beside_commands(&self) -> &AnyPool {
-        match self.engine {
-            Engine::Postgres => &self.readers,
-            Engine::Sqlite => &self.writer,
-        }
+        beside_commands(self.engine, &self.readers, &self.writer)
     }
 
     /// Waits until what is under way has ended, and lets go of the database, whoever still holds a clone: it can do nothing more.
@@ -177,11 +187,24 @@ impl Store {
     }
 }
 
-/// What the database answers, as long as it does.
-pub(super) async fn within<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(StoreError::Silent { seconds: ANSWER_TIMEOUT.as_secs() }),
+const fn beside_commands<'a>(engine: Engine, readers: &'a AnyPool, writer: &'a AnyPool) -> &'a AnyPool {
+    match engine {
+        Engine::Postgres => readers,
+        Engine::Sqlite => writer,
+    }
+}
+
+impl Store {
+    /// A transaction that sees the database as it is at one moment, for something that goes over all of it.
+    pub(super) async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        let mut transaction = match self.engine {
+            Engine::Postgres => {
+                self.readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?
+            }
+            Engine::Sqlite => self.readers.begin().await?,
+        };
+        unbounded(&mut transaction, self.engine).await?;
+        Ok(transaction)
     }
 }
 
@@ -201,34 +224,29 @@ pub(super) async fn unbounded(
 /// Connections that are told `settings` when they are made.
 fn pool(connections: u32, settings: &str) -> AnyPoolOptions {
     let settings = AssertSqlSafe(settings.to_owned()).into_sql_str();
-    AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
-        move |connection, _| {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // By default each is asked whether it is there, before every statement.
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for >= TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(move |connection, _| {
             let settings = settings.clone();
             Box::pin(async move { sqlx::raw_sql(settings).execute(connection).await.map(drop) })
-        },
-    )
+        })
 }
 
-fn sqlite(path: &Path, mode: &str) -> Result<AnyConnectOptions, StoreError> {
+fn sqlite(path: &Path) -> Result<AnyConnectOptions, StoreError> {
     let refused = |cause| StoreError::Folder { path: path.to_owned(), cause };
     // Whatever it is called: in an address a question mark, a percent sign or a capital in the first folder would mean something.
     let file = std::path::absolute(path).map_err(refused)?;
     let address = Url::from_file_path(file).map_err(|()| refused(std::io::ErrorKind::InvalidInput.into()))?;
-    Ok(format!("sqlite://{}?mode={mode}", address.path()).parse()?)
-}
-
-/// Makes the database ours alone, by a lock on a file beside it that the system drops when we end, however that is.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let refused = |cause| StoreError::Folder { path: path.to_owned(), cause };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(refused)?;
-    }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(beside).map_err(refused)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
-        Err(std::fs::TryLockError::Error(cause)) => Err(refused(cause)),
-    }
+    Ok(format!("sqlite://{}?mode=rw", address.path()).parse()?)
 }

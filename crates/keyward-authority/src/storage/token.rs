@@ -2,7 +2,6 @@
 
 use sqlx::Row;
 
-use super::store::within;
 use super::{Store, StoreError};
 
 impl Store {
@@ -24,7 +23,7 @@ impl Store {
             .bind(expires_at)
             .bind(claims)
             .execute(self.beside_commands());
-        within(kept).await.map(drop)
+        self.watched.within(kept).await.map(drop)
     }
 
     /// What the opaque token of this hash says; none where there is none such, or it is revoked or long over. It is read from
@@ -37,7 +36,7 @@ impl Store {
             .bind(realm)
             .bind(hash)
             .fetch_optional(&self.readers);
-        within(row).await?.map(|row| row.try_get(0)).transpose().map_err(StoreError::from)
+        self.watched.within(row).await?.map(|row| row.try_get(0)).transpose().map_err(StoreError::from)
     }
 
     /// Revokes the opaque token of this hash, on every node at once.
@@ -49,7 +48,7 @@ impl Store {
             .bind(realm)
             .bind(hash)
             .execute(self.beside_commands());
-        within(revoked).await.map(drop)
+        self.watched.within(revoked).await.map(drop)
     }
 
     /// Forgets the opaque tokens that are over at `now`, in seconds since 1970, and says how many those were.

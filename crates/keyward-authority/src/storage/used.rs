@@ -1,24 +1,19 @@
 //! What may be used once.
 
-use super::store::within;
 use super::{Store, StoreError};
 
 /// How much is forgotten at once.
 const BATCH: i64 = 1000;
 
 impl Store {
-    /// Marks `what` as used until `until_ms`, in milliseconds since 1970. False where somebody did so before, on any node.
-    /// It is no change of the state and in no event: it is forgotten when its time is over.
+    /// Marks `what`, of at most 1024 octets and without a zero, as used until `until_ms`, in milliseconds since 1970. False where
+    /// somebody did so before, on any node. It is no change of the state and in no event: it is forgotten when its time is over.
+    /// Those who ask at the same time are written together.
     ///
     /// # Errors
-    /// [`StoreError::Database`]: then it is not known to be new, and must not be taken.
+    /// [`StoreError`]: then it is not known to be new, and must not be taken.
     pub async fn use_once(&self, what: &str, until_ms: i64) -> Result<bool, StoreError> {
-        let inserted =
-            sqlx::query("INSERT INTO used (what, until_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-                .bind(what)
-                .bind(until_ms)
-                .execute(self.beside_commands());
-        Ok(within(inserted).await?.rows_affected() == 1)
+        self.uses.use_once(what, until_ms).await
     }
 
     /// Forgets what is over at `now_ms`, and says how much that was.
@@ -39,7 +34,7 @@ impl Store {
         let mut forgotten = 0;
         loop {
             let deleted = sqlx::query(delete).bind(now).bind(BATCH).execute(self.beside_commands());
-            let deleted = within(deleted).await?.rows_affected();
+            let deleted = self.watched.within(deleted).await?.rows_affected();
             forgotten += deleted;
             if deleted < BATCH.unsigned_abs() {
                 return Ok(forgotten);

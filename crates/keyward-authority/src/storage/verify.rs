@@ -2,13 +2,16 @@
 
 use std::fmt;
 
-use sqlx::{Any, Row, Transaction};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-use super::store::{Engine, unbounded};
+use super::rebuild::BY_THE_LOG;
 use super::{Store, StoreError};
 
 /// How many differences are told. The first is enough to know that something is wrong.
 const MOST: i64 = 100;
+
+/// The state, of the columns of [`BY_THE_LOG`].
+const STATE: &str = "SELECT kind, realm, id, position, body FROM state";
 
 /// Where the state and the log differ.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,13 +43,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn verify(&self) -> Result<Vec<Difference>, StoreError> {
-        let mut transaction = match self.engine {
-            Engine::Postgres => {
-                self.readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?
-            }
-            Engine::Sqlite => self.readers.begin().await?,
-        };
-        unbounded(&mut transaction, self.engine).await?;
+        let mut transaction = self.snapshot().await?;
         let counts = sqlx::query(
             "SELECT (SELECT position FROM log_head WHERE one = 1), \
              (SELECT COALESCE(MAX(position), 0) FROM event), (SELECT COUNT(*) FROM event)",
@@ -58,28 +55,24 @@ impl Store {
         if head != last || last != events {
             differences.push(Difference::Gap { head, last, events });
         }
-        let missing = entities(&mut transaction, "SELECT kind, realm, id FROM (\
-             SELECT e.kind, e.realm, e.id, e.position, e.body FROM event e JOIN \
-             (SELECT MAX(position) AS position FROM event GROUP BY kind, realm, id) l ON l.position = e.position \
-             WHERE e.body IS NOT NULL \
-             EXCEPT SELECT kind, realm, id, position, body FROM state) d ORDER BY 1, 2, 3 LIMIT $1").await?;
+        let missing = differing(&mut transaction, BY_THE_LOG, STATE).await?;
         differences.extend(missing.into_iter().map(|entity| Difference::Missing { entity }));
-        let unexplained = entities(&mut transaction, "SELECT kind, realm, id FROM (\
-             SELECT kind, realm, id, position, body FROM state EXCEPT \
-             SELECT e.kind, e.realm, e.id, e.position, e.body FROM event e JOIN \
-             (SELECT MAX(position) AS position FROM event GROUP BY kind, realm, id) l ON l.position = e.position \
-             WHERE e.body IS NOT NULL) d ORDER BY 1, 2, 3 LIMIT $1").await?;
+        let unexplained = differing(&mut transaction, STATE, BY_THE_LOG).await?;
         differences.extend(unexplained.into_iter().map(|entity| Difference::Unexplained { entity }));
         transaction.rollback().await?;
         Ok(differences)
     }
 }
 
-async fn entities(
-    transaction: &mut Transaction<'static, Any>,
-    query: &'static str,
+/// The entities that are so in the first and not in the second.
+async fn differing(
+    transaction: &mut AnyConnection,
+    first: &str,
+    second: &str,
 ) -> Result<Vec<String>, StoreError> {
-    let rows = sqlx::query(query).bind(MOST).fetch_all(&mut **transaction).await?;
+    let query =
+        format!("SELECT kind, realm, id FROM ({first} EXCEPT {second}) d ORDER BY kind, realm, id LIMIT $1");
+    let rows = sqlx::query(AssertSqlSafe(query)).bind(MOST).fetch_all(transaction).await?;
     let name = |row: &sqlx::any::AnyRow| {
         let (kind, realm, id): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         Ok(format!("{kind} {realm} {id}"))

@@ -26,4 +26,5 @@ mod server;
 mod server_tls;
 mod storage;
 mod token;
+mod used;
 mod view;

@@ -122,3 +122,37 @@ async fn commands_in_a_second_are_measured() {
         }
     }
 }
+
+/// How much is used once in a second: `KEYWARD_MEASURE=1 cargo test -p keyward-authority -- measured --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uses_in_a_second_are_measured() {
+    if std::env::var("KEYWARD_MEASURE").is_err() {
+        return;
+    }
+    let benches = [Some(Bench::sqlite()), Bench::postgres("uses_are_measured").await];
+    for bench in benches.into_iter().flatten() {
+        let store = bench.open().await;
+        for callers in [1, 4, 16, 64] {
+            let begun = Instant::now();
+            let tasks: Vec<_> = (0..callers)
+                .map(|caller| {
+                    let store = store.clone();
+                    tokio::spawn(async move {
+                        let mut used = 0;
+                        while begun.elapsed() < Duration::from_secs(3) {
+                            let name = format!("assertion/{callers}/{caller}/{used:040}");
+                            assert!(store.use_once(&name, 1).await.unwrap());
+                            used += 1;
+                        }
+                        used
+                    })
+                })
+                .collect();
+            let mut uses = 0;
+            for task in tasks {
+                uses += task.await.unwrap();
+            }
+            println!("{:?}: {callers} callers, {} uses/s", bench.address, uses / 3);
+        }
+    }
+}

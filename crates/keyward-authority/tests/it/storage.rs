@@ -202,3 +202,53 @@ async fn what_is_closed_is_free_though_somebody_still_holds_it() {
     assert_eq!(commit(&next, &[put("a", "1")]).await, Position(1));
     assert!(held.head().await.is_err() && held.command(actor(), 8).await.is_err());
 }
+
+/// The permission bits of what is in a folder, by name.
+#[cfg(unix)]
+fn modes(folder: &std::path::Path) -> Vec<(String, u32)> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        (entry.file_name().into_string().unwrap(), mode)
+    };
+    let mut modes: Vec<_> = std::fs::read_dir(folder).unwrap().map(mode).collect();
+    modes.sort_unstable();
+    modes
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_of_a_database_are_their_owners_alone_from_their_first_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/authority.db");
+    let address = StoreAddress::Sqlite(path.clone());
+    assert_eq!(address.exposed(), []);
+    let store = Store::open(&address).await.unwrap();
+    commit(&store, &[put("a", "1")]).await;
+    let names = ["authority.db", "authority.db-shm", "authority.db-wal", "authority.db.lock"];
+    let expected = names.map(|name| (name.to_owned(), 0o600));
+    assert_eq!(modes(path.parent().unwrap()), expected);
+    assert_eq!(modes(folder.path()), [("data".to_owned(), 0o700)]);
+    store.backup(&folder.path().join("backup"), |_| {}).await.unwrap();
+    assert_eq!(modes(folder.path())[0], ("backup".to_owned(), 0o600));
+    assert_eq!(address.exposed(), []);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_that_others_can_read_are_told_of_with_what_to_do() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::sqlite();
+    let StoreAddress::Sqlite(path) = &bench.address else { panic!("it is SQLite") };
+    let store = bench.open().await;
+    commit(&store, &[put("a", "1")]).await;
+    let mut beside = path.clone().into_os_string();
+    beside.push("-wal");
+    for exposed in [path.as_os_str(), &beside] {
+        std::fs::set_permissions(exposed, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let told: Vec<_> = bench.address.exposed().iter().map(ToString::to_string).collect();
+    let why = "has mode 0644, so that others than its owner can use it; 0600 is enough";
+    assert_eq!(told, [format!("{} {why}", path.display()), format!("{}-wal {why}", path.display())]);
+}

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use keyward_authority::config::Config;
-use keyward_authority::storage::{Position, Store, StoreAddress};
+use keyward_authority::server;
+use keyward_authority::signing::{self, ClosedKey, Resealed, RotationError};
+use keyward_authority::storage::{Actor, Position, Store, StoreAddress};
 use serde::Serialize;
 
 use super::environment;
@@ -31,6 +33,19 @@ Examples:
 The log is replayed beside the state and takes its place in one transaction: reads see the one or the other, changes
 wait. With PostgreSQL nodes may serve meanwhile; a SQLite file is one process' own, so end the node first.")]
     Rebuild(StorageArgs),
+    /// Seal the private signing keys under the master key
+    #[command(after_help = "\
+Examples:
+  keyward authority storage reseal --config authority.toml
+  keyward authority storage reseal --config authority.toml --withdraw-lost
+
+For a change of the master key: the configuration names the new one, and the last one under further_master_key_files.
+Every key that signs or is going to is opened and sealed under the new one. A second time there is nothing left to do,
+and the last one may be taken out of the configuration. With PostgreSQL nodes may serve meanwhile, each with both; a
+SQLite file is one process' own, so end the node first. Exit code 0: all are sealed under the master key. 1: some
+cannot be opened, and stay as they are. With --withdraw-lost those are withdrawn as compromised, and others sign in
+their place at once: for a master key that is lost.")]
+    Reseal(ResealArgs),
     /// Write the log into a file
     #[command(after_help = "\
 Examples:
@@ -73,6 +88,15 @@ pub(crate) struct FileArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct ResealArgs {
+    #[command(flatten)]
+    of: StorageArgs,
+    /// Withdraw the keys that cannot be opened
+    #[arg(long)]
+    withdraw_lost: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct StorageArgs {
     #[command(flatten)]
     of: ConfigArgs,
@@ -86,6 +110,22 @@ struct Verified {
     agree: bool,
     position: i64,
     differences: Vec<String>,
+}
+
+/// Which keys are sealed under the master key now.
+#[derive(Serialize)]
+struct Sealed {
+    sealed: u64,
+    unchanged: u64,
+    closed: Vec<Closed>,
+    withdrawn: bool,
+}
+
+#[derive(Serialize)]
+struct Closed {
+    realm: String,
+    kid: String,
+    cause: String,
 }
 
 /// Up to where something was done.
@@ -110,6 +150,7 @@ pub(crate) fn run(command: &StorageCommand) -> Result<Exit, Failure> {
                 store.close().await;
                 done(args, "the state was made anew from the log", rebuilt?)
             }
+            StorageCommand::Reseal(args) => reseal(args).await,
             StorageCommand::Restore(args) => {
                 let store = Store::open(&address(&args.of.of)?).await?;
                 let restored = store.restore(&args.file, |_| {}).await;
@@ -139,6 +180,37 @@ async fn verify(args: &StorageArgs) -> Result<Exit, Failure> {
     }
     output.flush()?;
     Ok(if agree { Exit::Yes } else { Exit::No })
+}
+
+async fn reseal(args: &ResealArgs) -> Result<Exit, Failure> {
+    let config = Config::load(&args.of.of.config, environment).map_err(Failure::AuthorityConfig)?;
+    let authority = server::open(&config).await?;
+    let actor = Actor("keyward authority storage reseal".to_owned());
+    let done = async {
+        let done = signing::reseal(&authority, &actor).await?;
+        if args.withdraw_lost {
+            signing::withdraw_closed(&authority, &actor, &done.closed).await?;
+        }
+        Ok::<_, RotationError>(done)
+    };
+    let done = done.await;
+    authority.view().store().clone().close().await;
+    let Resealed { sealed, unchanged, closed, .. } = done?;
+    let (withdrawn, all) = (args.withdraw_lost && !closed.is_empty(), closed.is_empty());
+    let mut output = Output::stdout();
+    if args.of.json {
+        let cause = |key: ClosedKey| Closed { cause: key.cause.to_string(), realm: key.realm, kid: key.kid };
+        let closed = closed.into_iter().map(cause).collect();
+        output.json(&Sealed { sealed, unchanged, closed, withdrawn })?;
+    } else {
+        output
+            .line(format_args!("{sealed} keys were sealed under the master key; {unchanged} were before"))?;
+        for key in &closed {
+            output.line(format_args!("{}{key}", if withdrawn { "withdrawn: " } else { "" }))?;
+        }
+    }
+    output.flush()?;
+    Ok(if all || withdrawn { Exit::Yes } else { Exit::No })
 }
 
 async fn export(args: &ConfigArgs) -> Result<Exit, Failure> {

@@ -3,5 +3,6 @@
 mod life;
 mod node;
 mod refused;
+mod reseal;
 mod sealed;
 mod wire;

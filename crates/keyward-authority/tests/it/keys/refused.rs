@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use keyward_authority::cause::Cause;
 use keyward_authority::entity::SealedKey;
 use keyward_authority::signing::{
-    KeyState, KeyStore, LocalKeys, MasterKey, NewKey, RotationError, Task, retire, rotate_now, turn,
-    withdraw_compromised,
+    KeyState, KeyStore, KeyStoreError, LocalKeys, MasterKey, NewKey, RotationError, Task, retire, rotate_now,
+    turn, withdraw_compromised,
 };
 use keyward_jose::{Algorithm, Signer};
 
@@ -136,6 +136,20 @@ impl KeyStore for Counting {
 
     fn generate<'a>(&'a self, realm: &'a str, algorithm: Algorithm) -> Task<'a, NewKey> {
         self.keys.generate(realm, algorithm)
+    }
+
+    fn check(&self, key: &SealedKey) -> Result<(), KeyStoreError> {
+        self.keys.check(key)
+    }
+
+    fn reseal<'a>(
+        &'a self,
+        realm: &'a str,
+        kid: &'a str,
+        algorithm: Algorithm,
+        key: &'a SealedKey,
+    ) -> Task<'a, Option<SealedKey>> {
+        self.keys.reseal(realm, kid, algorithm, key)
     }
 
     fn open<'a>(
