@@ -12,6 +12,7 @@ use keyward::binding::Scheme;
 use keyward::clock::Clock;
 use keyward::wire::{self, AccessToken, DpopOffer, Offer};
 use keyward::{FallbackCause, MonoTime, Reason, RequirementId, Verdict, Verified};
+use keyward_server::tls::HandshakeError;
 
 use crate::config::Access;
 use crate::connection::Connection;
@@ -25,7 +26,6 @@ use crate::presented::Shown;
 use crate::recorder::{Judged, Outcome};
 use crate::refusal_log::RefusalLog;
 use crate::route::{Route, RouteId};
-use crate::tls::HandshakeError;
 use crate::traces::RequestTrace;
 use crate::{identity, token};
 

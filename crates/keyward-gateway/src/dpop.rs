@@ -1,10 +1,7 @@
 //! DPoP (RFC 9449) behind a proxy: which URI a proof has to be for.
 
-use std::fmt;
-
-use aws_lc_rs::digest;
 use keyward::binding::{BindingSettings, normalized};
-use zeroize::Zeroizing;
+use keyward_server::ProofSecret;
 
 use crate::original::{AsWritten, Asked, Unclear, host_and_port};
 use crate::route::{HostPattern, Needs};
@@ -23,9 +20,6 @@ pub struct Dpop {
     /// Where they remember used proofs together.
     pub(crate) shared: Option<SharedMemory>,
 }
-
-/// 32 octets that strangers do not know; wiped when dropped, and never shown.
-pub(crate) struct ProofSecret(Zeroizing<[u8; 32]>);
 
 /// Where clients know us: the scheme, the host and the port of a proof's `htu` (RFC 9449 §4.2).
 #[derive(Debug, PartialEq, Eq)]
@@ -63,26 +57,6 @@ impl Dpop {
         let origin = self.origins.iter().find(|origin| origin.is(name, port));
         let Origin { scheme, port, .. } = origin.ok_or(Unclear::ForeignOrigin)?;
         Ok((method, format!("{}://{name}:{port}{path}", scheme.name())))
-    }
-}
-
-impl ProofSecret {
-    /// Of the text in a file.
-    pub(crate) fn of(text: &str) -> Self {
-        let mut octets = Zeroizing::new([0; 32]);
-        let digest = digest::digest(&digest::SHA256, text.as_bytes());
-        octets.iter_mut().zip(digest.as_ref()).for_each(|(octet, of_digest)| *octet = *of_digest);
-        Self(octets)
-    }
-
-    pub(crate) fn octets(&self) -> [u8; 32] {
-        *self.0
-    }
-}
-
-impl fmt::Debug for ProofSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ProofSecret(..)")
     }
 }
 

@@ -17,7 +17,6 @@ mod events;
 mod forget;
 mod identity;
 mod live;
-mod logs;
 mod metrics;
 mod observers;
 mod original;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyward::{RequirementId, SettingsError, Verifier};
 
-use crate::client_certificate::CertificateHeader;
+use crate::client_certificate::ToldCertificates;
 use crate::config::{Config, ConfigWarning};
 use crate::dpop::Dpop;
 use crate::events;
@@ -23,7 +23,7 @@ pub(crate) struct Live {
     /// What the next connections to each listener get; those that are open keep what they have.
     pub(crate) tls: Option<ListenerTls>,
     pub(crate) admin_tls: Option<ListenerTls>,
-    pub(crate) client_certificate: Option<CertificateHeader>,
+    pub(crate) client_certificate: Option<ToldCertificates>,
     pub(crate) dpop: Option<Dpop>,
 }
 
@@ -47,7 +47,7 @@ impl Live {
         if let Some(dpop) = &mut config.dpop {
             builder = builder.binding(dpop.binding.clone()).replay_limit(dpop.used_proofs);
             if let Some(secret) = &dpop.secret {
-                builder = builder.proof_secret(secret.octets());
+                builder = builder.proof_secret(*secret.octets());
             }
             if let Some(shared) = &mut dpop.shared {
                 shared.go_on_with(previous.and_then(|live| live.dpop.as_ref()?.shared.as_ref()));

@@ -1,12 +1,11 @@
 //! Takes a changed configuration in while requests flow, or refuses it and goes on.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use keyward_server::WatchedFiles;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::authorize::Authorizer;
@@ -16,17 +15,13 @@ use crate::live::Live;
 use crate::observers::Observers;
 use crate::server::RunError;
 
-/// How often the files are looked at. A mounted secret changes by a symbolic link far away, which no file
-/// notification follows.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-
 /// Reloads on SIGHUP and on a change of any file that the configuration names.
 #[derive(Debug)]
 pub struct Reloader {
     path: PathBuf,
     lasting: Lasting,
     authorizer: Arc<Authorizer>,
-    seen: Vec<(PathBuf, Option<Stamp>)>,
+    files: WatchedFiles,
     look_interval: Duration,
 }
 
@@ -43,16 +38,6 @@ pub(crate) struct Lasting {
     traces: Option<TracesSettings>,
 }
 
-/// By what a file's change shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: SystemTime,
-    octets: u64,
-    /// Which file it is, and when that was last written or renamed: a replacement may keep time and length.
-    inode: u64,
-    changed: (i64, i64),
-}
-
 impl Reloader {
     pub(crate) fn new(
         path: &Path,
@@ -60,8 +45,8 @@ impl Reloader {
         lasting: Lasting,
         authorizer: Arc<Authorizer>,
     ) -> Self {
-        let seen = stamped(files);
-        Self { path: path.to_owned(), lasting, authorizer, seen, look_interval: LOOK_INTERVAL }
+        let (files, look_interval) = (WatchedFiles::new(files), WatchedFiles::LOOK_INTERVAL);
+        Self { path: path.to_owned(), lasting, authorizer, files, look_interval }
     }
 
     /// Looks at the files this often. Default 2 s.
@@ -78,7 +63,7 @@ impl Reloader {
         };
         loop {
             let asked = tokio::time::timeout(self.look_interval, hang_up.recv()).await.is_ok();
-            if asked || self.has_changed() {
+            if asked || self.files.have_changed() {
                 // What came of it is in the log and counted.
                 let _ = self.reload();
             }
@@ -110,22 +95,18 @@ impl Reloader {
         result
     }
 
-    fn has_changed(&self) -> bool {
-        self.seen.iter().any(|(path, seen)| stamp(path) != *seen)
-    }
-
     fn take_in(&mut self) -> Result<(), RunError> {
         // What is there before it is read counts as seen, even if it is refused: it is not tried again until
         // it changes, and a change while it is read is seen at the next look.
-        self.seen = stamped(self.seen.drain(..).map(|(path, _)| path).collect());
+        self.files.seen_now();
         let config = match Config::load(&self.path) {
             Ok(config) => config,
             Err(error) => {
-                self.watch_too(error.files());
+                self.files.watch_too(error.files());
                 return Err(error.into());
             }
         };
-        self.watch(&config.files);
+        self.files.watch(&config.files);
         if Lasting::of(&config) != self.lasting {
             tracing::warn!(
                 event = events::CONFIG_NEEDS_RESTART,
@@ -135,21 +116,6 @@ impl Reloader {
         let live = Live::start(config, &self.authorizer.observers, Some(&self.authorizer.live.load()))?;
         self.authorizer.live.store(Arc::new(live));
         Ok(())
-    }
-
-    /// Looks at these files, too: one of them may be what was missing.
-    fn watch_too(&mut self, files: &[PathBuf]) {
-        let more = self.seen.iter().map(|(path, _)| path).chain(files).cloned().collect::<BTreeSet<_>>();
-        self.watch(&Vec::from_iter(more));
-    }
-
-    /// Looks at these files from now on.
-    fn watch(&mut self, files: &[PathBuf]) {
-        let seen_before = |path: &PathBuf| self.seen.iter().find(|(seen, _)| seen == path).cloned();
-        self.seen = files
-            .iter()
-            .map(|path| seen_before(path).unwrap_or_else(|| (path.clone(), stamp(path))))
-            .collect();
     }
 }
 
@@ -166,18 +132,4 @@ impl Lasting {
             traces: config.traces.clone(),
         }
     }
-}
-
-fn stamped(files: Vec<PathBuf>) -> Vec<(PathBuf, Option<Stamp>)> {
-    files.into_iter().map(|path| (path.clone(), stamp(&path))).collect()
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(Stamp {
-        modified: metadata.modified().ok()?,
-        octets: metadata.len(),
-        inode: metadata.ino(),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    })
 }

@@ -5,18 +5,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use keyward::SettingsError;
 use keyward::clock::{Clock, SystemClock};
+use keyward_server::{listener, logs, tls};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
@@ -28,12 +27,11 @@ use crate::config::{Config, ConfigError, Limits, TracesSettings};
 use crate::connection::Connection;
 use crate::events;
 use crate::live::Live;
-use crate::logs;
 use crate::metrics::Metrics;
 use crate::observers::Observers;
 use crate::recorder::{self, Dumps, Recorder};
 use crate::reload::{Lasting, Reloader};
-use crate::tls::{self, ListenerTls};
+use crate::tls::ListenerTls;
 use crate::traces::{Exporter, Traces};
 
 /// Connections to the admin listener at once.
@@ -42,9 +40,6 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// The listeners' names in metrics and logs.
 const ADMIN: &str = "admin";
 const GATEWAY: &str = "gateway";
-
-/// How long accepting rests after an error such as "too many open files".
-const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// Why a gateway does not run.
 #[derive(Debug, thiserror::Error)]
@@ -315,10 +310,12 @@ async fn shake_hands(
     peer: SocketAddr,
     limits: Limits,
 ) -> Option<(TlsStream<TcpStream>, Connection)> {
-    match tls::handshake(tls, stream, peer, limits.head_timeout).await {
-        Ok(shaken) => {
+    match tls::handshake(tls.config(), stream, limits.head_timeout).await {
+        Ok(stream) => {
             authorizer.metrics().tls_handshake(listener, "completed");
-            Some(shaken)
+            let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let connection = Connection::tls(peer, certificate.map(|certificate| &**certificate));
+            Some((stream, connection))
         }
         Err(error) => {
             authorizer.handshake_failed(listener, peer.ip(), &error);
@@ -332,27 +329,11 @@ async fn accept(
     name: &'static str,
     authorizer: &Authorizer,
 ) -> Option<(TcpStream, SocketAddr)> {
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            // Answers are one small packet; waiting to fill it only delays them.
-            let _ = stream.set_nodelay(true);
-            Some((stream, peer))
-        }
-        Err(error) => {
-            authorizer.accept_failed(name, &error);
-            tokio::time::sleep(ACCEPT_REST).await;
-            None
-        }
-    }
+    listener::accept(listener).await.map_err(|error| authorizer.accept_failed(name, &error)).ok()
 }
 
-fn http1(limits: Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_buf_size(limits.head_octets);
-    builder
+fn http1(limits: Limits) -> hyper::server::conn::http1::Builder {
+    listener::http1(limits.head_timeout, limits.head_octets)
 }
 
 #[cfg(test)]

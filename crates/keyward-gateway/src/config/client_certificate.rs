@@ -1,69 +1,42 @@
 //! Resolves `[gateway.client_certificate]`.
 
-use std::net::IpAddr;
-
-use http::HeaderName;
 use ipnet::IpNet;
+use keyward_server::CertificateHeader;
+use keyward_server::certificate_header::HeaderError;
 use toml::Spanned;
 
-use super::raw_gateway::{RawClientCertificate, RawFrom};
+use super::raw_gateway::RawClientCertificate;
 use super::routes::NOT_OURS;
 use super::{ConfigError, Source};
-use crate::client_certificate::{CertificateHeader, Form};
+use crate::client_certificate::ToldCertificates;
 
 impl Source<'_> {
     /// Whom to believe about clients' certificates.
     pub(super) fn client_certificate(
         &self,
         raw: Option<RawClientCertificate>,
-    ) -> Result<Option<CertificateHeader>, ConfigError> {
+    ) -> Result<Option<ToldCertificates>, ConfigError> {
         let Some(raw) = raw else {
             return Ok(None);
         };
-        let (form, own) = match raw.from.get_ref() {
-            RawFrom::ClientCert => (Form::ClientCert, Some("client-cert")),
-            RawFrom::Nginx => (Form::Nginx, None),
-            RawFrom::Traefik => (Form::Traefik, Some("x-forwarded-tls-client-cert")),
-            RawFrom::Xfcc => (Form::Xfcc, Some("x-forwarded-client-cert")),
-        };
-        let name = match (own, &raw.header) {
-            (Some(own), None) => HeaderName::from_static(own),
-            (Some(own), Some(header)) => {
-                let why = format!("this proxy's header is always {own}; only nginx's has to be named");
-                return Err(self.error(&header.span(), why));
-            }
-            (None, Some(header)) => HeaderName::try_from(header.get_ref().as_str())
-                .ok()
-                .filter(|name| !NOT_OURS.contains(&name.as_str()))
-                .ok_or_else(|| self.error(&header.span(), "this is no header for a certificate"))?,
-            (None, None) => {
-                let why = "nginx has no header of its own for this; name in header the one that your \
-                           configuration puts $ssl_client_escaped_cert into";
-                return Err(self.error(&raw.from.span(), why));
-            }
-        };
+        let name = raw.header.as_ref().map(|header| header.get_ref().as_str());
+        let header = CertificateHeader::new(*raw.from.get_ref(), name, &NOT_OURS).map_err(|error| {
+            let place = match (&raw.header, error) {
+                (Some(header), HeaderError::Fixed(_) | HeaderError::Unusable) => header.span(),
+                _ => raw.from.span(),
+            };
+            self.error(&place, error.to_string())
+        })?;
         if raw.trusted_peers.get_ref().is_empty() {
             let why = "without one, nobody's word counts; write the addresses of your proxies";
             return Err(self.error(&raw.trusted_peers.span(), why));
         }
         let trusted_peers = raw.trusted_peers.get_ref().iter().map(|peer| self.net(peer));
-        Ok(Some(CertificateHeader { name, form, trusted_peers: trusted_peers.collect::<Result<_, _>>()? }))
+        Ok(Some(ToldCertificates { header, trusted_peers: trusted_peers.collect::<Result<_, _>>()? }))
     }
 
     /// A net, or one address.
     fn net(&self, text: &Spanned<String>) -> Result<IpNet, ConfigError> {
-        let net =
-            text.get_ref().parse::<IpNet>().or_else(|_| text.get_ref().parse::<IpAddr>().map(IpNet::from));
-        let net = net.map_err(|_| {
-            self.error(&text.span(), "this is no net; write one such as \"10.0.0.0/8\" or \"::1\"")
-        })?;
-        if net.addr() == net.network() {
-            return Ok(net);
-        }
-        let why = format!(
-            "this address is within a net; write {} for the net, or leave the length out",
-            net.trunc()
-        );
-        Err(self.error(&text.span(), why))
+        keyward_server::net(text.get_ref()).map_err(|error| self.error(&text.span(), error.to_string()))
     }
 }

@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use keyward::binding::{BindingSettings, ReplayCache};
 use keyward::{Algorithm, AlgorithmSet};
+use keyward_server::ProofSecret;
 use toml::Spanned;
 
 use super::raw::{RawBinding, RawRoute};
 use super::raw_gateway::{RawAsked, RawDpop, RawGateway};
 use super::{ConfigError, Source};
-use crate::dpop::{Dpop, Origin, ProofSecret};
+use crate::dpop::{Dpop, Origin};
 
 /// More memory than anybody has for it: ten gigabytes.
 const MOST_USED_PROOFS: usize = 100_000_000;
-
-/// Characters of a secret that nobody guesses.
-const LEAST_SECRET: usize = 32;
 
 impl Source<'_> {
     /// How tokens that are bound to a key are taken; none where they are not.
@@ -57,14 +55,9 @@ impl Source<'_> {
     fn proof_secret(&mut self, file: &Spanned<PathBuf>) -> Result<ProofSecret, ConfigError> {
         let secret = self.secret(file)?;
         let path = self.folder.join(file.get_ref());
-        let error = |why: &str| self.error(&file.span(), format!("{}: {why}", path.display()));
-        let line = secret.line().map_err(|fault| error(&fault.to_string()))?;
-        if line.len() < LEAST_SECRET {
-            return Err(error(
-                "a secret of fewer than 32 characters can be guessed; `openssl rand -hex 32` makes one",
-            ));
-        }
-        Ok(ProofSecret::of(&line))
+        let error = |why: String| self.error(&file.span(), format!("{}: {why}", path.display()));
+        let line = secret.line().map_err(|fault| error(fault.to_string()))?;
+        ProofSecret::parse(&line).map_err(|guessable| error(guessable.to_string()))
     }
 
     fn origin(&self, text: &Spanned<String>, before: &[Origin]) -> Result<Origin, ConfigError> {

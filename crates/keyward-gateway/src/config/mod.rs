@@ -3,7 +3,6 @@
 mod client_certificate;
 mod credential;
 mod dpop;
-mod error;
 mod fallback;
 mod introspection;
 mod issuers;
@@ -25,15 +24,16 @@ use keyward::IssuerSettings;
 use tokio::sync::Semaphore;
 use toml::Spanned;
 
-pub use error::{ConfigError, Place};
-pub use raw::{Access, LogFormat, LogLevel};
+pub use keyward_server::logs::{LogFormat, LogLevel};
+pub use keyward_server::{ConfigError, Place};
+pub use raw::Access;
 pub use traces::TracesSettings;
 pub use warning::ConfigWarning;
 
 use raw::{RawConfig, Time};
 use raw_gateway::{RawGateway, RawLimits};
 
-use crate::client_certificate::CertificateHeader;
+use crate::client_certificate::ToldCertificates;
 use crate::dpop::Dpop;
 use crate::route::RouteTable;
 use crate::tls::ListenerTls;
@@ -53,7 +53,7 @@ pub struct Config {
     /// The TLS of the second.
     pub admin_tls: Option<ListenerTls>,
     /// Which proxies tell of their clients' certificates, and how.
-    pub client_certificate: Option<CertificateHeader>,
+    pub client_certificate: Option<ToldCertificates>,
     /// How tokens that are bound to a key are taken; none where they are not.
     pub dpop: Option<Dpop>,
     /// The first word of our metrics' names.

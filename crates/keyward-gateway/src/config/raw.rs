@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use keyward::binding::Demanded;
 use keyward::{GivenUp, Strategy};
+pub(super) use keyward_server::Time;
+use keyward_server::logs::{LogFormat, LogLevel};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
@@ -37,30 +38,6 @@ pub(super) struct RawConfig {
 pub(super) struct RawLog {
     pub(super) format: Option<LogFormat>,
     pub(super) level: Option<LogLevel>,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// A JSON object a line.
-    #[default]
-    Json,
-    /// For a person.
-    Text,
-}
-
-/// Which log lines there are.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum LogLevel {
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-    Trace,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -315,10 +292,6 @@ pub(super) enum RawClaim {
     Other(IgnoredAny),
 }
 
-/// A time such as `300s` or `1h 30m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Time(pub(super) Duration);
-
 impl From<RawStrategy> for Strategy {
     fn from(raw: RawStrategy) -> Self {
         match raw {
@@ -347,14 +320,5 @@ impl From<RawGivenUp> for GivenUp {
             RawGivenUp::Revocation => Self::Revocation,
             RawGivenUp::Signature => Self::Signature,
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Self).map_err(|_| {
-            serde::de::Error::custom(format!("{text:?} is no time; write one such as \"300s\" or \"1h 30m\""))
-        })
     }
 }

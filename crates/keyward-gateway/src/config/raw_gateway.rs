@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use keyward_server::certificate_header::Form;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -56,19 +57,9 @@ pub(super) enum RawWhenDown {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawClientCertificate {
-    pub(super) from: Spanned<RawFrom>,
+    pub(super) from: Spanned<Form>,
     pub(super) header: Option<Spanned<String>>,
     pub(super) trusted_peers: Spanned<Vec<Spanned<String>>>,
-}
-
-/// How a proxy tells them.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum RawFrom {
-    ClientCert,
-    Nginx,
-    Traefik,
-    Xfcc,
 }
 
 /// The TLS of a listener.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use keyward::clock::{Clock as _, SystemClock};
 use keyward::credentials::SecretFile;
+use keyward_server::tls::{self, TlsFault};
 use keyward_x509::{Bundle, BundleLimits, Certificate, Role, TrustStore, Validity};
 use toml::Spanned;
 
 use super::raw_gateway::{RawAsked, RawTls};
 use super::{ConfigError, ConfigWarning, Source};
-use crate::tls::{self, ClientVerifier, ListenerTls, TlsFault};
+use crate::tls::{ClientVerifier, ListenerTls};
 
 const DAY: i64 = 86_400;
 

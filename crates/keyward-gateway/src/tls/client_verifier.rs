@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use keyward_server::tls::provider;
 use keyward_x509::{Certificate, ChainError, PRESENTED_LIMIT, Purpose, Revocation, TrustStore};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -12,8 +13,6 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
-
-use super::provider;
 
 /// Verifies what clients show. One that does not verify ends the handshake, whether one is needed or not.
 pub(crate) struct ClientVerifier {

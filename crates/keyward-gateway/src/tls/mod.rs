@@ -1,25 +1,19 @@
-//! TLS of our own listeners: who we are, whose certificates we ask for, and the handshake.
+//! TLS of our own listeners: who we are, and whose certificates we ask for.
 
 mod client_verifier;
-mod fault;
-mod handshake;
-mod key;
 
 use std::fmt;
 use std::sync::Arc;
 
 use keyward::clock::{Clock, SystemClock};
+use keyward_server::tls::provider;
 use rustls::ServerConfig;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::UnixTime;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 
 pub(crate) use client_verifier::ClientVerifier;
-pub(crate) use fault::TlsFault;
-pub(crate) use handshake::{HandshakeError, handshake};
-pub(crate) use key::{certificates, certified_key};
 
 /// What one listener says in its handshakes. It never changes: a reload makes another one, which the next
 /// connection gets.
@@ -56,6 +50,10 @@ impl ListenerTls {
         Ok(Self { config: Arc::new(config), not_after })
     }
 
+    pub(crate) fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
     /// The last second at which our own chain is valid.
     pub(crate) fn not_after(&self) -> i64 {
         self.not_after
@@ -66,11 +64,6 @@ impl fmt::Debug for ListenerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ListenerTls").finish_non_exhaustive()
     }
-}
-
-/// All cryptography is aws-lc-rs.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
 }
 
 /// The machine's clock, for the validity of clients' certificates.

@@ -2,7 +2,7 @@
 
 /// Why a certificate, a key or a bundle cannot be used. It shows nothing of what is in a file.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsFault {
+pub enum TlsFault {
     /// The key needs a passphrase.
     #[error("the key is encrypted; a listener needs one that is not")]
     Encrypted,

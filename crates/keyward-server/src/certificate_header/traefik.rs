@@ -2,17 +2,16 @@
 //! those that it sent with it behind commas.
 
 use base64_simd::STANDARD;
-use keyward::binding::CertificateThumbprint;
 
 use super::escaped::decoded;
-use super::{Malformed, of_der};
+use super::{Malformed, Told};
 
 /// The first certificate. Older versions percent-encode the whole.
-pub(super) fn read(value: &[u8]) -> Result<CertificateThumbprint, Malformed> {
+pub(super) fn read(value: &[u8]) -> Result<Told, Malformed> {
     let value = decoded(value).ok_or(Malformed)?;
     let mut certificates = value.split(|octet| *octet == b',').map(|base64| STANDARD.decode_to_vec(base64));
     match certificates.next() {
-        Some(Ok(der)) if certificates.all(|der| der.is_ok_and(|der| !der.is_empty())) => of_der(&der),
+        Some(Ok(der)) if certificates.all(|der| der.is_ok_and(|der| !der.is_empty())) => Told::of_der(der),
         _ => Err(Malformed),
     }
 }
@@ -26,7 +25,7 @@ mod tests {
     fn the_first_certificate_is_the_clients() {
         let (client, other) = (certificate(), certificate());
         let base64 = |certificate: &rcgen::Certificate| STANDARD.encode_to_string(certificate.der());
-        let right = Ok(CertificateThumbprint::of_der(client.der()));
+        let right = Told::of_der(client.der().to_vec());
         assert_eq!(read(base64(&client).as_bytes()), right);
         let chain = format!("{},{}", base64(&client), base64(&other));
         assert_eq!(read(chain.as_bytes()), right);

@@ -23,19 +23,25 @@ pub struct Place {
 }
 
 impl ConfigError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    /// Of a configuration as a whole, or of no one place.
+    pub fn new(message: impl Into<String>) -> Self {
         Self { file: None, place: None, message: message.into(), files: Vec::new() }
     }
 
-    pub(super) fn at(text: &str, span: Option<Range<usize>>, message: impl Into<String>) -> Self {
+    /// Of the place in `text` where `span` begins, in octets.
+    pub fn at(text: &str, span: Option<Range<usize>>, message: impl Into<String>) -> Self {
         Self { place: span.map(|span| Place::of(text, span.start)), ..Self::new(message) }
     }
 
-    pub(super) fn in_file(self, file: impl Into<PathBuf>) -> Self {
+    /// The same, in this file.
+    #[must_use]
+    pub fn in_file(self, file: impl Into<PathBuf>) -> Self {
         Self { file: Some(file.into()), ..self }
     }
 
-    pub(super) fn having_read(self, files: Vec<PathBuf>) -> Self {
+    /// The same, after the configuration had named these files.
+    #[must_use]
+    pub fn having_read(self, files: Vec<PathBuf>) -> Self {
         Self { files, ..self }
     }
 

@@ -1,21 +1,17 @@
 //! A connection's handshake, in bounded time.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::CertificateError;
+use rustls::{CertificateError, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::ListenerTls;
-use crate::connection::Connection;
-
 /// Why a handshake came to nothing.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HandshakeError {
+pub enum HandshakeError {
     /// The other side went away.
     #[error("the client hung up")]
     Closed,
@@ -29,7 +25,7 @@ pub(crate) enum HandshakeError {
 
 impl HandshakeError {
     /// The label of the metric.
-    pub(crate) const fn label(&self) -> &'static str {
+    pub const fn label(&self) -> &'static str {
         match self {
             Self::Closed => "closed",
             Self::Failed(_) => "failed",
@@ -38,20 +34,18 @@ impl HandshakeError {
     }
 }
 
-/// Shakes hands with a client, and says what is known of it then.
-pub(crate) async fn handshake(
-    tls: &ListenerTls,
+/// Shakes hands with a client.
+///
+/// # Errors
+/// [`HandshakeError`].
+pub async fn handshake(
+    config: &Arc<ServerConfig>,
     stream: TcpStream,
-    peer: SocketAddr,
     timeout: Duration,
-) -> Result<(TlsStream<TcpStream>, Connection), HandshakeError> {
-    let acceptor = TlsAcceptor::from(Arc::clone(&tls.config));
+) -> Result<TlsStream<TcpStream>, HandshakeError> {
+    let acceptor = TlsAcceptor::from(Arc::clone(config));
     let accepted = tokio::time::timeout(timeout, acceptor.accept(stream)).await;
-    let stream = accepted.map_err(|_| HandshakeError::TimedOut)?.map_err(of_io)?;
-    let (_, session) = stream.get_ref();
-    let certificate = session.peer_certificates().and_then(|chain| chain.first());
-    let connection = Connection::tls(peer, certificate.map(|certificate| &**certificate));
-    Ok((stream, connection))
+    accepted.map_err(|_| HandshakeError::TimedOut)?.map_err(|error| of_io(&error))
 }
 
 /// What went wrong; our own words for a certificate are not wrapped in rustls'.
@@ -64,7 +58,7 @@ fn told(error: &rustls::Error) -> String {
     }
 }
 
-fn of_io(error: io::Error) -> HandshakeError {
+fn of_io(error: &io::Error) -> HandshakeError {
     match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
         Some(error) => HandshakeError::Failed(error.clone()),
         None => HandshakeError::Closed,

@@ -1,14 +1,13 @@
 //! `Client-Cert` (RFC 9440 §2.2): the DER as a byte sequence of structured fields (RFC 8941 §3.3.5).
 
 use base64_simd::STANDARD;
-use keyward::binding::CertificateThumbprint;
 
-use super::{Malformed, of_der};
+use super::{Malformed, Told};
 
 /// A byte sequence and nothing else: it has no parameters.
-pub(super) fn read(value: &[u8]) -> Result<CertificateThumbprint, Malformed> {
+pub(super) fn read(value: &[u8]) -> Result<Told, Malformed> {
     let base64 = value.trim_ascii().strip_prefix(b":").and_then(|rest| rest.strip_suffix(b":"));
-    of_der(&STANDARD.decode_to_vec(base64.ok_or(Malformed)?).map_err(|_| Malformed)?)
+    Told::of_der(STANDARD.decode_to_vec(base64.ok_or(Malformed)?).map_err(|_| Malformed)?)
 }
 
 #[cfg(test)]
@@ -21,7 +20,7 @@ mod tests {
     #[test]
     fn the_example_of_the_rfc() {
         let der = STANDARD.decode_to_vec(EXAMPLE.trim_matches(':')).expect("base64");
-        assert_eq!(read(EXAMPLE.as_bytes()), Ok(CertificateThumbprint::of_der(&der)));
+        assert_eq!(read(EXAMPLE.as_bytes()), Told::of_der(der));
     }
 
     #[test]

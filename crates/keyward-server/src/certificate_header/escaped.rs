@@ -1,17 +1,16 @@
 //! PEM whose octets are percent-encoded: nginx's `$ssl_client_escaped_cert`, and Envoy's `Cert`.
 
-use keyward::binding::CertificateThumbprint;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::{Malformed, of_der};
+use super::{Malformed, Told};
 
 /// The one certificate in it.
-pub(super) fn pem(value: &[u8]) -> Result<CertificateThumbprint, Malformed> {
+pub(super) fn pem(value: &[u8]) -> Result<Told, Malformed> {
     let pem = decoded(value).ok_or(Malformed)?;
     let mut certificates = CertificateDer::pem_slice_iter(&pem);
     match (certificates.next(), certificates.next()) {
-        (Some(Ok(der)), None) => of_der(&der),
+        (Some(Ok(der)), None) => Told::of_der(der.to_vec()),
         _ => Err(Malformed),
     }
 }
@@ -63,13 +62,13 @@ pub(super) mod tests {
     #[test]
     fn the_one_certificate_is_read() {
         let certificate = certificate();
-        let right = CertificateThumbprint::of_der(certificate.der());
+        let right = Told::of_der(certificate.der().to_vec());
         for pem_text in [certificate.pem(), certificate.pem().replace('\n', "\r\n")] {
-            assert_eq!(pem(encoded(&pem_text).as_bytes()), Ok(right));
+            assert_eq!(pem(encoded(&pem_text).as_bytes()), right);
             assert_eq!(pem(encoded(&pem_text).to_lowercase().as_bytes()), Err(Malformed));
         }
         let small = encoded(&certificate.pem()).replace("%2B", "%2b").replace("%0A", "%0a");
-        assert_eq!(pem(small.as_bytes()), Ok(right));
+        assert_eq!(pem(small.as_bytes()), right);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 
 use keyward::binding::CertificateThumbprint;
 
-use super::{Malformed, escaped};
+use super::{Malformed, Told, escaped};
 
 /// What the last hop says of its client, by `Hash`, by `Cert`, or by both where they agree. What stands before it came
 /// from the client itself, or from proxies behind whose backs nobody vouches for it.
-pub(super) fn read(value: &[u8]) -> Result<CertificateThumbprint, Malformed> {
+pub(super) fn read(value: &[u8]) -> Result<Told, Malformed> {
     let (mut hash, mut certificate) = (None, None);
     let element = split(value, b',')?.pop().ok_or(Malformed)?;
     for pair in split(element, b';')? {
@@ -15,20 +15,20 @@ pub(super) fn read(value: &[u8]) -> Result<CertificateThumbprint, Malformed> {
         let (key, value) = pair.split_at_checked(at).ok_or(Malformed)?;
         let value = unquoted(value.strip_prefix(b"=").ok_or(Malformed)?)?;
         let key = key.trim_ascii();
-        let (read, thumbprint) = if key.eq_ignore_ascii_case(b"Hash") {
-            (&mut hash, from_hex(value)?)
+        let (read, told) = if key.eq_ignore_ascii_case(b"Hash") {
+            (&mut hash, Told { thumbprint: from_hex(value)?, der: None })
         } else if key.eq_ignore_ascii_case(b"Cert") {
             (&mut certificate, escaped::pem(value)?)
         } else {
             continue;
         };
-        if read.replace(thumbprint).is_some() {
+        if read.replace(told).is_some() {
             return Err(Malformed);
         }
     }
     match (hash, certificate) {
-        (Some(hash), Some(certificate)) if hash != certificate => Err(Malformed),
-        (hash, certificate) => hash.or(certificate).ok_or(Malformed),
+        (Some(hash), Some(certificate)) if hash.thumbprint != certificate.thumbprint => Err(Malformed),
+        (hash, certificate) => certificate.or(hash).ok_or(Malformed),
     }
 }
 
@@ -93,7 +93,10 @@ mod tests {
             // A client's own words, in quotes that do not end in them.
             format!("Subject=\"\\\",Hash={other_hash}\\\\\",Hash={hash}"),
         ] {
-            assert_eq!(read(value.as_bytes()), Ok(right), "{value}");
+            let told = read(value.as_bytes()).unwrap_or_else(|_| panic!("{value}"));
+            assert_eq!(told.thumbprint, right, "{value}");
+            let der = value.contains("Cert=").then(|| client.der().to_vec());
+            assert_eq!(told.der, der, "{value}");
         }
         for value in [
             String::new(),

@@ -15,7 +15,7 @@ const ENCRYPTED: [&[u8]; 2] = [b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-
 ///
 /// # Errors
 /// [`TlsFault::Malformed`] and [`TlsFault::NoCertificate`].
-pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| TlsFault::Malformed)?;
     if certificates.is_empty() { Err(TlsFault::NoCertificate) } else { Ok(certificates) }
@@ -25,10 +25,7 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, T
 ///
 /// # Errors
 /// [`TlsFault`], of the key; [`TlsFault::UnusableCertificate`] is of the certificate.
-pub(crate) fn certified_key(
-    chain: Vec<CertificateDer<'static>>,
-    pem: &[u8],
-) -> Result<CertifiedKey, TlsFault> {
+pub fn certified_key(chain: Vec<CertificateDer<'static>>, pem: &[u8]) -> Result<CertifiedKey, TlsFault> {
     if ENCRYPTED.iter().any(|mark| pem.windows(mark.len()).any(|octets| octets == *mark)) {
         return Err(TlsFault::Encrypted);
     }
