@@ -32,8 +32,6 @@ pub enum OAuthError {
     UnauthorizedClient,
     /// RFC 6749 §5.2.
     UnsupportedGrantType,
-    /// RFC 7009 §2.2.1.
-    UnsupportedTokenType,
     /// RFC 9449 §8.
     UseDpopNonce,
 }
@@ -54,7 +52,6 @@ impl OAuthError {
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::UnsupportedTokenType => "unsupported_token_type",
             Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
@@ -73,7 +70,6 @@ impl OAuthError {
             | Self::InvalidTarget
             | Self::UnauthorizedClient
             | Self::UnsupportedGrantType
-            | Self::UnsupportedTokenType
             | Self::UseDpopNonce => 400,
         }
     }
@@ -160,6 +156,8 @@ causes! {
     BearerScopeMissing = "bearer_scope_missing", InsufficientScope, InsufficientScope,
         "the bearer token lacks the scope for this";
     BodyTooLarge = "body_too_large", InvalidRequest, InvalidRequest, "the request is too large";
+    CertificateHeaderMalformed = "certificate_header_malformed", InvalidRequest, InvalidRequest,
+        "the proxy does not tell clearly which certificate the client has";
     CertificateKeyDisabled = "certificate_key_disabled", InvalidClient, InvalidClient, "client authentication failed";
     CertificateKeyExpired = "certificate_key_expired", InvalidClient, InvalidClient, "client authentication failed";
     CertificateMissing = "certificate_missing", InvalidClient, InvalidClient, "client authentication failed";
@@ -182,6 +180,8 @@ causes! {
     IdentityUnknown = "identity_unknown", InvalidGrant, InvalidGrant, "the subject token is not accepted";
     IntrospectionNotAllowed = "introspection_not_allowed", InsufficientScope, InsufficientScope,
         "this client may not ask about tokens";
+    KeySetUnavailable = "key_set_unavailable", TemporarilyUnavailable, TemporarilyUnavailable,
+        "this cannot be answered just now";
     ParameterMissing = "parameter_missing", InvalidRequest, InvalidRequest, "a parameter is missing";
     ParameterRepeated = "parameter_repeated", InvalidRequest, InvalidRequest, "a parameter is there more than once";
     RateLimited = "rate_limited", SlowDown, SlowDown, "too many failed attempts; come back later";
@@ -206,8 +206,6 @@ causes! {
         "the subject token cannot be checked just now";
     TokenOfAnother = "token_of_another", UnauthorizedClient, UnauthorizedClient,
         "the token was not issued to this client";
-    TokenTypeUnsupported = "token_type_unsupported", UnsupportedTokenType, UnsupportedTokenType,
-        "there is no such token type here";
     Unavailable = "unavailable", TemporarilyUnavailable, TemporarilyUnavailable, "this cannot be answered just now";
 }
 
@@ -242,7 +240,19 @@ mod tests {
                 .len()
         };
         assert_eq!(
-            told(&[Cause::ClientUnknown, Cause::ClientDisabled, Cause::SecretWrong, Cause::SecretExpired]),
+            told(&[
+                Cause::AuthenticationMethodNotAllowed,
+                Cause::CertificateKeyDisabled,
+                Cause::CertificateKeyExpired,
+                Cause::CertificateMissing,
+                Cause::CertificateOfAnother,
+                Cause::CertificateUntrusted,
+                Cause::ClientDisabled,
+                Cause::ClientUnknown,
+                Cause::SecretDisabled,
+                Cause::SecretExpired,
+                Cause::SecretWrong,
+            ]),
             1
         );
         assert_eq!(
@@ -257,6 +267,14 @@ mod tests {
             ]),
             1
         );
+        assert_eq!(told(&[Cause::KeySetUnavailable, Cause::Unavailable]), 1);
+        let of_request = |cause: &Cause| (cause.of_request(), cause.description());
+        let unknown = of_request(&Cause::RefreshTokenUnknown);
+        for cause in [Cause::RefreshTokenExpired, Cause::RefreshTokenOfAnother, Cause::RefreshTokenRevoked] {
+            assert_eq!(of_request(&cause), unknown, "{cause}");
+        }
+        let unknown = of_request(&Cause::IdentityUnknown);
+        assert_eq!(of_request(&Cause::IdentityDisabled), unknown);
     }
 
     #[test]

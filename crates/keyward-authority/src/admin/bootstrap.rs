@@ -114,7 +114,8 @@ pub async fn bootstrap(authority: &Authority, path: &Path) -> Result<Bootstrappe
         introspected_by: None,
     };
     let description = "the first administrator".to_owned();
-    let account = ServiceAccount { id: id.clone(), description, enabled: true, audiences, scopes };
+    let account =
+        ServiceAccount { id: id.clone(), description, enabled: true, audiences, scopes, jwks_uri: None };
     account.check()?;
     let form = match wanted.format {
         Format::Jwk => KeyFileForm::Jwk,

@@ -21,6 +21,7 @@ pub(super) struct Claims {
     pub(super) subject: String,
     audience: Audience,
     expires: UnixTime,
+    issued: Option<UnixTime>,
     /// The later of `nbf` and `iat`.
     begins: Option<UnixTime>,
     /// `jti`; none where an assertion for the grant has none.
@@ -69,8 +70,16 @@ impl Claims {
             return Err(Cause::AssertionIssuerWrong);
         }
         let optional = |date: Option<Number>| date.as_ref().map(time).transpose();
-        let begins = optional(raw.nbf)?.max(optional(raw.iat)?);
-        Ok(Self { subject: raw.sub, audience: raw.aud, expires: time(&raw.exp)?, begins, id: raw.jti })
+        let issued = optional(raw.iat)?;
+        let begins = optional(raw.nbf)?.max(issued);
+        Ok(Self {
+            subject: raw.sub,
+            audience: raw.aud,
+            expires: time(&raw.exp)?,
+            issued,
+            begins,
+            id: raw.jti,
+        })
     }
 
     /// Holds the times against `now`.
@@ -112,6 +121,11 @@ impl Claims {
             AssertionUse::Grant => audience == issuer || audience == endpoint,
         };
         if is_ours { Ok(()) } else { Err(Cause::AssertionAudienceWrong) }
+    }
+
+    /// `iat`, where it is there.
+    pub(super) fn issued_at(&self) -> Option<UnixTime> {
+        self.issued
     }
 
     /// The first second at which it is not taken any more.

@@ -7,6 +7,7 @@
 
 mod claims;
 mod keys;
+mod owner;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +18,16 @@ use keyward_jose::{DecodeBuffer, Jws};
 
 use crate::authority::Authority;
 use crate::cause::Cause;
-use crate::entity::{Client, ClientAuthMethod, Kept, Key, ServiceAccount};
+use crate::client_auth::read;
+use crate::entity::{Client, Kept, Key, ServiceAccount};
 use crate::http::FormRequest;
+use crate::key_sets::Shown;
 use crate::limits::Attempt;
 use crate::storage::Entity;
 use crate::view::ViewError;
 use claims::{Claims, is_type};
 pub(crate) use keys::{OwnerKey, OwnerKeys};
+use owner::KeyOwner;
 
 /// The longest name of a client or a service account that is looked for, in octets.
 pub(crate) const NAME_OCTETS: usize = 256;
@@ -82,7 +86,7 @@ pub(crate) async fn client(
     let (limits, attempt) = (authority.client_auth().limits(), attempt(request, &read));
     limits.admit(&attempt)?;
     let decided = match &read {
-        Ok(assertion) => assertion.client(authority).await,
+        Ok(assertion) => assertion.owner(authority).await,
         Err(cause) => Err(*cause),
     };
     limits.settle(&attempt, decided)
@@ -102,7 +106,7 @@ pub async fn service_account(
     let (limits, attempt) = (authority.client_auth().limits(), attempt(request, &read));
     limits.admit(&attempt)?;
     let decided = match &read {
-        Ok(assertion) => assertion.service_account(authority).await,
+        Ok(assertion) => assertion.owner(authority).await,
         Err(cause) => Err(*cause),
     };
     limits.settle(&attempt, decided)
@@ -150,60 +154,64 @@ impl<'a> Assertion<'a> {
         Ok(Self { request, purpose, jws, signed, kid, claims })
     }
 
-    async fn client(&self, authority: &Authority) -> Result<Arc<Client>, Cause> {
-        let name = &self.claims.subject;
-        let client = authority.view().find::<Client>(&self.request.realm.name, name).await?;
-        let key = self.key(authority, client.is_some()).await?;
-        let client = client.ok_or(Cause::ClientUnknown)?;
-        if !client.enabled {
-            return Err(Cause::ClientDisabled);
-        }
-        if !client.auth_methods.contains(&ClientAuthMethod::PrivateKeyJwt) {
-            return Err(Cause::AuthenticationMethodNotAllowed);
-        }
-        self.use_up(authority, &key).await?;
-        Ok(client)
+    /// Whose it is, where their key signed it and they are let in.
+    async fn owner<K: KeyOwner>(&self, authority: &Authority) -> Result<Arc<K>, Cause> {
+        let owner = authority.view().find::<K>(&self.request.realm.name, &self.claims.subject).await?;
+        let key = self.key(authority, owner.as_deref()).await?;
+        let owner = owner.ok_or(K::UNKNOWN)?;
+        owner.check_standing()?;
+        self.use_up(authority, key).await?;
+        Ok(owner)
     }
 
-    async fn service_account(&self, authority: &Authority) -> Result<Arc<ServiceAccount>, Cause> {
-        let name = &self.claims.subject;
-        let account = authority.view().find::<ServiceAccount>(&self.request.realm.name, name).await?;
-        let key = self.key(authority, account.is_some()).await?;
-        let account = account.ok_or(Cause::ServiceAccountUnknown)?;
-        if !account.enabled {
-            return Err(Cause::ServiceAccountDisabled);
+    /// The key that signed it: one of its owner's, and in good standing. What is kept here counts before what is at an address.
+    async fn key<K: KeyOwner>(&self, authority: &Authority, owner: Option<&K>) -> Result<SignedBy, Cause> {
+        let realm = &self.request.realm.name;
+        let name = format!("{}{}", self.purpose.owners(), self.claims.subject);
+        if owner.is_some() {
+            let made = |keys| OwnerKeys::of(&name, keys);
+            let keys = authority.view().made_of::<Key, OwnerKeys>(realm, &name, made).await?;
+            if let Some(key) = keys.named(&self.kid) {
+                return self.signed_by(key);
+            }
         }
-        self.use_up(authority, &key).await?;
-        Ok(account)
-    }
-
-    /// The key that signed it: one of its owner's, and in good standing.
-    async fn key(&self, authority: &Authority, is_owner_there: bool) -> Result<SignedBy, Cause> {
-        let owner = format!("{}{}", self.purpose.owners(), self.claims.subject);
-        let keys = if is_owner_there {
-            let made = |keys| OwnerKeys::of(&owner, keys);
-            authority.view().made_of::<Key, OwnerKeys>(&self.request.realm.name, &owner, made).await?
-        } else {
-            Arc::default()
-        };
-        if let Some(key) = keys.named(&self.kid) {
-            return self.signed_by(key);
+        let known = owner.and_then(K::jwks_uri).and_then(|address| authority.key_sets().kept(realm, address));
+        if known.is_some_and(|set| set.is_known_to_have_signed(self.shown())) {
+            return Ok(SignedBy::KeyAtAddress);
         }
         // What is remembered may be older than the key (promise 9): that it is not there is for the database to say.
-        let id = format!("{owner}/{}", self.kid);
-        let found = authority.view().find::<Key>(&self.request.realm.name, &id).await?;
-        let found = found.filter(|key| is_owner_there && key.owner == owner);
-        match found.and_then(|key| OwnerKey::parse((*key).clone())) {
-            Some(key) => self.signed_by(&key),
-            None => Err(self.why_not(authority, &owner).await?),
+        let found = authority.view().find::<Key>(realm, &format!("{name}/{}", self.kid)).await?;
+        if let Some(key) = found.filter(|key| owner.is_some() && key.owner == name) {
+            let key = OwnerKey::parse((*key).clone()).ok_or(Cause::AssertionKeyUnknown)?;
+            return self.signed_by(&key);
         }
+        match self.key_at_address::<K>(authority).await {
+            Err(Cause::AssertionKeyUnknown) => Err(self.why_not(authority, &name).await?),
+            decided => decided,
+        }
+    }
+
+    /// The key at the address that the owner has by the log's head. That of one who is not let in is not asked.
+    async fn key_at_address<K: KeyOwner>(&self, authority: &Authority) -> Result<SignedBy, Cause> {
+        let realm = &self.request.realm.name;
+        let owner = read::<K>(authority, realm, &self.claims.subject).await?;
+        let address = owner.as_ref().filter(|owner| owner.check_standing().is_ok()).and_then(K::jwks_uri);
+        let address = address.ok_or(Cause::AssertionKeyUnknown)?;
+        let set = authority.key_sets().keep(realm, address).ok_or(Cause::KeySetUnavailable)?;
+        set.check_signature(self.shown()).await.map(|()| SignedBy::KeyAtAddress)
+    }
+
+    /// What a key at an address is held against.
+    fn shown(&self) -> Shown<'_> {
+        let issued_at = self.claims.issued_at();
+        Shown { jws: &self.jws, issued_at, arrived: self.request.arrived.mono }
     }
 
     fn signed_by(&self, key: &OwnerKey) -> Result<SignedBy, Cause> {
         key.check_signature(&self.jws)?;
         let now = self.request.arrived.wall;
         key.check_standing(now, Cause::AssertionKeyDisabled, Cause::AssertionKeyExpired)?;
-        Ok(SignedBy(key.entity(&self.request.realm.name)))
+        Ok(SignedBy::KeptKey(key.entity(&self.request.realm.name)))
     }
 
     /// Why the owner has no key of this name: it may be another's. Only who signed with that one is told so. Where others are
@@ -234,13 +242,15 @@ impl<'a> Assertion<'a> {
     }
 
     /// Marks it as used, on every node, and notes when the key was.
-    async fn use_up(&self, authority: &Authority, key: &SignedBy) -> Result<(), Cause> {
+    async fn use_up(&self, authority: &Authority, key: SignedBy) -> Result<(), Cause> {
         let until_ms = self.claims.good_until().0.saturating_mul(1000);
         let is_new = authority.view().store().use_once(&self.once(), until_ms).await;
         if !is_new.map_err(ViewError::from)? {
             return Err(Cause::AssertionReplayed);
         }
-        authority.client_auth().last_uses().note(key.0.clone(), self.request.arrived.wall);
+        if let SignedBy::KeptKey(key) = key {
+            authority.client_auth().last_uses().note(key, self.request.arrived.wall);
+        }
         Ok(())
     }
 
@@ -261,8 +271,13 @@ impl<'a> Assertion<'a> {
     }
 }
 
-/// The key that signed, as it is kept.
-struct SignedBy(Entity);
+/// The key that signed.
+enum SignedBy {
+    /// One of the set at its owner's address.
+    KeyAtAddress,
+    /// One that is kept here.
+    KeptKey(Entity),
+}
 
 /// Whether something could be called so: PostgreSQL has no text with a zero in it, and nobody a name without end.
 pub(crate) fn is_name(text: &str) -> bool {

@@ -1,9 +1,9 @@
 //! A client that is known by the certificate of its connection (RFC 8705 §2).
 
-use keyward_jose::{CertifiedJwk, VerificationKey};
+use keyward_jose::{CertifiedJwk, Thumbprint, VerificationKey};
 use keyward_x509::{Certificate, DistinguishedName};
 
-use super::kept;
+use super::{kept, read};
 use crate::assertion::OwnerKeys;
 use crate::authority::Authority;
 use crate::cause::Cause;
@@ -83,12 +83,33 @@ async fn registered(
     let made = |keys| OwnerKeys::of(&owner, keys);
     let mut keys = authority.view().made_of::<Key, OwnerKeys>(realm, &owner, made).await?;
     if keys.with_thumbprint(&thumbprint).is_none() {
+        let known = client.jwks_uri.as_deref().and_then(|address| authority.key_sets().kept(realm, address));
+        if known.is_some_and(|set| set.is_known_to_have(request.arrived.mono, &thumbprint)) {
+            return Ok(());
+        }
         // What is remembered may be older than the key (promise 9).
         keys = OwnerKeys::of(&owner, kept::<Key>(authority, realm, &owner).await?).into();
     }
-    let key = keys.with_thumbprint(&thumbprint).ok_or(Cause::CertificateOfAnother)?;
+    let Some(key) = keys.with_thumbprint(&thumbprint) else {
+        return at_address(authority, request, client, &thumbprint).await;
+    };
     let now = request.arrived.wall;
     key.check_standing(now, Cause::CertificateKeyDisabled, Cause::CertificateKeyExpired)?;
     authority.client_auth().last_uses().note(key.entity(realm), now);
     Ok(())
+}
+
+/// Whether the key is one of those at the address that the client has by the log's head.
+async fn at_address(
+    authority: &Authority,
+    request: &FormRequest,
+    client: &Client,
+    thumbprint: &Thumbprint,
+) -> Result<(), Cause> {
+    let realm = &request.realm.name;
+    let client = read::<Client>(authority, realm, &client.id).await?.filter(|client| client.enabled);
+    let address = client.as_ref().and_then(|client| client.jwks_uri.as_deref());
+    let address = address.ok_or(Cause::CertificateOfAnother)?;
+    let set = authority.key_sets().keep(realm, address).ok_or(Cause::KeySetUnavailable)?;
+    set.check_thumbprint(request.arrived.mono, thumbprint).await
 }

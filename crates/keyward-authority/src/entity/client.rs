@@ -39,7 +39,7 @@ pub struct Client {
     /// Whose certificate is its own, for `tls_client_auth` (RFC 8705 §2.1.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_subject: Option<TlsSubject>,
-    /// Where its keys are, beside those that are kept here (RFC 7591 §2).
+    /// Where its keys are, beside those that are kept here, which count where one of each has the same `kid` (RFC 7591 §2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
 }

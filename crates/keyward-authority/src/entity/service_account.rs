@@ -23,6 +23,9 @@ pub struct ServiceAccount {
     /// The scopes that it may have.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// Where its keys are, beside those that are kept here, which count where one of each has the same `kid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
 }
 
 impl Kept for ServiceAccount {

@@ -1,6 +1,7 @@
 //! What names, texts and lists may be.
 
 use keyward::address::is_acceptable;
+use keyward::fetch::{FetchError, vet};
 use url::Url;
 
 use super::OperationError;
@@ -138,6 +139,28 @@ pub(super) fn address(what: &'static str, address: &str) -> Result<(), Operation
         what,
         "must be an https address (http only of this machine), without a fragment",
     ))
+}
+
+/// Where a client's or a service account's keys are, where it says so (RFC 7591 §2). What its name resolves to is looked at with
+/// each fetch.
+pub(super) fn jwks_uri(address: Option<&str>) -> Result<(), OperationError> {
+    let Some(address) = address else { return Ok(()) };
+    let refused = |why: &str| Err(OperationError::invalid("jwks_uri", why));
+    let url = match Url::parse(address) {
+        Ok(url) if address.len() <= ADDRESS_LIMIT => url,
+        _ => return refused("must be an https address of at most 2048 octets"),
+    };
+    // What leads to the keys stands in events and exports, where no secret belongs.
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return refused("must be without user, password and fragment");
+    }
+    match vet(&url, &url, &[]) {
+        Ok(()) => Ok(()),
+        Err(FetchError::ForbiddenAddress { class, .. }) => {
+            refused(&format!("must not be {class}: no set of keys is fetched from there"))
+        }
+        Err(_) => refused("must be an https address (http only of this machine)"),
+    }
 }
 
 /// How long something is good, in seconds.

@@ -26,11 +26,8 @@ impl Managed for Client {
         check::text("description", &self.description)?;
         check::audiences("audiences", &self.audiences)?;
         check::scopes("scopes", &self.scopes)?;
-        if self.jwks_uri.is_some() {
-            let why = "is not read yet: add the client's public keys one by one";
-            return Err(OperationError::invalid("jwks_uri", why));
-        }
         check_authentication(self)?;
+        check_keys(self)?;
         check_grants(self)
     }
 
@@ -89,6 +86,17 @@ fn check_authentication(client: &Client) -> Result<(), OperationError> {
             | TlsSubject::Uri(name) => check::foreign_name("tls_subject", name),
         },
     }
+}
+
+/// An address that nobody would ask is a mistake.
+fn check_keys(client: &Client) -> Result<(), OperationError> {
+    let by_keys = [ClientAuthMethod::PrivateKeyJwt, ClientAuthMethod::SelfSignedTlsClientAuth];
+    if client.jwks_uri.is_some() && !by_keys.iter().any(|method| client.auth_methods.contains(method)) {
+        let why =
+            "is only for private_key_jwt and self_signed_tls_client_auth, which are not among auth_methods";
+        return Err(OperationError::invalid("jwks_uri", why));
+    }
+    check::jwks_uri(client.jwks_uri.as_deref())
 }
 
 fn check_grants(client: &Client) -> Result<(), OperationError> {

@@ -22,7 +22,8 @@ impl Managed for ServiceAccount {
         check::name("id", &self.id)?;
         check::text("description", &self.description)?;
         check::audiences("audiences", &self.audiences)?;
-        check::scopes("scopes", &self.scopes)
+        check::scopes("scopes", &self.scopes)?;
+        check::jwks_uri(self.jwks_uri.as_deref())
     }
 
     /// `sub` and `client_id` of a token say who it is: no client may be called so.

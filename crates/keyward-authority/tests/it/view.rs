@@ -20,7 +20,14 @@ conformance! {
 
 fn account(enabled: bool) -> ServiceAccount {
     let (audiences, scopes) = (vec![], vec![]);
-    ServiceAccount { id: "robot".to_owned(), description: String::new(), enabled, audiences, scopes }
+    ServiceAccount {
+        id: "robot".to_owned(),
+        description: String::new(),
+        enabled,
+        audiences,
+        scopes,
+        jwks_uri: None,
+    }
 }
 
 fn key(kid: &str) -> Key {

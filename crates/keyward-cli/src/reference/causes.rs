@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use keyward_authority::cause::{Cause, OAuthError};
+use keyward_doctor::code::Code;
 
 /// The page of the reference, behind its title.
 pub(super) fn page(page: &mut String) {
@@ -18,7 +19,8 @@ pub(super) fn page(page: &mut String) {
          What a stranger could learn something from is told alike: whether there is such a client, a key or a \
          secret, and whether it is\nenabled.\n\n\
          [Let clients and service accounts into the authority](../how-to/authenticate-clients.md) says what a \
-         request has to carry.\n\n| label | the client is told |\n|---|---|\n"
+         request has to carry. [`keyward doctor`](../how-to/doctor.md) reads the labels of a log \
+         (`--provider-log`) and of a node (`--authority`).\n\n| label | the client is told |\n|---|---|\n"
     );
     for cause in Cause::ALL {
         let label = cause.label();
@@ -28,10 +30,11 @@ pub(super) fn page(page: &mut String) {
         let (means, remedy) = explained(*cause);
         let _ = write!(
             page,
-            "\n## {}\n\n{}: \"{}\"\n\n{means}\n\n{remedy}\n",
+            "\n## {}\n\n{}: \"{}\"\n\n{means}\n\n{remedy}\n\n{}\n",
             cause.label(),
             told(*cause),
-            cause.description()
+            cause.description(),
+            found_by_doctor(*cause),
         );
     }
 }
@@ -45,6 +48,23 @@ fn told(cause: Cause) -> String {
     } else {
         format!("{} or {}", one(authentication), one(request))
     }
+}
+
+/// What the doctor calls it, and where that is explained.
+fn found_by_doctor(cause: Cause) -> String {
+    let code = keyward_doctor::authority::finding(cause.label());
+    let of_ours =
+        if code == Code::AuthorityRefuses { "where there are many" } else { "of a gateway's credential" };
+    format!(
+        "`keyward doctor` {of_ours}: [{code}](../how-to/runbook/{code}.md), {}.",
+        in_a_sentence(code.title())
+    )
+}
+
+/// A title, within a sentence.
+fn in_a_sentence(title: &str) -> String {
+    let mut letters = title.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// What it means, and what to do.
@@ -85,8 +105,9 @@ const fn explained(cause: Cause) -> (&'static str, &'static str) {
             "The key file and the id that the client writes into `iss` and `sub` do not belong together.",
         ),
         Cause::AssertionKeyUnknown => (
-            "Its owner has no key with this `kid`, up to the log's head. It is said as well where others are already \
-             looking for a better reason.",
+            "Its owner has no key with this `kid`, up to the log's head, nor has the set at its `jwks_uri`, which was fetched \
+             since. It is said as well where others are already looking for a better reason, and where the owner is disabled \
+             and the key is at an address: that is not asked then.",
             "Compare the `kid` with `keyward authority key list`; upload the public key, or correct the `kid`.",
         ),
         Cause::AssertionLivesTooLong => (
@@ -163,6 +184,11 @@ const fn explained(cause: Cause) -> (&'static str, &'static str) {
              413.",
             "No request that is meant is so large: look at what the client sends.",
         ),
+        Cause::CertificateHeaderMalformed => (
+            "A trusted proxy's header with the client's certificate is there twice, cannot be read, or holds the hash alone. \
+             A header that the client sent itself may have got through.",
+            "Have the proxy overwrite what clients send there. Envoy needs `set_current_client_cert_details: { cert: true }`.",
+        ),
         Cause::CertificateKeyDisabled => (
             "The connection's certificate has a key of the client's that is disabled.",
             "Enable the key, or have the client use its other one.",
@@ -231,6 +257,14 @@ const fn explained(cause: Cause) -> (&'static str, &'static str) {
             "The client may not ask about any token: no resource server names it in `introspected_by`, and it has not \
              the scope `introspect`; or it is a public one.",
             "Name it in the resource server's `introspected_by`.",
+        ),
+        Cause::KeySetUnavailable => (
+            "The key that signed is not among those that are kept here, and the set of keys at the `jwks_uri` of the client or \
+             the service account cannot be fetched, or was just fetched for other keys that it does not have. Nobody can \
+             tell whether it is good. Keys of a set that was fetched within the last hour are taken all the while.",
+            "`key_set_unavailable` in the log says which host, and why; \
+             `keyward_authority_key_set_fetches_total{realm,outcome}` how often. Have the client's owner mend the address, or \
+             upload the public key.",
         ),
         Cause::ParameterMissing => (
             "A parameter that this request needs is not there, or is empty.",
@@ -306,9 +340,6 @@ const fn explained(cause: Cause) -> (&'static str, &'static str) {
             "A client wants to end a token of another one.",
             "Only who got a token ends it. An operator disables the client, or the account.",
         ),
-        Cause::TokenTypeUnsupported => {
-            ("A token of this kind cannot be ended. Nothing gives this cause yet.", "Nothing.")
-        }
         Cause::Unavailable => (
             "It cannot be known: the storage cannot be read, nothing can be signed, or too much waits to be hashed.",
             "Look for `storage_unavailable`, `log_unreadable`, `signing_unavailable` and `signing_key_closed` in the \

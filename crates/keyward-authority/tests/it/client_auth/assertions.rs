@@ -50,13 +50,13 @@ async fn desk() -> (Desk, Keys, Bench) {
 }
 
 impl Desk {
-    async fn client_of(&self, text: &str) -> Result<String, Cause> {
+    pub(super) async fn client_of(&self, text: &str) -> Result<String, Cause> {
         let request = self.request(&assertion(text));
         let authenticated = self.authenticate(&request).await;
         authenticated.map(|found| found.client.id.clone()).map_err(|refusal| refusal.cause)
     }
 
-    async fn account_of(&self, text: &str) -> Result<String, Cause> {
+    pub(super) async fn account_of(&self, text: &str) -> Result<String, Cause> {
         let request = self.request(&[("assertion", text)]);
         service_account(&self.authority, &request, text).await.map(|account| account.id.clone())
     }

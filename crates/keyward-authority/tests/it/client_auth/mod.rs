@@ -1,7 +1,9 @@
 //! How clients and service accounts show who they are, from outside.
 
+mod addresses;
 mod assertions;
 mod certificates;
 mod desk;
+mod key_server;
 mod properties;
 mod secrets;

@@ -105,8 +105,14 @@ pub(crate) fn client(id: &str) -> Client {
 }
 
 pub(crate) fn account(id: &str) -> ServiceAccount {
-    let (audiences, scopes) = (vec!["https://api.example/v1".to_owned()], vec!["read".to_owned()]);
-    ServiceAccount { id: id.to_owned(), description: String::new(), enabled: true, audiences, scopes }
+    ServiceAccount {
+        id: id.to_owned(),
+        description: String::new(),
+        enabled: true,
+        audiences: vec!["https://api.example/v1".to_owned()],
+        scopes: vec!["read".to_owned()],
+        jwks_uri: Some("https://robot.example/jwks.json".to_owned()),
+    }
 }
 
 pub(crate) fn server(audience: &str) -> ResourceServer {

@@ -59,10 +59,36 @@ async fn what_cannot_be_so_is_refused_with_the_member_and_leaves_nothing(bench: 
         ("tls_subject", |it| it.auth_methods = vec![ClientAuthMethod::TlsClientAuth]),
         ("tls_subject", |it| it.tls_subject = Some(TlsSubject::Dns("a".to_owned()))),
         ("grant_types", |it| it.grant_types = vec![]),
-        ("jwks_uri", |it| it.jwks_uri = Some("https://a.example/jwks".to_owned())),
+        ("jwks_uri", |it| {
+            it.auth_methods = vec![ClientAuthMethod::ClientSecretPost];
+            it.jwks_uri = Some("https://a.example/jwks".to_owned());
+        }),
     ];
     for (what, change) in changes {
         assert_eq!(refused(&node, with(&change)).await, what);
+    }
+    for address in [
+        "",
+        "a.example/jwks",
+        "http://a.example/jwks",
+        "ftp://a.example/jwks",
+        "file:///etc/passwd",
+        "data:application/json,{}",
+        "https://user@a.example/jwks",
+        "https://user:word@a.example/jwks",
+        "https://a.example/jwks#keys",
+        "https://169.254.169.254/latest",
+        "https://[::ffff:169.254.169.254]/latest",
+        "http://0.0.0.0/jwks",
+        "https://0/jwks",
+        "https://[fe80::1]/jwks",
+        "https://224.0.0.1/jwks",
+        &format!("https://a.example/{}", "a".repeat(2048)),
+    ] {
+        let at = |it: &mut Client| it.jwks_uri = Some(address.to_owned());
+        assert_eq!(refused(&node, with(&at)).await, "jwks_uri", "{address}");
+        let account = ServiceAccount { jwks_uri: Some(address.to_owned()), ..account("robot") };
+        assert_eq!(refused(&node, account).await, "jwks_uri", "{address}");
     }
     let public = |it: &mut Client| {
         (it.kind, it.auth_methods) = (ClientKind::Public, vec![ClientAuthMethod::None]);
