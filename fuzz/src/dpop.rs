@@ -65,8 +65,13 @@ fn holds(jws: &[u8], verified: &Verified) -> bool {
     let proofs = Proofs::One(DpopProof { jws, method: "GET", uri: URI });
     let presented = Presented { scheme: Scheme::Dpop, certificate: None, proofs };
     let checked = CHECK.check(NOW, None, TOKEN.as_bytes(), verified, &presented, &mut DecodeBuffer::new());
+    // What a token endpoint asks: there is no token yet, and no key that it would have to be of.
+    let proves = |token| CHECK.prove(NOW, &presented.proofs, token, &mut DecodeBuffer::new());
+    let (with, without) = (proves(Some(TOKEN.as_bytes())), proves(None));
+    assert!(with.is_err() || without == with, "a token takes nothing away");
     match checked {
         Ok(Checked::Once(once)) => {
+            assert_eq!(with.unwrap().once, once);
             assert!(once.until > NOW.wall, "it is too old");
             true
         }

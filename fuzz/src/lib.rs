@@ -10,23 +10,33 @@
     reason = "a panic is how an oracle speaks"
 )]
 
+mod assertion;
 mod base64url;
+mod basic;
 mod claims;
 mod dpop;
+mod form;
 mod introspection;
 mod jwk_set;
 mod key_file;
+mod realm_file;
 mod token;
 mod trace_context;
+mod uploaded_key;
 mod x509;
 
+pub use assertion::assertion;
+pub use basic::basic;
 pub use claims::claims;
 pub use dpop::dpop;
+pub use form::form;
 pub use introspection::introspection;
 pub use jwk_set::jwk_set;
 pub use key_file::key_file;
+pub use realm_file::realm_file;
 pub use token::token;
 pub use trace_context::trace_context;
+pub use uploaded_key::uploaded_key;
 pub use x509::x509;
 
 /// A refusal holds no word of what was refused.

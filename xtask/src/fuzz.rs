@@ -9,7 +9,8 @@ const CARGO_FUZZ: &str = "0.13.2";
 /// `cargo xtask fuzz`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The target: token, jwk_set, key_file, introspection, dpop, trace_context, x509 or claims.
+    /// The target: assertion, basic, claims, dpop, form, introspection, jwk_set, key_file, realm_file, token, trace_context,
+    /// uploaded_key or x509.
     target: String,
     /// How long to look.
     #[arg(long, default_value_t = 60)]

@@ -22,6 +22,16 @@ fn replay(name: &str, target: fn(&[u8])) {
 }
 
 #[test]
+fn the_corpus_breaks_no_promise_of_assertions() {
+    replay("assertion", keyward_fuzz::assertion);
+}
+
+#[test]
+fn the_corpus_breaks_no_promise_of_basic() {
+    replay("basic", keyward_fuzz::basic);
+}
+
+#[test]
 fn the_corpus_breaks_no_promise_of_claims() {
     replay("claims", keyward_fuzz::claims);
 }
@@ -29,6 +39,11 @@ fn the_corpus_breaks_no_promise_of_claims() {
 #[test]
 fn the_corpus_breaks_no_promise_of_dpop() {
     replay("dpop", keyward_fuzz::dpop);
+}
+
+#[test]
+fn the_corpus_breaks_no_promise_of_forms() {
+    replay("form", keyward_fuzz::form);
 }
 
 #[test]
@@ -47,6 +62,11 @@ fn the_corpus_breaks_no_promise_of_key_files() {
 }
 
 #[test]
+fn the_corpus_breaks_no_promise_of_realm_files() {
+    replay("realm_file", keyward_fuzz::realm_file);
+}
+
+#[test]
 fn the_corpus_breaks_no_promise_of_tokens() {
     replay("token", keyward_fuzz::token);
 }
@@ -54,6 +74,11 @@ fn the_corpus_breaks_no_promise_of_tokens() {
 #[test]
 fn the_corpus_breaks_no_promise_of_trace_contexts() {
     replay("trace_context", keyward_fuzz::trace_context);
+}
+
+#[test]
+fn the_corpus_breaks_no_promise_of_uploaded_keys() {
+    replay("uploaded_key", keyward_fuzz::uploaded_key);
 }
 
 #[test]

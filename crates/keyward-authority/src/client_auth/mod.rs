@@ -27,6 +27,7 @@ use crate::last_use::LastUses;
 use crate::limits::{Attempt, Limits};
 use crate::view::ViewError;
 use presented::Presented;
+pub use presented::basic;
 pub use secret_check::SECRET_LIMIT;
 use secret_check::{Claim, SecretCheck, Secrets};
 

@@ -94,8 +94,12 @@ impl<'a> Presented<'a> {
     }
 }
 
-/// `Basic`, with both parts encoded as in a form before they were joined (RFC 6749 §2.3.1).
-fn basic(header: &[u8]) -> Result<(String, Zeroizing<String>), Cause> {
+/// `client_id` and secret of an `Authorization: Basic`, with both parts encoded as in a form before they were joined (RFC 6749
+/// §2.3.1).
+///
+/// # Errors
+/// [`Cause::AuthenticationMalformed`], [`Cause::AuthenticationMethodNotAllowed`] for another scheme.
+pub fn basic(header: &[u8]) -> Result<(String, Zeroizing<String>), Cause> {
     let malformed = || Cause::AuthenticationMalformed;
     let space = header.iter().position(|octet| *octet == b' ').ok_or_else(malformed)?;
     let (scheme, encoded) = header.split_at_checked(space).ok_or_else(malformed)?;
