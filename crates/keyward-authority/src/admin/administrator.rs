@@ -38,8 +38,8 @@ impl Administrator {
     /// # Errors
     /// 401 where there is no token that is good for this, 429 where too many were not, and 503 where that cannot be known.
     pub(super) async fn of(authority: &Authority, parts: &Parts) -> Result<Self, Problem> {
-        let unauthorized = || Problem::new(ProblemKind::Unauthorized, REFUSED);
-        let token = bearer(&parts.headers).ok_or_else(unauthorized)?;
+        let missing = || Problem::new(ProblemKind::TokenMissing, REFUSED);
+        let token = bearer(&parts.headers).ok_or_else(missing)?;
         // Strangers are one where nobody says who they are.
         let address = parts.extensions.get::<Peer>().map_or(UNKNOWN, |peer| peer.address);
         let subject = digest::short(token.as_bytes());
@@ -50,7 +50,8 @@ impl Administrator {
         }
         let standing = standing(authority, ADMIN_REALM, AUDIENCE, token).await?;
         limits.settle_token(&attempt, standing.is_some());
-        let Standing { subject, scopes } = standing.ok_or_else(unauthorized)?;
+        let Standing { subject, scopes } =
+            standing.ok_or_else(|| Problem::new(ProblemKind::Unauthorized, REFUSED))?;
         Ok(Self { scopes, actor: Actor(subject) })
     }
 

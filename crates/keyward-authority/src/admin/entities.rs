@@ -140,7 +140,7 @@ async fn list_of<E: Entity>(
     page: Page,
 ) -> Result<Response, Problem> {
     let prefix = prefix(&reader.path.id());
-    let after = if page.after.is_empty() { String::new() } else { format!("{prefix}{}", page.after) };
+    let after = page.behind(&prefix);
     let found = operations::list::<E>(&authority, &reader.path.realm, &prefix, &after, page.limit).await?;
     Ok(page.answer(found.into_iter().map(|found| found.entity).collect(), E::last_name))
 }

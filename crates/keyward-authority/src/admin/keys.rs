@@ -207,7 +207,7 @@ async fn list_of<O: Owner>(
 ) -> Result<Response, Problem> {
     let realm = &reader.path.realm;
     let prefix = format!("{}/", O::of(reader.path.first()).label());
-    let after = if page.after.is_empty() { String::new() } else { format!("{prefix}{}", page.after) };
+    let after = page.behind(&prefix);
     let found = operations::list::<Key>(&authority, realm, &prefix, &after, page.limit).await?;
     let mut used = last_uses::<Key>(&authority, realm, &prefix).await?;
     let shown = found.into_iter().map(|found| {

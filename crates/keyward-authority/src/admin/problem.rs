@@ -32,6 +32,7 @@ pub(super) enum ProblemKind {
     NotFound,
     RateLimited,
     TooLarge,
+    TokenMissing,
     TooMany,
     Unauthorized,
     Unavailable,
@@ -53,7 +54,7 @@ impl ProblemKind {
             Self::RateLimited => "rate_limited",
             Self::TooLarge => "too_large",
             Self::TooMany => "too_many",
-            Self::Unauthorized => "unauthorized",
+            Self::TokenMissing | Self::Unauthorized => "unauthorized",
             Self::Unavailable => "unavailable",
             Self::VersionMissing => "version_missing",
         }
@@ -71,7 +72,7 @@ impl ProblemKind {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TokenMissing | Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::VersionMissing => StatusCode::PRECONDITION_REQUIRED,
         }
@@ -91,7 +92,7 @@ impl ProblemKind {
             Self::RateLimited => "Too many tokens were not accepted",
             Self::TooLarge => "The request is too large",
             Self::TooMany => "There are as many as there may be",
-            Self::Unauthorized => "The token is not accepted",
+            Self::TokenMissing | Self::Unauthorized => "The token is not accepted",
             Self::Unavailable => "It cannot be done just now",
             Self::VersionMissing => "Say which version you change",
         }
@@ -172,6 +173,8 @@ impl IntoResponse for Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let challenge = match kind {
             ProblemKind::Forbidden => Some("Bearer error=\"insufficient_scope\""),
+            // RFC 6750 §3.1: who sends no token is told no error.
+            ProblemKind::TokenMissing => Some("Bearer"),
             ProblemKind::Unauthorized => Some("Bearer error=\"invalid_token\""),
             _ => None,
         };

@@ -236,6 +236,11 @@ pub(super) struct Listed<T> {
 }
 
 impl Page {
+    /// The whole name of what it is behind, where all that is listed begins with `prefix`.
+    pub(super) fn behind(&self, prefix: &str) -> String {
+        if self.after.is_empty() { String::new() } else { format!("{prefix}{}", self.after) }
+    }
+
     /// The answer with what was found of this page: it is told by `name` where the next one begins.
     pub(super) fn answer<T: Serialize>(&self, items: Vec<T>, name: impl Fn(&T) -> String) -> Response {
         let is_full = items.len() >= self.limit as usize;

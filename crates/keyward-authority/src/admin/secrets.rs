@@ -111,7 +111,7 @@ async fn list_of(
 ) -> Result<Response, Problem> {
     let realm = &reader.path.realm;
     let prefix = format!("{}/", reader.path.first());
-    let after = if page.after.is_empty() { String::new() } else { format!("{prefix}{}", page.after) };
+    let after = page.behind(&prefix);
     let found = operations::list::<Secret>(&authority, realm, &prefix, &after, page.limit).await?;
     let mut used = last_uses::<Secret>(&authority, realm, &prefix).await?;
     let shown = found.into_iter().map(|found| {

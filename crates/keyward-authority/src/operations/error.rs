@@ -40,11 +40,23 @@ pub enum OperationError {
         /// Why not, and how it can be.
         why: String,
     },
+    /// A key could not be made, sealed or hashed.
+    #[error("the key could not be made: {why}")]
+    KeyUnavailable {
+        /// What the key store says.
+        why: String,
+    },
     /// There is none such.
     #[error("there is no {entity}")]
     NotFound {
         /// What.
         entity: Entity,
+    },
+    /// What was to be changed is not as it was when it was decided what to change.
+    #[error("realm {realm} was changed since the plan was made; plan again")]
+    Outdated {
+        /// Which realm.
+        realm: String,
     },
     /// There are as many as there may be.
     #[error("there are {limit} already, and no more are possible; delete one first ({entity})")]
@@ -54,24 +66,12 @@ pub enum OperationError {
         /// How many there may be.
         limit: i64,
     },
-    /// What was to be changed is not as it was when it was decided what to change.
-    #[error("realm {realm} was changed since the plan was made; plan again")]
-    Outdated {
-        /// Which realm.
-        realm: String,
-    },
     /// The database cannot be asked, or did not say whether it did it.
     #[error("the storage fails; read again before you repeat this: {0}")]
     Unavailable(#[from] StoreError),
     /// What is kept is not what this version writes.
     #[error("the storage holds what this version cannot read: {0}")]
     Unreadable(ViewError),
-    /// A key could not be made, sealed or hashed.
-    #[error("the key could not be made: {why}")]
-    KeyUnavailable {
-        /// What the key store says.
-        why: String,
-    },
 }
 
 impl OperationError {

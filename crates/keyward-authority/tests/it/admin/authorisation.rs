@@ -30,6 +30,7 @@ async fn comes_to(api: &Api, token: Option<&str>, read: u16, write: u16) {
         assert_eq!(answer.status, expected, "{method} {path}: {answer:?}");
         let challenge = answer.headers.get("WWW-Authenticate").map(|it| it.to_str().unwrap());
         match expected {
+            401 if token.is_none() => assert_eq!(challenge, Some("Bearer")),
             401 => assert_eq!(challenge, Some("Bearer error=\"invalid_token\"")),
             _ => assert_eq!(challenge, Some("Bearer error=\"insufficient_scope\"")),
         }
