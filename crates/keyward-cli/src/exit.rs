@@ -48,7 +48,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Authority(#[from] keyward_authority::server::RunError),
     #[error("{0}")]
-    AuthorityConfig(keyward_authority::config::ConfigError),
+    AuthorityConfig(ConfigError),
     #[error("{0}")]
     Backup(#[from] keyward_authority::storage::BackupError),
     #[error("{0}")]
@@ -86,6 +86,8 @@ pub(crate) enum Failure {
     IssuerNotConfigured { wanted: String, known: String },
     #[error("the configuration has several issuers: choose one with --issuer-name, of {known}")]
     IssuerNotNamed { known: String },
+    #[error("{path}: {cause}")]
+    KeyFile { path: String, cause: keyward_authority::client_auth::key_files::KeyFileError },
     #[error("the lab cannot start: {}", with_causes(.0))]
     Lab(#[from] LabError),
     #[error("cannot listen on {address}: {cause}")]
@@ -132,6 +134,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             // It was asked, and says no.
+            Self::Api(ApiError::Conflict) => Exit::No,
             Self::Api(ApiError::Refused { status, .. }) if status.is_client_error() => Exit::No,
             Self::Usage(_) => Exit::Usage,
             _ => Exit::Undecided,

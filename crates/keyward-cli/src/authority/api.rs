@@ -14,7 +14,7 @@ use keyward_authority::admin::{AUDIENCE, PATH};
 use keyward_authority::operations::ADMIN_REALM;
 use keyward_jose::sign_compact;
 use reqwest::Client;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 use zeroize::Zeroizing;
@@ -56,6 +56,10 @@ pub(crate) struct ApiArgs {
 pub(crate) enum ApiError {
     #[error("{url} answers {status}, and nothing that this version understands")]
     Answer { url: Url, status: StatusCode },
+    #[error(
+        "it was changed by somebody else in between, and nothing was done: look at it, and run this again"
+    )]
+    Conflict,
     #[error("{url} cannot be asked: {cause}")]
     Exchange { url: Url, cause: String },
     #[error("{url} is refused: a credential is sent by https, or by http to this machine")]
@@ -81,6 +85,14 @@ pub(super) struct Api {
 pub(super) struct Answered {
     pub(super) body: Value,
     pub(super) version: Option<String>,
+}
+
+/// A part of a list, and what to send as `after` to go on.
+#[derive(Deserialize)]
+pub(super) struct Page {
+    pub(super) items: Vec<Value>,
+    #[serde(default)]
+    pub(super) next: Option<String>,
 }
 
 impl Api {
@@ -157,20 +169,25 @@ impl Api {
     pub(super) async fn list(&self, path: &[&str]) -> Result<Vec<Value>, Failure> {
         let (mut all, mut after) = (Vec::new(), None::<String>);
         loop {
-            let mut url = self.admin(path);
-            if let Some(after) = &after {
-                url.query_pairs_mut().append_pair("after", after);
-            }
-            let request = self.client.get(url.clone()).bearer_auth(&*self.token);
-            let mut page = self.send(url, request).await?.body;
-            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-                all.extend(items);
-            }
-            match page.get("next").and_then(Value::as_str) {
-                Some(next) => after = Some(next.to_owned()),
+            let page = self.page(path, after.as_deref()).await?;
+            all.extend(page.items);
+            match page.next {
+                Some(next) => after = Some(next),
                 None => return Ok(all),
             }
         }
+    }
+
+    /// A part of a list.
+    pub(super) async fn page(&self, path: &[&str], after: Option<&str>) -> Result<Page, Failure> {
+        let mut url = self.admin(path);
+        if let Some(after) = after {
+            url.query_pairs_mut().append_pair("after", after);
+        }
+        let request = self.client.get(url.clone()).bearer_auth(&*self.token);
+        let body = self.send(url.clone(), request).await?.body;
+        let unknown = || ApiError::Answer { url, status: StatusCode::OK };
+        Ok(serde_json::from_value(body).map_err(|_| unknown())?)
     }
 
     /// Makes something.
@@ -222,6 +239,9 @@ impl Api {
             let body = if text.is_empty() { Some(Value::Null) } else { serde_json::from_slice(&text).ok() };
             let body = body.ok_or_else(|| ApiError::Answer { url: url.clone(), status })?;
             return Ok(Answered { body, version });
+        }
+        if status == StatusCode::PRECONDITION_FAILED {
+            return Err(ApiError::Conflict.into());
         }
         // A problem of RFC 9457, or an error of RFC 6749 §5.2.
         let problem: Value = serde_json::from_slice(&text).unwrap_or_default();

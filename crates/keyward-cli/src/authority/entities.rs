@@ -1,29 +1,39 @@
-//! `keyward authority realm|client|service-account|resource-server|signer`: what is made, looked at, disabled and deleted alike.
+//! `keyward authority realm|client|service-account|resource-server|signer|identity`: what is made, looked at, changed, disabled and
+//! deleted alike.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::api::{Api, ApiArgs};
-use super::create::{ClientArgs, Creates, RealmArgs, ResourceServerArgs, ServiceAccountArgs, SignerArgs};
+use super::api::Api;
+use super::change::{Changes, Given};
+use super::client::ClientArgs;
+use super::identity::IdentityArgs;
+use super::kind::{Kind, Of as _};
+use super::realm::RealmArgs;
+use super::resource_server::ResourceServerArgs;
+use super::service_account::ServiceAccountArgs;
+use super::signer::SignerArgs;
+use super::table::Form;
 use crate::exit::{Exit, Failure};
-use crate::output::Output;
 use crate::runtime;
 
-/// What can be done with every kind of thing; `C` is what has to be said of a new one.
+/// What can be done with every kind of thing.
 #[derive(Debug, Subcommand)]
-pub(crate) enum EntityCommand<C: Args> {
+pub(crate) enum EntityCommand<K: Kind> {
     /// Make a new one
-    Create(C),
-    /// List all, one JSON object a line
-    List(ListArgs),
+    Create(CreateArgs<K>),
+    /// List all
+    List(ListArgs<K>),
     /// Show one
-    Show(NamedArgs),
+    Show(ShowArgs<K>),
+    /// Change what is said, and leave the rest as it is
+    Change(ChangeArgs<K>),
     /// Let it in again
-    Enable(NamedArgs),
+    Enable(NamedArgs<K>),
     /// Let it in no more, within a second on every node; nothing of it is lost
-    Disable(NamedArgs),
+    Disable(NamedArgs<K>),
     /// Delete it and what belongs to it
-    Delete(NamedArgs),
+    Delete(NamedArgs<K>),
 }
 
 pub(crate) type RealmCommand = EntityCommand<RealmArgs>;
@@ -31,99 +41,112 @@ pub(crate) type ClientCommand = EntityCommand<ClientArgs>;
 pub(crate) type ServiceAccountCommand = EntityCommand<ServiceAccountArgs>;
 pub(crate) type ResourceServerCommand = EntityCommand<ResourceServerArgs>;
 pub(crate) type SignerCommand = EntityCommand<SignerArgs>;
+pub(crate) type IdentityCommand = EntityCommand<IdentityArgs>;
 
 #[derive(Args, Debug)]
-pub(crate) struct ListArgs {
+#[command(after_help = K::CREATED)]
+pub(crate) struct CreateArgs<K: Kind> {
     #[command(flatten)]
-    api: ApiArgs,
-    /// The realm; not for realms themselves
-    #[arg(long, value_name = "NAME")]
-    realm: Option<String>,
+    named: NamedArgs<K>,
+    #[command(flatten)]
+    given: Given<K>,
+    #[command(flatten)]
+    form: Form,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct NamedArgs {
+#[command(after_help = K::CHANGED)]
+pub(crate) struct ChangeArgs<K: Kind> {
     #[command(flatten)]
-    api: ApiArgs,
-    /// The realm; not for realms themselves
-    #[arg(long, value_name = "NAME")]
-    realm: Option<String>,
-    /// Which one
+    named: NamedArgs<K>,
+    #[command(flatten)]
+    changes: Changes<K>,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs<K: Kind> {
+    #[command(flatten)]
+    of: K::Of,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs<K: Kind> {
+    #[command(flatten)]
+    named: NamedArgs<K>,
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NamedArgs<K: Kind> {
+    #[command(flatten)]
+    of: K::Of,
+    #[arg(value_name = K::NAME, help = K::NAMED)]
     name: String,
 }
 
-pub(crate) fn run<C: Creates>(command: &EntityCommand<C>) -> Result<Exit, Failure> {
+pub(crate) fn run<K: Kind>(command: &EntityCommand<K>) -> Result<Exit, Failure> {
     runtime::single()?.block_on(async {
         match command {
-            EntityCommand::Create(args) => {
-                let path = path::<C>(args.realm())?;
-                let api = Api::open(args.api()).await?;
-                show(&api.post(&as_strs(&path), Some(&args.entity()?)).await?.body)
+            EntityCommand::Change(args) => {
+                let changed = change(&args.named, |entity| args.changes.apply(entity)).await?;
+                args.form.one(&changed, K::MEMBER)
             }
-            EntityCommand::Delete(args) => {
-                let (api, path) = open::<C>(args).await?;
-                api.delete(&as_strs(&path)).await?;
+            EntityCommand::Create(CreateArgs { named, given, form }) => {
+                let entity = given.entity(&named.of, &named.name)?;
+                let api = Api::open(named.of.api()).await?;
+                let made = api.post(&K::collection(&named.of), Some(&entity)).await?;
+                form.one(&made.body, K::MEMBER)
+            }
+            EntityCommand::Delete(named) => {
+                Api::open(named.of.api()).await?.delete(&named.path()).await?;
                 Ok(Exit::Yes)
             }
-            EntityCommand::Disable(args) => switch::<C>(args, false).await,
-            EntityCommand::Enable(args) => switch::<C>(args, true).await,
-            EntityCommand::List(args) => {
-                let path = path::<C>(args.realm.as_deref())?;
-                let api = Api::open(&args.api).await?;
-                show_all(&api.list(&as_strs(&path)).await?)
+            EntityCommand::Disable(named) => switch(named, false).await,
+            EntityCommand::Enable(named) => switch(named, true).await,
+            EntityCommand::List(ListArgs { of, form }) => {
+                let found = Api::open(of.api()).await?.list(&K::collection(of)).await?;
+                form.list(K::COLUMNS, &found)
             }
-            EntityCommand::Show(args) => {
-                let (api, path) = open::<C>(args).await?;
-                show(&api.find(&as_strs(&path)).await?.body)
+            EntityCommand::Show(ShowArgs { named, form }) => {
+                let found = Api::open(named.of.api()).await?.find(&named.path()).await?;
+                form.one(&found.body, K::MEMBER)
             }
         }
     })
 }
 
-/// Nothing else of it becomes otherwise than it was when it was read.
-async fn switch<C: Creates>(args: &NamedArgs, enabled: bool) -> Result<Exit, Failure> {
-    let (api, path) = open::<C>(args).await?;
-    let found = api.find(&as_strs(&path)).await?;
-    let mut entity = found.body;
-    if let Some(member) = entity.get_mut("enabled") {
-        *member = Value::Bool(enabled);
-    }
-    api.put(&as_strs(&path), &entity, &found.version.unwrap_or_default()).await?;
-    Ok(Exit::Yes)
-}
-
-async fn open<C: Creates>(args: &NamedArgs) -> Result<(Api, Vec<String>), Failure> {
-    let mut path = path::<C>(args.realm.as_deref())?;
-    path.push(args.name.clone());
-    Ok((Api::open(&args.api).await?, path))
-}
-
-/// Where all of a kind are.
-fn path<C: Creates>(realm: Option<&str>) -> Result<Vec<String>, Failure> {
-    let segments = match (C::SEGMENT, realm) {
-        (None, None) => vec!["realms"],
-        (Some(segment), Some(realm)) => vec!["realms", realm, segment],
-        (None, Some(_)) => {
-            return Err(Failure::Usage("a realm is in no other: leave --realm out".to_owned()));
+async fn switch<K: Kind>(named: &NamedArgs<K>, enabled: bool) -> Result<Exit, Failure> {
+    let switched = |entity: &mut Value| {
+        if let Some(members) = entity.as_object_mut() {
+            members.insert("enabled".to_owned(), enabled.into());
         }
-        (Some(_), None) => return Err(Failure::Usage("say with --realm in which realm".to_owned())),
+        Ok(())
     };
-    Ok(segments.into_iter().map(str::to_owned).collect())
-}
-
-fn as_strs(path: &[String]) -> Vec<&str> {
-    path.iter().map(String::as_str).collect()
-}
-
-/// One JSON object.
-pub(super) fn show(value: &Value) -> Result<Exit, Failure> {
-    show_all(std::slice::from_ref(value))
-}
-
-/// One JSON object a line.
-pub(super) fn show_all(values: &[Value]) -> Result<Exit, Failure> {
-    let mut output = Output::stdout();
-    values.iter().try_for_each(|value| output.json(value))?;
-    output.flush()?;
+    change(named, switched).await?;
     Ok(Exit::Yes)
+}
+
+/// Nothing else of it becomes otherwise than it was when it was read.
+async fn change<K: Kind>(
+    named: &NamedArgs<K>,
+    changed: impl FnOnce(&mut Value) -> Result<(), Failure>,
+) -> Result<Value, Failure> {
+    let api = Api::open(named.of.api()).await?;
+    let mut found = api.find(&named.path()).await?;
+    changed(&mut found.body)?;
+    let version = found.version.unwrap_or_default();
+    Ok(api.put(&named.path(), &found.body, &version).await?.body)
+}
+
+impl<K: Kind> NamedArgs<K> {
+    fn path(&self) -> Vec<&str> {
+        let mut path = K::collection(&self.of);
+        path.push(&self.name);
+        path
+    }
 }

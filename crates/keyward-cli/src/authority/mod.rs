@@ -1,13 +1,26 @@
 //! `keyward authority`: the token issuer, and what operators do with it.
 
 mod api;
+mod change;
+mod client;
 mod config;
-mod create;
 mod entities;
-mod keys;
+mod events;
+mod expiry;
+mod identity;
+mod key;
+mod kind;
 mod local;
+mod realm;
+mod resource_server;
+mod secret;
 mod serve;
+mod service_account;
+mod signer;
+mod signing_key;
 mod storage;
+mod table;
+mod upload;
 
 use clap::Subcommand;
 
@@ -51,15 +64,20 @@ pub(crate) enum AuthorityCommand {
     /// External signers: issuers whose tokens may be exchanged for ours
     #[command(subcommand)]
     Signer(entities::SignerCommand),
+    /// Identities: whom an external signer vouches for
+    #[command(subcommand)]
+    Identity(entities::IdentityCommand),
     /// Keys of clients and service accounts
     #[command(subcommand)]
-    Key(keys::KeyCommand),
+    Key(key::KeyCommand),
     /// Secrets of clients
     #[command(subcommand)]
-    Secret(keys::SecretCommand),
+    Secret(secret::SecretCommand),
     /// The keys that a realm signs with
     #[command(subcommand)]
-    SigningKey(keys::SigningKeyCommand),
+    SigningKey(signing_key::SigningKeyCommand),
+    /// Who did what in a realm, and when
+    Events(events::EventsArgs),
     /// Look after what is kept: the log of every change, and the state that it makes
     #[command(subcommand)]
     Storage(storage::StorageCommand),
@@ -71,15 +89,17 @@ pub(crate) fn run(command: AuthorityCommand) -> Result<Exit, Failure> {
         AuthorityCommand::Bootstrap(args) => local::run_bootstrap(&args),
         AuthorityCommand::Client(command) => entities::run(&command),
         AuthorityCommand::Config(command) => config::run(command),
+        AuthorityCommand::Events(args) => events::run(&args),
         AuthorityCommand::Export(args) => local::run_export(&args),
-        AuthorityCommand::Key(command) => keys::run_keys(&command),
+        AuthorityCommand::Identity(command) => entities::run(&command),
+        AuthorityCommand::Key(command) => key::run(&command),
         AuthorityCommand::Realm(command) => entities::run(&command),
         AuthorityCommand::ResourceServer(command) => entities::run(&command),
-        AuthorityCommand::Secret(command) => keys::run_secrets(&command),
+        AuthorityCommand::Secret(command) => secret::run(&command),
         AuthorityCommand::Serve(args) => serve::run(&args),
         AuthorityCommand::ServiceAccount(command) => entities::run(&command),
         AuthorityCommand::Signer(command) => entities::run(&command),
-        AuthorityCommand::SigningKey(command) => keys::run_signing_keys(&command),
+        AuthorityCommand::SigningKey(command) => signing_key::run(&command),
         AuthorityCommand::Storage(command) => storage::run(&command),
     }
 }

@@ -1,91 +1,7 @@
 //! `keyward authority`, from nothing to a token: the first administrator, a realm, a client, its secret and its end.
 
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
-
+use crate::place::{Place, Serving};
 use crate::support::*;
-
-/// A folder with `authority.toml` for a free port.
-struct Place {
-    folder: Folder,
-    config: String,
-    origin: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = Folder::new();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let origin = format!("http://{address}");
-        folder.secret("master-key", &"0f".repeat(32));
-        let config = folder.write(
-            "authority.toml",
-            &format!(
-                "[authority]\norigin = \"{origin}\"\nlisten = \"{address}\"\nadmin_listen = \"127.0.0.1:0\"\n\
-                 [key_store]\nmaster_key_file = \"master-key\"\n"
-            ),
-        );
-        Self { folder, config, origin }
-    }
-
-    fn bootstrap(&self) -> Run {
-        let file = self.folder.secret("bootstrap.toml", "key_file = \"administrator.json\"\n");
-        keyward(&["authority", "bootstrap", "--config", &self.config, &file], "")
-    }
-
-    /// Runs a command that asks the authority, as the administrator.
-    fn ask(&self, arguments: &[&str]) -> Run {
-        let key = self.folder.path("administrator.json");
-        let who = ["--server", &self.origin, "--key-file", &key];
-        keyward(&[&["authority"], arguments, &who].concat(), "")
-    }
-
-    /// The same, which has to be done.
-    fn done(&self, arguments: &[&str]) -> String {
-        let run = self.ask(arguments);
-        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{arguments:?}");
-        run.stdout
-    }
-}
-
-impl Folder {
-    /// A file that nobody else may read.
-    fn secret(&self, name: &str, text: &str) -> String {
-        let path = self.write(name, text);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        path
-    }
-}
-
-struct Serving(Child);
-
-impl Serving {
-    fn start(place: &Place) -> Self {
-        let serving = Self(
-            command(&["authority", "serve", "--config", &place.config])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap(),
-        );
-        let begun = Instant::now();
-        let address = place.origin.strip_prefix("http://").unwrap();
-        while std::net::TcpStream::connect(address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "it never listens");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        serving
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn from_nothing_to_a_token_and_back() {
@@ -132,7 +48,7 @@ fn from_nothing_to_a_token_and_back() {
     assert_eq!(place.ask(&["realm", "list", "--realm", "main"]).code, 64);
 
     place.done(&["client", "disable", "shop", "--realm", "main"]);
-    let shown = place.done(&["client", "show", "shop", "--realm", "main"]);
+    let shown = place.done(&["client", "show", "shop", "--realm", "main", "--json"]);
     assert!(shown.contains("\"enabled\":false"), "{shown}");
     let refused = keyward(&request, "");
     assert_eq!(refused.code, 2);
@@ -142,7 +58,7 @@ fn from_nothing_to_a_token_and_back() {
 
     place.done(&["secret", "disable", "--realm", "main", "--client", "shop"]);
     assert_eq!(keyward(&request, "").code, 2);
-    let secrets = place.done(&["secret", "list", "--realm", "main", "--client", "shop"]);
+    let secrets = place.done(&["secret", "list", "--realm", "main", "--client", "shop", "--json"]);
     assert!(secrets.contains("\"enabled\":false") && !secrets.contains(secret.trim()), "{secrets}");
 
     place.done(&["service-account", "create", "robot", "--realm", "main", "--audience", "api"]);
@@ -154,7 +70,7 @@ fn from_nothing_to_a_token_and_back() {
     assert!(!listed.contains("PRIVATE"), "{listed}");
     let kid = key["keyId"].as_str().unwrap();
     place.done(&["key", "disable", "--realm", "main", "--service-account", "robot", kid]);
-    let keys = place.done(&["signing-key", "list", "--realm", "main"]);
+    let keys = place.done(&["signing-key", "list", "--realm", "main", "--json"]);
     assert!(keys.contains("\"state\":\"active\"") && !keys.contains("\"d\""), "{keys}");
     place.done(&["signing-key", "rotate", "--realm", "main"]);
     place.done(&["client", "delete", "shop", "--realm", "main"]);

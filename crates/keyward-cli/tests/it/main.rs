@@ -10,6 +10,8 @@
 )]
 
 mod authority;
+mod authority_changes;
+mod authority_operations;
 mod chain;
 mod config;
 mod doctor;
@@ -17,7 +19,9 @@ mod doctor_screens;
 mod drill;
 mod drill_random;
 mod help;
+mod key_upload;
 mod keys;
+mod place;
 mod runbook;
 mod support;
 mod token_inspect;

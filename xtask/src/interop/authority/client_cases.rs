@@ -108,7 +108,7 @@ impl<'a> Site<'a> {
         let site = Self::start(workshop, name, Engine::Tls(&folder), None, None)?;
         let certificate = folder.join("self-signed.pem");
         let certificate = certificate.display().to_string();
-        site.nodes.administer(&["key", "add", "--client", "self-signed", &certificate])?;
+        site.nodes.administer(&["key", "upload", "--client", "self-signed", "--file", &certificate])?;
         Ok(Self { ca_file: Some(ca_file), ..site })
     }
 
