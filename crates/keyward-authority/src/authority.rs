@@ -10,6 +10,8 @@ use url::Url;
 use crate::cause::Cause;
 use crate::client_auth::ClientAuth;
 use crate::entity::Realm;
+use crate::key_sets::KeySets;
+use crate::limits::FailureLimits;
 use crate::observer::{Observer, Unobserved};
 use crate::operations::is_realm_name;
 use crate::signing::{KeyRings, KeyStore};
@@ -31,6 +33,7 @@ struct Inner {
     /// `https://host`, without a slash at its end.
     origin: String,
     key_rings: Arc<KeyRings>,
+    key_sets: KeySets,
     observer: Arc<dyn Observer>,
     tokens: Tokens,
 }
@@ -42,6 +45,7 @@ impl Authority {
         let inner = Inner {
             view,
             client_auth: Arc::new(ClientAuth::new(Arc::clone(&clock))),
+            key_sets: KeySets::new(Arc::clone(&clock)),
             clock,
             origin: origin.origin().ascii_serialization(),
             key_rings: Arc::new(KeyRings::new(keys)),
@@ -55,7 +59,8 @@ impl Authority {
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
         self.view().store().watch(Arc::clone(self.clock()), Arc::clone(&observer));
-        self.with(|inner| inner.observer = observer)
+        let key_sets = self.key_sets().with_observer(Arc::clone(&observer));
+        self.with(|inner| (inner.observer, inner.key_sets) = (observer, key_sets))
     }
 
     /// The same, with DPoP proofs that must be like this. Nodes behind one address that demand nonces share the `secret`.
@@ -65,11 +70,19 @@ impl Authority {
         self.with(|inner| inner.tokens = tokens)
     }
 
-    /// The same, which reaches external signers by this.
+    /// The same, which reaches external signers, and keys at an address, by this.
     #[must_use]
     pub fn with_transport(self, transport: Arc<dyn Transport>) -> Self {
+        let key_sets = self.key_sets().with_transport(Arc::clone(&transport));
         let tokens = self.tokens().clone().with_transport(transport);
-        self.with(|inner| inner.tokens = tokens)
+        self.with(|inner| (inner.tokens, inner.key_sets) = (tokens, key_sets))
+    }
+
+    /// The same, in which clients and addresses may fail so often.
+    #[must_use]
+    pub fn with_failure_limits(self, limits: FailureLimits) -> Self {
+        let client_auth = ClientAuth::new(Arc::clone(self.clock())).with_failure_limits(limits);
+        self.with(|inner| inner.client_auth = Arc::new(client_auth))
     }
 
     fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -100,6 +113,11 @@ impl Authority {
     /// What the authentication of clients keeps in mind.
     pub fn client_auth(&self) -> &ClientAuth {
         &self.inner.client_auth
+    }
+
+    /// The sets of keys that clients and service accounts have at an address.
+    pub fn key_sets(&self) -> &KeySets {
+        &self.inner.key_sets
     }
 
     /// Who is told what happens.

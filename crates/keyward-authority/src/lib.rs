@@ -13,6 +13,7 @@ pub mod client_auth;
 pub mod config;
 pub mod entity;
 pub mod http;
+pub mod key_sets;
 pub mod last_use;
 pub mod limits;
 pub mod metrics;
@@ -26,6 +27,7 @@ pub mod view;
 
 mod digest;
 mod health;
-mod logs;
+mod live;
 mod refusal_log;
+mod reload;
 mod tls;

@@ -20,18 +20,13 @@ use quick_cache::sync::Cache;
 
 use crate::cause::{Cause, OAuthError};
 
-/// Of one client from one address: ten at once, then one in five seconds.
-const CLIENT: Rate = Rate { burst: 10, period: Duration::from_secs(5) };
-
-/// Of one address, whoever it says to be: a hundred at once, then five a second. Many clients may share one.
-const ADDRESS: Rate = Rate { burst: 100, period: Duration::from_millis(200) };
-
 /// Of each sort, how many are counted at a time. Those that failed least lately are forgotten first.
 const COUNTED: usize = 16 * 1024;
 
 /// Failures of clients and addresses, on this node.
 pub struct Limits {
     clock: Arc<dyn Clock>,
+    rates: FailureLimits,
     clients: Cache<ClientName, Arc<Failures>>,
     addresses: Cache<IpAddr, Arc<Failures>>,
     /// Digests of tokens that were good when they were last looked at.
@@ -51,11 +46,34 @@ pub struct Attempt<'a> {
 
 type ClientName = (Box<str>, Box<str>, IpAddr);
 
-#[derive(Clone, Copy)]
-struct Rate {
-    burst: u32,
-    /// After which another one is allowed.
-    period: Duration,
+/// How often somebody may fail.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FailureLimits {
+    /// One client from one address.
+    pub per_client: FailureRate,
+    /// One address, whoever it says to be: many clients may share one.
+    pub per_address: FailureRate,
+}
+
+/// So many at once, and then one in each period.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FailureRate {
+    /// How many at once.
+    pub burst: NonZeroU32,
+    /// After which another one is allowed; longer than zero.
+    pub period: Duration,
+}
+
+impl Default for FailureLimits {
+    /// Of a client ten, then one in five seconds; of an address a hundred, then five a second.
+    fn default() -> Self {
+        let rate =
+            |burst: u32, period| FailureRate { burst: NonZeroU32::MIN.saturating_add(burst - 1), period };
+        Self {
+            per_client: rate(10, Duration::from_secs(5)),
+            per_address: rate(100, Duration::from_millis(200)),
+        }
+    }
 }
 
 /// The failures of one.
@@ -79,8 +97,15 @@ impl clock::Clock for Time {
 impl Limits {
     /// Nobody has failed.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let rates = FailureLimits::default();
         let (clients, addresses, tokens) = (Cache::new(COUNTED), Cache::new(COUNTED), Cache::new(COUNTED));
-        Self { clock, clients, addresses, tokens }
+        Self { clock, rates, clients, addresses, tokens }
+    }
+
+    /// The same, and so many may fail.
+    #[must_use]
+    pub fn with_rates(self, rates: FailureLimits) -> Self {
+        Self { rates, ..self }
     }
 
     /// Whether they may try. To be asked before anything is looked up, hashed or verified.
@@ -132,23 +157,26 @@ impl Limits {
     /// They failed. From the first failure over the limit on they are refused, until one more would be within it.
     fn failed(&self, attempt: &Attempt<'_>) {
         let (client, address) = attempt.names();
-        if let Ok(failures) = self.clients.get_or_insert_with(&client, || self.failures(CLIENT)) {
+        if let Ok(failures) =
+            self.clients.get_or_insert_with(&client, || self.failures(self.rates.per_client))
+        {
             failures.count();
         }
-        if let Ok(failures) = self.addresses.get_or_insert_with(&address, || self.failures(ADDRESS)) {
+        if let Ok(failures) =
+            self.addresses.get_or_insert_with(&address, || self.failures(self.rates.per_address))
+        {
             failures.count();
         }
     }
 
-    fn failures(&self, rate: Rate) -> Result<Arc<Failures>, NoQuota> {
-        let burst = NonZeroU32::new(rate.burst).ok_or(NoQuota)?;
-        let quota = Quota::with_period(rate.period).ok_or(NoQuota)?.allow_burst(burst);
+    fn failures(&self, rate: FailureRate) -> Result<Arc<Failures>, NoQuota> {
+        let quota = Quota::with_period(rate.period).ok_or(NoQuota)?.allow_burst(rate.burst);
         let counted = RateLimiter::direct_with_clock(quota, Time(Arc::clone(&self.clock)));
         Ok(Arc::new(Failures { counted, refused_until: AtomicU64::new(0) }))
     }
 }
 
-/// A rate of nothing, which is no constant above.
+/// A period of nothing, which no configuration gets as far as here.
 struct NoQuota;
 
 impl Failures {
@@ -224,12 +252,12 @@ mod tests {
         let clock = Arc::new(Hand::default());
         let limits = Limits::new(Arc::clone(&clock) as _);
         let client = attempt("a", "192.0.2.1");
-        for _ in 0..=CLIENT.burst {
+        for _ in 0..=FailureLimits::default().per_client.burst.get() {
             assert_eq!(limits.admit(&client), Ok(()));
             limits.failed(&client);
         }
         assert_eq!(limits.admit(&client), Err(Cause::RateLimited));
-        clock.advance(CLIENT.period);
+        clock.advance(FailureLimits::default().per_client.period);
         assert_eq!(limits.admit(&client), Ok(()));
         limits.failed(&client);
         limits.failed(&client);
@@ -251,7 +279,7 @@ mod tests {
     #[test]
     fn an_address_that_tries_one_name_after_the_other_is_refused_with_all_of_its_network() {
         let limits = Limits::new(Arc::new(Hand::default()));
-        for number in 0..=ADDRESS.burst {
+        for number in 0..=FailureLimits::default().per_address.burst.get() {
             limits.failed(&attempt(&format!("client-{number}"), &format!("2001:db8::{number:x}")));
         }
         assert_eq!(limits.admit(&attempt("new", "2001:db8::ffff:1")), Err(Cause::RateLimited));

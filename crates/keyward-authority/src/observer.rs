@@ -89,6 +89,10 @@ pub trait Observer: Debug + Send + Sync {
     /// A token was issued.
     fn issued(&self, realm: &str, grant: GrantType, format: TokenFormat) {}
 
+    /// The set of keys at an address of a client or a service account of `realm` was fetched, or was not: `fetched`, `crashed`,
+    /// `no_usable_key` or a label of [`FetchError`](keyward::fetch::FetchError).
+    fn key_set_fetched(&self, realm: &str, outcome: &'static str) {}
+
     /// A request to an endpoint of `realm` was refused.
     fn refused(&self, realm: &str, endpoint: Endpoint, cause: Cause) {}
 

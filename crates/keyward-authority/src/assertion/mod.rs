@@ -177,6 +177,7 @@ impl<'a> Assertion<'a> {
         }
         let known = owner.and_then(K::jwks_uri).and_then(|address| authority.key_sets().kept(realm, address));
         if known.is_some_and(|set| set.is_known_to_have_signed(self.shown())) {
+            self.request.known.is(&self.claims.subject);
             return Ok(SignedBy::KeyAtAddress);
         }
         // What is remembered may be older than the key (promise 9): that it is not there is for the database to say.
@@ -198,7 +199,9 @@ impl<'a> Assertion<'a> {
         let address = owner.as_ref().filter(|owner| owner.check_standing().is_ok()).and_then(K::jwks_uri);
         let address = address.ok_or(Cause::AssertionKeyUnknown)?;
         let set = authority.key_sets().keep(realm, address).ok_or(Cause::KeySetUnavailable)?;
-        set.check_signature(self.shown()).await.map(|()| SignedBy::KeyAtAddress)
+        set.check_signature(self.shown()).await?;
+        self.request.known.is(&self.claims.subject);
+        Ok(SignedBy::KeyAtAddress)
     }
 
     /// What a key at an address is held against.
@@ -209,6 +212,7 @@ impl<'a> Assertion<'a> {
 
     fn signed_by(&self, key: &OwnerKey) -> Result<SignedBy, Cause> {
         key.check_signature(&self.jws)?;
+        self.request.known.is(&self.claims.subject);
         let now = self.request.arrived.wall;
         key.check_standing(now, Cause::AssertionKeyDisabled, Cause::AssertionKeyExpired)?;
         Ok(SignedBy::KeptKey(key.entity(&self.request.realm.name)))

@@ -24,7 +24,7 @@ use crate::cause::Cause;
 use crate::entity::{Client, ClientAuthMethod, ClientKind, Kept, Secret, entity};
 use crate::http::{FormRequest, Refusal};
 use crate::last_use::LastUses;
-use crate::limits::{Attempt, Limits};
+use crate::limits::{Attempt, FailureLimits, Limits};
 use crate::view::ViewError;
 use presented::Presented;
 pub use presented::basic;
@@ -59,6 +59,11 @@ impl ClientAuth {
         let secrets = SecretCheck::new(Arc::clone(&clock));
         let (last_uses, limits) = (LastUses::default(), Limits::new(clock));
         Self { searches: Semaphore::new(SEARCHES), last_uses, limits, secrets }
+    }
+
+    /// The same, in which so many may fail.
+    pub(crate) fn with_failure_limits(self, rates: FailureLimits) -> Self {
+        Self { limits: self.limits.with_rates(rates), ..self }
     }
 
     /// When keys and secrets were used.
@@ -216,7 +221,7 @@ async fn by_name(
 }
 
 /// An entity, from the database.
-async fn read<K: Kept>(authority: &Authority, realm: &str, id: &str) -> Result<Option<K>, Cause> {
+pub(crate) async fn read<K: Kept>(authority: &Authority, realm: &str, id: &str) -> Result<Option<K>, Cause> {
     let entity = entity::<K>(realm, id);
     let body = authority.view().store().read(&entity).await.map_err(ViewError::from)?;
     let parse = |body: String| {

@@ -40,8 +40,10 @@ impl Source<'_> {
     }
 
     fn key_file(&mut self, file: &Spanned<PathBuf>) -> Result<MasterKey, ConfigError> {
-        let (key, warning) = MasterKey::read(&self.folder.join(file.get_ref()))
-            .map_err(|error| self.error(&file.span(), error.to_string()))?;
+        let full = self.folder.join(file.get_ref());
+        self.files.push(full.clone());
+        let (key, warning) =
+            MasterKey::read(&full).map_err(|error| self.error(&file.span(), error.to_string()))?;
         self.warnings.extend(warning.map(ConfigWarning::Secret));
         Ok(key)
     }

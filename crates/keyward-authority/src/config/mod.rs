@@ -1,6 +1,6 @@
 //! The configuration: written (`raw`), then resolved here, then used.
 
-mod error;
+mod dpop;
 mod key_store;
 mod proxies;
 mod raw;
@@ -9,22 +9,27 @@ mod tls;
 mod warning;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::{Range, RangeInclusive};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keyward::clock::{Clock as _, SystemClock};
 use keyward::credentials::SecretFile;
 use tokio::sync::Semaphore;
 use toml::Spanned;
 use url::{Host, Url};
 
-pub use error::{ConfigError, Place};
+pub use dpop::Dpop;
+pub use keyward_server::logs::{LogFormat, LogLevel};
+pub use keyward_server::{ConfigError, Place};
 pub use proxies::Proxies;
-pub use raw::{LogFormat, LogLevel};
+pub(crate) use proxies::ToldCertificates;
 pub use warning::ConfigWarning;
 
 use raw::{RawAuthority, RawConfig, RawLimits, Time};
 
+use crate::limits::{FailureLimits, FailureRate};
 use crate::signing::LocalKeys;
 use crate::storage::StoreAddress;
 use crate::tls::ListenerTls;
@@ -45,10 +50,14 @@ pub struct Config {
     pub tls: Option<ListenerTls>,
     /// Whose word counts about who asks.
     pub proxies: Proxies,
+    /// What DPoP proofs must be like.
+    pub dpop: Dpop,
     /// The first word of our metrics' names.
     pub metrics_namespace: String,
     /// What a client may take up.
     pub limits: Limits,
+    /// How often somebody may fail to authenticate.
+    pub failures: FailureLimits,
     /// The database, with its password.
     pub storage: StoreAddress,
     /// What private keys are sealed and opened with.
@@ -57,6 +66,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which log lines there are.
     pub log_level: LogLevel,
+    /// The files that it was read from, this one first: a change of any makes a new configuration.
+    pub files: Vec<PathBuf>,
     /// What should not stay as it is.
     pub warnings: Vec<ConfigWarning>,
 }
@@ -89,7 +100,9 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).in_file(path))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        Self::parse(&text, folder, environment).map_err(|error| error.in_file(path))
+        let mut config = Self::parse(&text, folder, environment).map_err(|error| error.in_file(path))?;
+        config.files.insert(0, path.to_owned());
+        Ok(config)
     }
 
     /// Reads a text; the files that it names are looked for in `folder`.
@@ -103,9 +116,11 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let raw: RawConfig = toml::from_str(text)
             .map_err(|error| ConfigError::at(text, error.span(), error.message().to_owned()))?;
-        let mut source = Source { text, folder, warnings: Vec::new() };
-        let config = Self::resolve(&mut source, raw, environment)?;
-        Ok(Self { warnings: source.warnings, ..config })
+        let mut source = Source { text, folder, files: Vec::new(), warnings: Vec::new() };
+        match Self::resolve(&mut source, raw, environment) {
+            Ok(config) => Ok(Self { files: source.files, warnings: source.warnings, ..config }),
+            Err(error) => Err(error.having_read(source.files)),
+        }
     }
 
     fn resolve(
@@ -115,27 +130,35 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let authority = raw.authority.into_inner();
         let [listen, admin_listen] = source.addresses(&authority)?;
+        let now = SystemClock::new().now().wall.0;
+        let failures = source.failure_limits(&authority.limits)?;
+        let tls = source.tls(authority.tls, now)?;
+        let storage = source.storage(raw.storage)?;
         Ok(Self {
             origin: source.origin(&authority.origin)?,
             listen,
             admin_listen,
-            tls: source.tls(authority.tls)?,
-            proxies: source.proxies(authority.proxies)?,
+            tls,
+            proxies: source.proxies(authority.proxies, now)?,
+            dpop: source.dpop(authority.dpop, &storage, &environment)?,
             metrics_namespace: source.namespace(authority.metrics_namespace)?,
             limits: source.limits(authority.limits)?,
-            storage: source.storage(raw.storage)?,
+            failures,
+            storage,
             key_store: source.key_store(&raw.key_store, environment)?,
             log_format: raw.log.format.unwrap_or_default(),
             log_level: raw.log.level.unwrap_or_default(),
+            files: Vec::new(),
             warnings: Vec::new(),
         })
     }
 }
 
-/// The text being resolved, and what is to be said of it.
+/// The text being resolved, the files that it has named so far, and what is to be said of them.
 struct Source<'a> {
     text: &'a str,
     folder: &'a Path,
+    files: Vec<PathBuf>,
     warnings: Vec<ConfigWarning>,
 }
 
@@ -144,10 +167,21 @@ impl Source<'_> {
         ConfigError::at(self.text, Some(span.clone()), message)
     }
 
-    /// A file with a secret.
-    fn secret(&mut self, path: &Spanned<std::path::PathBuf>) -> Result<SecretFile, ConfigError> {
-        let secret = SecretFile::read(&self.folder.join(path.get_ref()))
-            .map_err(|error| self.error(&path.span(), error.to_string()))?;
+    /// Reads a file that the configuration names, and has it watched.
+    fn read(&mut self, path: &Spanned<PathBuf>) -> Result<Vec<u8>, ConfigError> {
+        let full = self.folder.join(path.get_ref());
+        let content = std::fs::read(&full)
+            .map_err(|error| self.error(&path.span(), format!("{} cannot be read: {error}", full.display())));
+        self.files.push(full);
+        content
+    }
+
+    /// The same of a file with a secret.
+    fn secret(&mut self, path: &Spanned<PathBuf>) -> Result<SecretFile, ConfigError> {
+        let full = self.folder.join(path.get_ref());
+        let secret = SecretFile::read(&full).map_err(|error| self.error(&path.span(), error.to_string()));
+        self.files.push(full);
+        let secret = secret?;
         self.warnings.extend(secret.warning.clone().map(ConfigWarning::Secret));
         Ok(secret)
     }
@@ -219,13 +253,16 @@ impl Source<'_> {
         }
     }
 
+    fn longer_than_zero(&self, time: &Spanned<Time>) -> Result<Duration, ConfigError> {
+        match time.get_ref().0 {
+            Duration::ZERO => Err(self.error(&time.span(), "the time must be longer than zero")),
+            time => Ok(time),
+        }
+    }
+
     fn limits(&self, raw: RawLimits) -> Result<Limits, ConfigError> {
-        let time = |time: Option<Spanned<Time>>, default: u64| match time {
-            None => Ok(Duration::from_secs(default)),
-            Some(time) if time.get_ref().0.is_zero() => {
-                Err(self.error(&time.span(), "the time must be longer than zero"))
-            }
-            Some(time) => Ok(time.get_ref().0),
+        let time = |time: Option<Spanned<Time>>, default: u64| {
+            time.map_or(Ok(Duration::from_secs(default)), |time| self.longer_than_zero(&time))
         };
         Ok(Limits {
             connections: self.number(raw.connections, 10_000, 1..=Semaphore::MAX_PERMITS)?,
@@ -236,6 +273,26 @@ impl Source<'_> {
             drain_grace: raw.drain_grace.map_or(Duration::ZERO, |Time(grace)| grace),
             drain_timeout: time(raw.drain_timeout, 30)?,
             remembered_entities: self.number(raw.remembered_entities, 100_000, 1..=10_000_000)?,
+        })
+    }
+
+    fn failure_limits(&self, raw: &RawLimits) -> Result<FailureLimits, ConfigError> {
+        let rate = |burst: &Option<Spanned<usize>>, period: &Option<Spanned<Time>>, default: FailureRate| {
+            let least_to_most = 1..=1_000_000;
+            let most = usize::try_from(default.burst.get()).unwrap_or(usize::MAX);
+            let burst = self.number(burst.clone(), most, least_to_most)?;
+            let burst = u32::try_from(burst).ok().and_then(NonZeroU32::new).unwrap_or(default.burst);
+            let period = period.as_ref().map_or(Ok(default.period), |time| self.longer_than_zero(time))?;
+            Ok(FailureRate { burst, period })
+        };
+        let default = FailureLimits::default();
+        Ok(FailureLimits {
+            per_client: rate(&raw.failures_per_client, &raw.failures_per_client_period, default.per_client)?,
+            per_address: rate(
+                &raw.failures_per_address,
+                &raw.failures_per_address_period,
+                default.per_address,
+            )?,
         })
     }
 }

@@ -1,20 +1,46 @@
 //! Resolves `[authority.proxies]`: whose word counts about who asks.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
+use keyward_server::CertificateHeader;
+use keyward_server::certificate_header::HeaderError;
 use toml::Spanned;
 
-use super::raw::RawProxies;
+use super::raw::{RawProxies, RawToldCertificate};
 use super::{ConfigError, Source};
+use crate::tls::ClientAnchors;
+
+/// Headers that we read for something else, or that say how a request is read.
+const TAKEN: [&str; 11] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "dpop",
+    "host",
+    "keep-alive",
+    "te",
+    "transfer-encoding",
+    "x-forwarded-for",
+];
 
 /// The proxies that are believed about their clients. By default nobody is.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Proxies {
     /// By the address of their connection to us.
     pub trusted_peers: Vec<IpNet>,
-    /// Whether they tell certificates in `Client-Cert` (RFC 9440).
-    pub client_cert: bool,
+    /// How they tell certificates; none where they do not.
+    pub(crate) client_certificate: Option<ToldCertificates>,
+}
+
+/// How proxies tell their clients' certificates, and what leads these to a trust anchor.
+#[derive(Clone, Debug)]
+pub(crate) struct ToldCertificates {
+    pub(crate) header: CertificateHeader,
+    pub(crate) anchors: Option<Arc<ClientAnchors>>,
 }
 
 impl Proxies {
@@ -26,7 +52,7 @@ impl Proxies {
 
 impl Source<'_> {
     /// Whom to believe about clients.
-    pub(super) fn proxies(&self, raw: Option<RawProxies>) -> Result<Proxies, ConfigError> {
+    pub(super) fn proxies(&mut self, raw: Option<RawProxies>, now: i64) -> Result<Proxies, ConfigError> {
         let Some(raw) = raw else {
             return Ok(Proxies::default());
         };
@@ -35,23 +61,31 @@ impl Source<'_> {
             return Err(self.error(&raw.trusted_peers.span(), why));
         }
         let trusted_peers = raw.trusted_peers.get_ref().iter().map(|peer| self.net(peer));
-        Ok(Proxies { trusted_peers: trusted_peers.collect::<Result<_, _>>()?, client_cert: raw.client_cert })
+        let trusted_peers = trusted_peers.collect::<Result<_, _>>()?;
+        let told = raw.client_certificate.map(|raw| self.told_certificates(&raw, now)).transpose()?;
+        Ok(Proxies { trusted_peers, client_certificate: told })
+    }
+
+    fn told_certificates(
+        &mut self,
+        raw: &RawToldCertificate,
+        now: i64,
+    ) -> Result<ToldCertificates, ConfigError> {
+        let name = raw.header.as_ref().map(|header| header.get_ref().as_str());
+        let header = CertificateHeader::new(*raw.from.get_ref(), name, &TAKEN).map_err(|error| {
+            let place = match (&raw.header, error) {
+                (Some(header), HeaderError::Fixed(_) | HeaderError::Unusable) => header.span(),
+                _ => raw.from.span(),
+            };
+            self.error(&place, error.to_string())
+        })?;
+        let anchors =
+            raw.client_ca_files.as_ref().map(|files| self.client_anchors(files, now)).transpose()?;
+        Ok(ToldCertificates { header, anchors })
     }
 
     /// A net, or one address.
     fn net(&self, text: &Spanned<String>) -> Result<IpNet, ConfigError> {
-        let net =
-            text.get_ref().parse::<IpNet>().or_else(|_| text.get_ref().parse::<IpAddr>().map(IpNet::from));
-        let net = net.map_err(|_| {
-            self.error(&text.span(), "this is no net; write one such as \"10.0.0.0/8\" or \"::1\"")
-        })?;
-        if net.addr() == net.network() {
-            return Ok(net);
-        }
-        let why = format!(
-            "this address is within a net; write {} for the net, or leave the length out",
-            net.trunc()
-        );
-        Err(self.error(&text.span(), why))
+        keyward_server::net(text.get_ref()).map_err(|error| self.error(&text.span(), error.to_string()))
     }
 }

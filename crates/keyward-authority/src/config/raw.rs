@@ -1,8 +1,10 @@
 //! The configuration as it is written. Nothing is looked up or checked here but names and types.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
+pub(super) use keyward_server::Time;
+use keyward_server::certificate_header::Form;
+use keyward_server::logs::{LogFormat, LogLevel};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -28,6 +30,7 @@ pub(super) struct RawAuthority {
     pub(super) limits: RawLimits,
     pub(super) tls: Option<RawTls>,
     pub(super) proxies: Option<RawProxies>,
+    pub(super) dpop: Option<RawDpop>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +43,10 @@ pub(super) struct RawLimits {
     pub(super) drain_grace: Option<Time>,
     pub(super) drain_timeout: Option<Spanned<Time>>,
     pub(super) remembered_entities: Option<Spanned<usize>>,
+    pub(super) failures_per_client: Option<Spanned<usize>>,
+    pub(super) failures_per_client_period: Option<Spanned<Time>>,
+    pub(super) failures_per_address: Option<Spanned<usize>>,
+    pub(super) failures_per_address_period: Option<Spanned<Time>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,8 +72,27 @@ pub(super) enum RawAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawProxies {
     pub(super) trusted_peers: Spanned<Vec<Spanned<String>>>,
-    #[serde(default)]
-    pub(super) client_cert: bool,
+    pub(super) client_certificate: Option<RawToldCertificate>,
+}
+
+/// How they tell their clients' certificates.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawToldCertificate {
+    pub(super) from: Spanned<Form>,
+    pub(super) header: Option<Spanned<String>>,
+    pub(super) client_ca_files: Option<Spanned<Vec<Spanned<PathBuf>>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDpop {
+    pub(super) algorithms: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) proof_age: Option<Spanned<Time>>,
+    pub(super) leeway: Option<Time>,
+    pub(super) nonce_slot: Option<Spanned<Time>>,
+    pub(super) secret_file: Option<Spanned<PathBuf>>,
+    pub(super) secret_environment: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -92,41 +118,4 @@ pub(super) struct RawKeyStore {
 pub(super) struct RawLog {
     pub(super) format: Option<LogFormat>,
     pub(super) level: Option<LogLevel>,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// A JSON object a line.
-    #[default]
-    Json,
-    /// For a person.
-    Text,
-}
-
-/// Which log lines there are.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum LogLevel {
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-    Trace,
-}
-
-/// A time such as `300s` or `1h 30m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Time(pub(super) Duration);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Self).map_err(|_| {
-            serde::de::Error::custom(format!("{text:?} is no time; write one such as \"300s\" or \"1h 30m\""))
-        })
-    }
 }

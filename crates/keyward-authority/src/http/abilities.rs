@@ -48,8 +48,8 @@ pub struct IntrospectionAbilities {
 
 impl Abilities {
     /// What this version does. `tls` says whether certificates of clients come as far as here: by our own listener or through
-    /// a trusted proxy.
-    pub fn served(tls: ClientCertificates) -> Self {
+    /// a trusted proxy; `proofs`, what DPoP proofs may be signed with.
+    pub fn served(tls: ClientCertificates, proofs: AlgorithmSet) -> Self {
         let asymmetric: Vec<_> = AlgorithmSet::asymmetric().iter().collect();
         let certificates = tls == ClientCertificates::Seen;
         let mut methods = vec![
@@ -60,7 +60,7 @@ impl Abilities {
         if certificates {
             methods.extend([ClientAuthMethod::SelfSignedTlsClientAuth, ClientAuthMethod::TlsClientAuth]);
         }
-        let confidential = ClientAbilities { methods, assertion_algorithms: asymmetric.clone() };
+        let confidential = ClientAbilities { methods, assertion_algorithms: asymmetric };
         let mut all = confidential.clone();
         all.methods.push(ClientAuthMethod::None);
         Self {
@@ -72,7 +72,7 @@ impl Abilities {
                     GrantType::TokenExchange,
                 ],
                 clients: all.clone(),
-                dpop_algorithms: asymmetric,
+                dpop_algorithms: proofs.iter().collect(),
                 certificate_bound: certificates,
             }),
             introspection: Some(IntrospectionAbilities { clients: confidential, signed: true }),

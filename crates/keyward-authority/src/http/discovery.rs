@@ -23,7 +23,7 @@ struct Document<'a> {
     jwks_uri: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_endpoint: Option<String>,
-    /// Required; there is no authorization endpoint, so there is none.
+    /// Required; there is no authorization endpoint, so there is none (docs/decisions/0023).
     response_types_supported: [&'static str; 0],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     grant_types_supported: &'a [GrantType],
@@ -122,6 +122,7 @@ fn names(algorithms: &[Algorithm]) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use keyward_jose::AlgorithmSet;
     use serde_json::{Value, json};
 
     use super::super::abilities::ClientCertificates;
@@ -145,15 +146,19 @@ mod tests {
             })
         );
         let methods = |document: Value| document["token_endpoint_auth_methods_supported"].to_string();
-        assert!(!methods(of(&Abilities::served(ClientCertificates::Unseen))).contains("tls"));
         assert!(
-            methods(of(&Abilities::served(ClientCertificates::Seen))).contains("self_signed_tls_client_auth")
+            !methods(of(&Abilities::served(ClientCertificates::Unseen, AlgorithmSet::asymmetric())))
+                .contains("tls")
+        );
+        assert!(
+            methods(of(&Abilities::served(ClientCertificates::Seen, AlgorithmSet::asymmetric())))
+                .contains("self_signed_tls_client_auth")
         );
     }
 
     #[test]
     fn what_works_is_said_by_its_registered_names() {
-        let document = of(&Abilities::served(ClientCertificates::Seen));
+        let document = of(&Abilities::served(ClientCertificates::Seen, AlgorithmSet::asymmetric()));
         for (member, value) in [
             ("token_endpoint", json!("https://a/realms/main/token")),
             ("introspection_endpoint", json!("https://a/realms/main/introspect")),

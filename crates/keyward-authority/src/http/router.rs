@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body as AnyBody;
 use axum::response::{IntoResponse, Response};
@@ -19,16 +20,15 @@ use serde::Serialize;
 use tower_service::Service as _;
 
 use super::route::{Route, counted_for};
-use super::{Abilities, BODY_LIMIT, Connection, Form, FormRequest, KnownName, Peer, Refusal};
+use super::{BODY_LIMIT, Connection, Form, FormRequest, KnownName, Peer, Refusal};
 use crate::admin;
 use crate::authority::Authority;
 use crate::cause::Cause;
-use crate::config::Proxies;
 use crate::entity::Realm;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::observer::{Endpoint, Observer as _};
 use crate::refusal_log::RefusalLog;
-use crate::tls::ListenerTls;
 
 /// The longest body that operators send, in octets.
 const ADMIN_BODY_LIMIT: usize = 256 * 1024;
@@ -39,11 +39,9 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoints {
     pub(crate) authority: Authority,
-    pub(crate) abilities: Arc<Abilities>,
+    pub(crate) live: Arc<ArcSwap<Live>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) refusals: Arc<RefusalLog>,
-    pub(crate) proxies: Arc<Proxies>,
-    pub(crate) tls: Option<ListenerTls>,
     pub(crate) body_timeout: Duration,
 }
 
@@ -109,8 +107,10 @@ impl Answering {
         connection: &Connection,
         arrived: Now,
     ) -> Response {
-        let peer = self.endpoints.peer(&head.headers, connection, arrived);
-        head.extensions.insert(peer);
+        match self.endpoints.peer(&head.headers, connection, arrived) {
+            Ok(peer) => head.extensions.insert(peer),
+            Err(cause) => return self.endpoints.answer(Endpoint::Admin, "", Err(Refusal::of_request(cause))),
+        };
         // A router is always ready, and never fails.
         let answered = self.administration.clone().call(Request::from_parts(head, AnyBody::from(body))).await;
         answered.unwrap_or_else(|never| match never {})
@@ -152,7 +152,10 @@ impl Endpoints {
             Err(answer) => return answer,
         };
         let outcome = match endpoint {
-            Endpoint::Discovery => super::discovery(authority, &self.abilities, &realm, &sent.headers).await,
+            Endpoint::Discovery => {
+                let abilities = &self.live.load_full().abilities;
+                super::discovery(authority, abilities, &realm, &sent.headers).await
+            }
             Endpoint::Jwks => super::jwks(authority, &realm, &sent.headers).await,
             _ => return self.decide_on_form(route, realm, sent).await,
         };
@@ -178,14 +181,14 @@ impl Endpoints {
         let Sent { headers, body, connection, arrived } = sent;
         let refuse = |cause| self.answer(route.endpoint, &realm.name, Err(Refusal::of_request(cause)));
         let form = Form::parse(&headers, &body).map_err(refuse)?;
-        let peer = self.peer(&headers, connection, arrived);
+        let peer = self.peer(&headers, connection, arrived).map_err(refuse)?;
         let issuer = self.authority.issuer(&realm.name);
         let endpoint = format!("{issuer}/{}", route.name());
         Ok(FormRequest { realm, issuer, endpoint, form, headers, peer, arrived, known: KnownName::default() })
     }
 
-    fn peer(&self, headers: &HeaderMap, connection: &Connection, arrived: Now) -> Peer {
-        connection.peer(headers, &self.proxies, self.tls.as_ref(), arrived.wall.0)
+    fn peer(&self, headers: &HeaderMap, connection: &Connection, arrived: Now) -> Result<Peer, Cause> {
+        connection.peer(headers, &self.live.load(), arrived.wall.0)
     }
 
     /// The realm of this name; or what is answered where there is none.

@@ -16,6 +16,9 @@ pub(super) const SPARED_EVENTS: &[&str] = &[
     "token_refused",
 ];
 
+/// What comes of a changed configuration.
+pub(super) const RELOADS: &[&str] = &["refused", "reloaded"];
+
 /// The states of a signing key.
 pub(super) const KEY_STATES: &[&str] = &["active", "passive", "published"];
 
@@ -33,6 +36,11 @@ pub(super) const CAUSE: Label =
 pub(super) const ENDPOINT: Label =
     one_of("endpoint", &["admin", "discovery", "introspect", "jwks", "none", "revoke", "token"]);
 pub(super) const EVENT: Label = one_of("event", SPARED_EVENTS);
+pub(super) const FETCH_OUTCOME: Label = from(
+    "outcome",
+    "`fetched`, `no_usable_key`, `crashed`, or why a fetch failed, as in `cause` of `jwks_refresh_failed`",
+    "20",
+);
 pub(super) const FORMAT: Label = one_of("format", &["jwt", "opaque"]);
 pub(super) const GRANT: Label =
     one_of("grant", &["client_credentials", "jwt_bearer", "refresh_token", "token_exchange"]);
@@ -57,6 +65,7 @@ pub(super) const REALM: Label = from(
 );
 pub(super) const STORAGE_ERROR: Label = one_of("error", StoreError::KINDS);
 pub(super) const STORAGE_WRITE: Label = one_of("commit", &["command", "uses"]);
+pub(super) const RELOAD: Label = one_of("outcome", RELOADS);
 pub(super) const STATUS: Label =
     from("status", "the status of the answer", "those that are ever answered, about 15");
 pub(super) const VERSION: Label = from("version", "the version that runs", "one");

@@ -1,6 +1,7 @@
 //! What is counted, under the names that the reference lists.
 
 mod catalogue;
+mod keys;
 mod label;
 mod metric;
 
@@ -21,29 +22,45 @@ use crate::cause::Cause;
 use crate::entity::{ClientAuthMethod, GrantType, TokenFormat};
 use crate::observer::{Endpoint, Observer, StorageWrite};
 use crate::storage::StoreError;
+use crate::signing::WatchedKeys;
 use crate::view::View;
+use keys::KeyMetrics;
 
 /// Every metric of the authority.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    config_reloads: Family<ReloadLabel, Counter>,
+    config_refused: Gauge,
     connections: Gauge,
     requests: Family<RequestLabels, Counter>,
     durations: Family<EndpointLabel, Histogram, Times>,
     issued: Family<IssuedLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     authentications: Family<AuthenticationLabels, Counter>,
+    key_set_fetches: Family<FetchLabels, Counter>,
     hash_wait: Histogram,
     hash_duration: Histogram,
     signing: Family<AlgorithmLabel, Histogram, Times>,
-    signing_keys: Family<KeyLabels, Gauge>,
+    keys: KeyMetrics,
     log_position: Gauge,
+    log_behind: Family<NoLabel, Gauge>,
     log_age: Gauge<f64, AtomicU64>,
     head_wait: Histogram,
     commits: Family<CommitLabel, Histogram, Times>,
     storage_errors: Family<ErrorLabel, Counter>,
     lines_left_out: Family<EventLabel, Counter>,
     handshakes: Family<HandshakeLabel, Counter>,
+    /// Without labels, so that it can be left out.
+    tls_not_after: Family<NoLabel, Gauge>,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct NoLabel {}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ReloadLabel {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -79,14 +96,14 @@ struct AuthenticationLabels {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct AlgorithmLabel {
-    algorithm: String,
+struct FetchLabels {
+    realm: String,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct KeyLabels {
-    realm: String,
-    state: &'static str,
+struct AlgorithmLabel {
+    algorithm: String,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -147,23 +164,32 @@ impl Metrics {
         for error in StoreError::KINDS {
             drop(storage_errors.get_or_create(&ErrorLabel { error }));
         }
+        let config_reloads = catalogue::CONFIG_RELOADS.register(own, Family::default());
+        for outcome in label::RELOADS {
+            drop(config_reloads.get_or_create(&ReloadLabel { outcome }));
+        }
         let histogram = || Histogram::new(BUCKETS);
         Self {
+            config_refused: catalogue::CONFIG_REFUSED.register(own, Gauge::default()),
             connections: catalogue::CONNECTIONS.register(own, Gauge::default()),
             requests: catalogue::REQUESTS.register(own, Family::default()),
             durations: catalogue::REQUEST_DURATION.register(own, Family::new_with_constructor(Times)),
             issued: catalogue::TOKENS_ISSUED.register(own, Family::default()),
             refusals: catalogue::REFUSALS.register(own, Family::default()),
             authentications: catalogue::AUTHENTICATIONS.register(own, Family::default()),
+            key_set_fetches: catalogue::KEY_SET_FETCHES.register(own, Family::default()),
             hash_wait: catalogue::HASH_WAIT.register(own, histogram()),
             hash_duration: catalogue::HASH_DURATION.register(own, histogram()),
             signing: catalogue::SIGNING_DURATION.register(own, Family::new_with_constructor(Times)),
-            signing_keys: catalogue::SIGNING_KEYS.register(own, Family::default()),
+            keys: KeyMetrics::register(own),
             log_position: catalogue::LOG_POSITION.register(own, Gauge::default()),
+            log_behind: catalogue::LOG_BEHIND.register(own, Family::default()),
             log_age: catalogue::LOG_AGE.register(own, Gauge::default()),
             head_wait: catalogue::HEAD_WAIT.register(own, histogram()),
             commits: catalogue::COMMIT_DURATION.register(own, Family::new_with_constructor(Times)),
             storage_errors,
+            tls_not_after: catalogue::TLS_CERTIFICATE_NOT_AFTER.register(own, Family::default()),
+            config_reloads,
             lines_left_out,
             handshakes,
             registry,
@@ -176,6 +202,20 @@ impl Metrics {
         OpenConnection(self.connections.clone())
     }
 
+    /// What came of a changed configuration.
+    pub(crate) fn config_reload(&self, outcome: &'static str) {
+        self.config_reloads.get_or_create(&ReloadLabel { outcome }).inc();
+        self.config_refused.set((outcome == "refused").into());
+    }
+
+    /// Until when the listener's chain is valid; none where it has none.
+    pub(crate) fn tls_certificate(&self, not_after: Option<i64>) {
+        self.tls_not_after.clear();
+        if let Some(not_after) = not_after {
+            self.tls_not_after.get_or_create(&NoLabel {}).set(not_after);
+        }
+    }
+
     pub(crate) fn handshake(&self, outcome: &'static str) {
         self.handshakes.get_or_create(&HandshakeLabel { outcome }).inc();
     }
@@ -184,14 +224,16 @@ impl Metrics {
         self.lines_left_out.get_or_create(&EventLabel { event }).inc();
     }
 
-    /// Everything, in the text format of OpenMetrics. `keys` are how many signing keys a realm has in each state.
-    pub(crate) fn encode(&self, view: &View, keys: &[(String, &'static str, i64)]) -> String {
+    /// Everything, in the text format of OpenMetrics. `behind` is how many events this node has not read, `keys` what is to be
+    /// watched of each realm's.
+    pub(crate) fn encode(&self, view: &View, behind: Option<i64>, keys: &[(String, WatchedKeys)]) -> String {
         self.log_position.set(view.position().0);
         self.log_age.set(view.age().map_or(f64::INFINITY, |age| age.as_secs_f64()));
-        self.signing_keys.clear();
-        for (realm, state, count) in keys {
-            self.signing_keys.get_or_create(&KeyLabels { realm: realm.clone(), state }).set(*count);
+        self.log_behind.clear();
+        if let Some(behind) = behind {
+            self.log_behind.get_or_create(&NoLabel {}).set(behind);
         }
+        self.keys.set(keys);
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = text::encode(&mut text, &self.registry);
@@ -225,6 +267,10 @@ impl Observer for Metrics {
     fn issued(&self, realm: &str, grant: GrantType, format: TokenFormat) {
         let (grant, format) = (label::of_grant(grant), label::of_format(format));
         self.issued.get_or_create(&IssuedLabels { realm: realm.to_owned(), grant, format }).inc();
+    }
+
+    fn key_set_fetched(&self, realm: &str, outcome: &'static str) {
+        self.key_set_fetches.get_or_create(&FetchLabels { realm: realm.to_owned(), outcome }).inc();
     }
 
     fn refused(&self, realm: &str, endpoint: Endpoint, cause: Cause) {
@@ -272,11 +318,14 @@ mod tests {
         let listed: Vec<_> = METRICS.iter().map(|metric| metric.name).collect();
         metrics.answered(Endpoint::Token, 200, Duration::from_millis(1));
         metrics.authenticated("main", ClientAuthMethod::PrivateKeyJwt, Err(Cause::AssertionExpired));
+        metrics.key_set_fetched("main", "fetched");
         metrics.issued("main", GrantType::ClientCredentials, TokenFormat::Jwt);
         metrics.refused("main", Endpoint::Token, Cause::SecretWrong);
         metrics.committed(StorageWrite::Uses, Duration::from_millis(2));
         metrics.signed("ES256", Duration::from_micros(30));
-        drop(metrics.signing_keys.get_or_create(&KeyLabels { realm: "main".to_owned(), state: "active" }));
+        metrics.tls_certificate(Some(0));
+        metrics.keys.show_all();
+        drop(metrics.log_behind.get_or_create(&NoLabel {}));
         let mut text = String::new();
         text::encode(&mut text, &metrics.registry).unwrap();
         for metric in METRICS {

@@ -142,7 +142,7 @@ impl KeyRecord {
     }
 
     /// Until when it may sign tokens that are good for `lifetime`, in seconds since 1970.
-    fn signs_until(&self, settings: &LifecycleSettings) -> Option<i64> {
+    pub(super) fn signs_until(&self, settings: &LifecycleSettings) -> Option<i64> {
         let rotation = self.times.active_since?.saturating_add(settings.sign_for);
         let wrapper = self.wrapper_not_after.map(|end| end.saturating_sub(settings.token_lifetime));
         [wrapper, self.times.replace_at, Some(rotation)].into_iter().flatten().min()

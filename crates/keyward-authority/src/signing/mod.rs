@@ -14,6 +14,7 @@ mod rotation_error;
 mod rounds;
 mod settings;
 mod store;
+mod watched;
 
 pub use error::SigningError;
 pub use lifecycle::{KeyRecord, KeyState, KeyTimes, LifecycleSettings, Plan, Step, plan};
@@ -28,3 +29,6 @@ pub use rotation_error::RotationError;
 pub use rounds::{Rotation, Rounds};
 pub use settings::{JWK_SET_MAX_AGE, RotationSettingsError, SHORTEST_PUBLICATION, check_rotation};
 pub use store::{ALGORITHMS, KeyStore, KeyStoreError, NewKey, Task, algorithm};
+pub(crate) use watched::WatchedKeys;
+#[cfg(test)]
+pub(crate) use watched::WatchedState;

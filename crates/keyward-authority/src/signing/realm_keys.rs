@@ -106,7 +106,7 @@ impl RealmKeys {
     }
 }
 
-fn record(key: &SigningKey) -> KeyRecord {
+pub(super) fn record(key: &SigningKey) -> KeyRecord {
     let SigningKey { kid, algorithm, times, wrapper_not_after, .. } = key;
     let (kid, algorithm) = (kid.clone(), algorithm.clone());
     KeyRecord { kid, algorithm, times: *times, wrapper_not_after: *wrapper_not_after }

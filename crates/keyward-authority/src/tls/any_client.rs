@@ -7,9 +7,8 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
+use keyward_server::tls::provider;
 use keyward_x509::{Certificate, PRESENTED_LIMIT};
-
-use super::provider;
 
 #[derive(Debug)]
 pub(super) struct AnyClient {

@@ -2,21 +2,18 @@
 
 mod anchors;
 mod any_client;
-mod key;
 
 use std::fmt;
 use std::sync::Arc;
 
+use keyward_server::tls::provider;
 use rustls::ServerConfig;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio_rustls::TlsAcceptor;
 
 pub(crate) use anchors::ClientAnchors;
 use any_client::AnyClient;
-pub(crate) use key::{TlsFault, certificates, certified_key};
 
 /// Whether clients are asked for a certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,20 +23,23 @@ pub(crate) enum Asks {
     Optionally,
 }
 
-/// What the listener says in its handshakes, and what leads certificates of clients to a trust anchor.
+/// What the listener says in its handshakes, and what leads certificates of clients to a trust anchor. It never changes: a
+/// reload makes another one, which the next connection gets.
 #[derive(Clone)]
 pub struct ListenerTls {
     config: Arc<ServerConfig>,
     anchors: Option<Arc<ClientAnchors>>,
     asks: Asks,
+    not_after: i64,
 }
 
 impl ListenerTls {
-    /// TLS 1.2 and 1.3 as rustls has them, and HTTP/1.1 inside.
+    /// TLS 1.2 and 1.3 as rustls has them, and HTTP/1.1 inside. `not_after` is the last second of our chain.
     pub(crate) fn new(
         key: CertifiedKey,
         asks: Asks,
         anchors: Option<Arc<ClientAnchors>>,
+        not_after: i64,
     ) -> Result<Self, rustls::Error> {
         let builder =
             ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
@@ -56,11 +56,16 @@ impl ListenerTls {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
-        Ok(Self { config: Arc::new(config), anchors, asks })
+        Ok(Self { config: Arc::new(config), anchors, asks, not_after })
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.config))
+    pub(crate) fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    /// The last second at which our own chain is valid, since 1970.
+    pub(crate) fn not_after(&self) -> i64 {
+        self.not_after
     }
 
     /// Whether clients are asked for a certificate.
@@ -78,9 +83,4 @@ impl fmt::Debug for ListenerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ListenerTls").finish_non_exhaustive()
     }
-}
-
-/// All cryptography is aws-lc-rs.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
 }

@@ -33,6 +33,17 @@ fn with(authority: &str, rest: &str) -> String {
     format!("[authority]\norigin = \"https://auth.example\"\n{authority}\n{key_store}{rest}")
 }
 
+/// One with these lines about the certificates that proxies tell.
+fn told(lines: &str) -> String {
+    let proxies = "[authority.proxies]\ntrusted_peers = [\"::1\"]\n[authority.proxies.client_certificate]";
+    with(&format!("{proxies}\n{lines}"), "")
+}
+
+/// One with these lines under `[authority.dpop]`.
+fn dpop(lines: &str) -> String {
+    with(&format!("[authority.dpop]\n{lines}"), "")
+}
+
 /// `line:column: what is said`.
 fn refused(text: &str) -> String {
     parse(&folder(), text).unwrap_err().to_string()
@@ -82,6 +93,34 @@ fn what_is_wrong_is_told_with_its_line() {
         (with("[authority.limits]\nbody_timeout = \"soon\"", ""), "4:16", "is no time"),
         (with("[authority.proxies]\ntrusted_peers = []", ""), "4:17", "nobody's word counts"),
         (with("[authority.proxies]\ntrusted_peers = [\"10.0.0.1/8\"]", ""), "4:18", "10.0.0.0/8"),
+        (
+            with("[authority.proxies]\ntrusted_peers = [\"::1\"]\nclient_cert = true", ""),
+            "5:1",
+            "unknown field `client_cert`",
+        ),
+        (told("from = \"nginx\""), "6:8", "name in header"),
+        (told("from = \"traefik\"\nheader = \"X-Cert\""), "7:10", "x-forwarded-tls-client-cert"),
+        (told("from = \"nginx\"\nheader = \"Authorization\""), "7:10", "no header for a certificate"),
+        (told("from = \"xfcc\"\nclient_ca_files = [\"absent\"]"), "7:20", "cannot be read"),
+        (dpop("proof_age = \"0s\""), "4:13", "longer than zero"),
+        (dpop("nonce_slot = \"10ms\""), "4:14", "at least \"1s\""),
+        (dpop("algorithms = []"), "4:14", "every proof would be refused"),
+        (dpop("algorithms = [\"HS256\"]"), "4:15", "no proof is signed with this"),
+        (dpop("nonce_slot = \"5m\"\nsecret_file = \"absent\""), "5:15", "absent"),
+        (dpop("nonce_slot = \"5m\"\nsecret_environment = \"OTHER\""), "5:22", "no environment variable"),
+        (
+            dpop("nonce_slot = \"5m\"\nsecret_environment = \"MASTER\"\nsecret_file = \"master-key\""),
+            "5:22",
+            "not in both",
+        ),
+        (dpop("secret_environment = \"MASTER\""), "4:22", "none is demanded"),
+        (
+            dpop("nonce_slot = \"5m\"") + "[storage]\naddress = \"postgres://me@db/x\"",
+            "4:14",
+            "take each other's nonces",
+        ),
+        (with("[authority.limits]\nfailures_per_client = 0", ""), "4:23", "at least 1"),
+        (with("[authority.limits]\nfailures_per_address_period = \"0s\"", ""), "4:31", "longer than zero"),
         (with("", "[storage]\naddress = \"mysql://db/x\""), "8:11", "postgres://"),
         (with("", "[storage]\naddress = \"postgres://me:hush@db/x\""), "8:11", "password_file"),
         (with("", "[storage]\npassword_file = \"p\""), "8:17", "SQLite has no password"),
@@ -161,4 +200,40 @@ fn nothing_that_is_written_makes_it_panic() {
     for text in ["[", "authority = 1", "[authority]\norigin = 1", "\u{0}", "[[authority]]", "é = \"é\""] {
         assert!(parse(&folder, text).is_err(), "{text:?}");
     }
+}
+
+#[test]
+fn proofs_are_as_it_is_written_and_the_secret_is_never_shown() {
+    let folder = folder();
+    let lines =
+        "algorithms = [\"ES256\", \"EdDSA\"]\nproof_age = \"30s\"\nleeway = \"0s\"\nnonce_slot = \"5m\"\n";
+    write(&folder, "dpop", "correct horse battery staple tree\n");
+    let config = parse(&folder, &dpop(&format!("{lines}secret_file = \"dpop\""))).unwrap();
+    let binding = &config.dpop.binding;
+    assert_eq!(binding.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().len(), 2);
+    assert_eq!((binding.age.as_secs(), binding.leeway.as_secs()), (30, 0));
+    assert_eq!(binding.nonce_slot.map(|slot| slot.as_secs()), Some(300));
+    assert!(!format!("{config:?}").contains("correct"), "{config:?}");
+    let again = parse(&folder, &dpop(&format!("{lines}secret_file = \"dpop\""))).unwrap();
+    assert_eq!(config.dpop.secret.octets(), again.dpop.secret.octets(), "every node has the same");
+    let by_environment = parse(&folder, &dpop(&format!("{lines}secret_environment = \"MASTER\""))).unwrap();
+    assert_ne!(by_environment.dpop.secret.octets(), config.dpop.secret.octets());
+    // One node alone makes its own, and another one after a restart.
+    let alone = || *parse(&folder, &dpop(lines)).unwrap().dpop.secret.octets();
+    assert_ne!(alone(), alone());
+    write(&folder, "dpop", "short");
+    let error = parse(&folder, &dpop(&format!("{lines}secret_file = \"dpop\""))).unwrap_err().to_string();
+    assert!(error.contains("can be guessed") && !error.contains("short"), "{error}");
+}
+
+#[test]
+fn the_files_that_it_was_read_from_are_watched() {
+    let folder = folder();
+    let path = write(&folder, "authority.toml", &with("", ""));
+    let config = Config::load(&path, |_| None).unwrap();
+    assert_eq!(config.files, [path.clone(), folder.path().join("master-key")]);
+    // One that is missing is waited for.
+    write(&folder, "authority.toml", &told("from = \"xfcc\"\nclient_ca_files = [\"absent\"]"));
+    let error = Config::load(&path, |_| None).unwrap_err();
+    assert!(error.files().contains(&folder.path().join("absent")), "{:?}", error.files());
 }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use keyward_authority::authority::Authority;
 use keyward_authority::config::Config;
-use keyward_authority::server::Node;
+use keyward_authority::server::{Node, Reloader};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -18,6 +19,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
+    pub(crate) authority: Authority,
+    pub(crate) reloader: Option<Reloader>,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
     pub(crate) folder: TempDir,
@@ -30,9 +33,12 @@ impl Running {
             "[authority]\norigin = \"http://127.0.0.1\"\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
              [authority.limits]\n{limits}\n[key_store]\nmaster_key_environment = \"MASTER\"\n{rest}"
         );
-        let config = Config::parse(&text, folder.path(), |_| Some("0f".repeat(32))).unwrap();
+        let path = folder.path().join("authority.toml");
+        std::fs::write(&path, text).unwrap();
+        let config = Config::load(&path, environment).unwrap();
         let node = Node::bind(config).await.unwrap();
-        let addresses = node.addresses().unwrap();
+        let (addresses, authority) = (node.addresses().unwrap(), node.authority().clone());
+        let reloader = Some(node.reloader(&path, environment));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(node.serve(async {
             let _ = stopped.await;
@@ -40,6 +46,8 @@ impl Running {
         let running = Self {
             address: addresses.listen,
             admin: addresses.admin_listen,
+            authority,
+            reloader,
             stop: Some(stop),
             task: Some(task),
             folder,
@@ -91,6 +99,10 @@ impl Running {
         let task = self.task.take().unwrap();
         tokio::time::timeout(PATIENCE, task).await.expect("it ends").unwrap();
     }
+}
+
+fn environment(_: &str) -> Option<String> {
+    Some("0f".repeat(32))
 }
 
 /// An answer; its head is in small letters.

@@ -1,8 +1,14 @@
 //! A storage that is used more than it can bear, or by somebody who hangs.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use keyward::clock::SystemClock;
+use keyward_authority::authority::Authority;
+use keyward_authority::observer::{Observer, StorageWrite};
+use keyward_authority::signing::{LocalKeys, MasterKey};
 use keyward_authority::storage::{Action, Actor, Change, Entity, Kind, Position, Store};
+use keyward_authority::view::View;
 use tokio::time::Instant;
 
 use crate::bench::{Bench, conformance};
@@ -10,6 +16,7 @@ use crate::bench::{Bench, conformance};
 conformance! {
     who_waits_for_a_command_is_told_soon_and_reads_go_on
     what_is_over_is_forgotten_in_batches
+    what_the_database_takes_and_refuses_is_told_to_whoever_counts
 }
 
 fn actor() -> Actor {
@@ -67,6 +74,53 @@ async fn what_is_over_is_forgotten_in_batches(bench: Bench) {
     assert_eq!(store.forget_tokens(5).await.unwrap(), 1);
     assert!(store.token("main", "a").await.unwrap().is_none());
     assert!(store.token("other", "a").await.unwrap().is_some());
+}
+
+/// What was counted, by name.
+#[derive(Debug, Default)]
+struct Counted(Mutex<Vec<&'static str>>);
+
+impl Counted {
+    fn take(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Observer for Counted {
+    fn committed(&self, what: StorageWrite, took: Duration) {
+        assert!(took > Duration::ZERO);
+        self.0.lock().unwrap().push(what.label());
+    }
+
+    fn storage_failed(&self, kind: &'static str) {
+        self.0.lock().unwrap().push(kind);
+    }
+
+    fn waited_for_head(&self, _waited: Duration) {
+        self.0.lock().unwrap().push("head");
+    }
+}
+
+async fn what_the_database_takes_and_refuses_is_told_to_whoever_counts(bench: Bench) {
+    let (store, counted) = (bench.open().await, Arc::new(Counted::default()));
+    let clock = Arc::new(SystemClock::new());
+    let keys = Arc::new(LocalKeys::new(MasterKey::parse(&"0f".repeat(32)).unwrap()));
+    let view = View::new(store.clone(), Arc::clone(&clock) as _, 10);
+    let authority = Authority::new(view, clock, &"https://issuer.example".parse().unwrap(), keys);
+    let _observed = authority.with_observer(Arc::clone(&counted) as _);
+    commit(&store, "a").await;
+    assert!(store.use_once("a", 1).await.unwrap());
+    assert_eq!(counted.take(), ["head", "command", "uses"]);
+    let held = store.command(actor(), 0).await.unwrap();
+    assert!(store.command(actor(), 0).await.is_err());
+    drop(held);
+    let told = counted.take();
+    // Whichever bound is met first: all are 2 s.
+    assert!(matches!(&told[..], ["head", "busy" | "no_connection" | "refused", "head"]), "{told:?}");
+    let handle = store.clone();
+    store.close().await;
+    assert!(handle.head().await.is_err() && handle.use_once("b", 1).await.is_err());
+    assert_eq!(counted.take(), ["ending", "ending"]);
 }
 
 /// As a node does that the network has cut off in the middle of a command.

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use keyward::clock::Clock as _;
+use keyward_authority::entity::Realm;
+use keyward_authority::operations;
+use keyward_authority::storage::Actor;
 use tokio::net::TcpStream;
 
 use crate::node::{Running, until};
@@ -178,4 +182,68 @@ async fn what_it_had_open_is_free_again_once_it_has_ended() {
     let folder = std::mem::replace(&mut running.folder, tempfile::tempdir().unwrap());
     drop(running);
     Running::start_in(folder, "", "").await;
+}
+
+#[tokio::test]
+async fn a_node_whose_database_is_gone_is_not_ready_and_says_why() {
+    let running = Running::start("").await;
+    running.authority.view().store().clone().close().await;
+    until(async || running.readiness().await == (503, "storage_unavailable".to_owned())).await;
+    let answer = running.operator("/readyz").await.unwrap().json();
+    assert!(answer["why"].as_str().is_some_and(|why| !why.is_empty()), "{answer}");
+    assert_eq!(running.operator("/healthz").await.unwrap().status, 200);
+    let metrics = running.operator("/metrics").await.unwrap();
+    assert_eq!(metrics.status, 200);
+    assert!(!metrics.body.contains("keyward_authority_log_behind{"), "{}", metrics.body);
+}
+
+#[tokio::test]
+async fn what_is_due_to_each_realms_keys_can_be_watched() {
+    let running = Running::start("").await;
+    let actor = Actor("test".to_owned());
+    operations::create(&running.authority, &actor, "main", Realm::new("main")).await.unwrap();
+    let sample = |name: &str, state: &str| {
+        format!("keyward_authority_{name}{{realm=\"main\",algorithm=\"ES256\",state=\"{state}\"}}")
+    };
+    until(async || running.metric(&sample("signing_keys", "active")).await == Some(1.0)).await;
+    for state in ["passive", "published"] {
+        assert_eq!(running.metric(&sample("signing_keys", state)).await, Some(0.0), "{state}");
+        assert_eq!(running.metric(&sample("signing_key_next_step_seconds", state)).await, None, "{state}");
+    }
+    let now = keyward::clock::SystemClock::new().now().wall.0 as f64;
+    let next = running.metric(&sample("signing_key_next_step_seconds", "active")).await.unwrap();
+    assert!(next > now + 86_400.0, "{next}");
+    let closed = "keyward_authority_signing_keys_closed{realm=\"main\"}";
+    assert_eq!(running.metric(closed).await, Some(0.0));
+    until(async || running.metric("keyward_authority_log_behind{}").await == Some(0.0)).await;
+}
+
+#[tokio::test]
+async fn how_often_somebody_may_fail_is_a_setting() {
+    let limits = "failures_per_client = 2\nfailures_per_client_period = \"1h\"";
+    let running = Running::start(limits).await;
+    let actor = Actor("test".to_owned());
+    operations::create(&running.authority, &actor, "main", Realm::new("main")).await.unwrap();
+    let form = "grant_type=client_credentials&client_id=nobody&client_secret=wrong";
+    let request = format!(
+        "POST /realms/main/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    for status in [401, 401, 401, 429] {
+        assert_eq!(running.ask(&request).await.unwrap().status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_proof_needs_a_nonce_where_that_is_configured() {
+    let dpop = "[authority.dpop]\nnonce_slot = \"5m\"\nalgorithms = [\"ES256\"]\n";
+    let running = Running::start_in(tempfile::tempdir().unwrap(), "", dpop).await;
+    let actor = Actor("test".to_owned());
+    operations::create(&running.authority, &actor, "main", Realm::new("main")).await.unwrap();
+    let now = keyward::clock::SystemClock::new().now();
+    assert!(running.authority.tokens().dpop_nonce(now).is_some());
+    let request = "GET /realms/main/.well-known/openid-configuration HTTP/1.1\r\nHost: a\r\n\r\n";
+    let document = running.ask(request).await.unwrap().json();
+    assert_eq!(document["dpop_signing_alg_values_supported"], serde_json::json!(["ES256"]));
 }

@@ -49,7 +49,10 @@ async fn a_sealed_key_opens_under_its_master_key_and_as_what_it_is_alone() {
     assert_eq!(open("main", kid, Algorithm::Rs256, &new.private).await, sealed);
     assert_eq!(open("main", kid, Algorithm::Es256, &new.private).await, sealed);
     let other = LocalKeys::new(MasterKey::parse(&"0e".repeat(32)).unwrap());
-    assert_eq!(other.open("main", kid, Algorithm::Ps256, &new.private).await.err(), sealed);
+    let absent = KeyStoreError::MasterKeyAbsent { id: MasterKey::parse(&"0f".repeat(32)).unwrap().id() };
+    assert_eq!(other.open("main", kid, Algorithm::Ps256, &new.private).await.err(), Some(absent));
+    let key = SealedKey { under: None, ..new.private.clone() };
+    assert_eq!(other.open("main", kid, Algorithm::Ps256, &key).await.err(), sealed);
     let octets = URL_SAFE_NO_PAD.decode_to_vec(&new.private.sealed).unwrap();
     for place in [0, NONCE_LEN, octets.len() / 2, octets.len() - 1] {
         let mut changed = octets.clone();

@@ -8,6 +8,7 @@ use keyward_authority::cause::Cause;
 use keyward_authority::entity::Realm;
 use keyward_authority::http::{Abilities, ClientCertificates, discovery, jwks};
 use keyward_authority::signing::{KeyState, KeyTimes};
+use keyward_jose::AlgorithmSet;
 use std::sync::Arc;
 
 use super::node::{Node, REALM, realm};
@@ -98,7 +99,7 @@ async fn a_key_set_is_sent_again_when_it_changed_and_not_otherwise(bench: Bench)
 async fn a_realm_says_what_its_tokens_may_be_signed_with(bench: Bench) {
     let (node, mut realm) = (Node::of(&bench).await, realm(&["ES256"]));
     node.create(&realm).await;
-    let abilities = Abilities::served(ClientCertificates::Unseen);
+    let abilities = Abilities::served(ClientCertificates::Unseen, AlgorithmSet::asymmetric());
     let ask = async |realm: &Realm| {
         let answer =
             discovery(&node.authority, &abilities, &Arc::new(realm.clone()), &HeaderMap::new()).await;

@@ -76,11 +76,14 @@ async fn requests_are_linearizable(bench: Bench) {
     if let Err(why) = timeline.check(seen) {
         panic!("{why}");
     }
-    for (what, least) in [("token issued", 20), ("active", 20), ("inactive", 10), ("revoked", 1)] {
+    for (what, least) in [
+        ("token issued", 20),
+        ("active", 20),
+        ("inactive", 10),
+        ("revoked", 1),
+        ("assertion_key_unknown", 10),
+    ] {
         assert!(counts.get(what).is_some_and(|count| *count >= least), "{what}: fewer than {least}");
-    }
-    for what in ["assertion_key_unknown", "assertion_key_disabled", "service_account_disabled"] {
-        assert!(counts.contains_key(what), "{what}: never");
     }
 }
 
