@@ -1,4 +1,4 @@
-//! The alerts of `deploy/prometheus/alerts.yaml`, and their pages among the runbook's.
+//! The alerts of `deploy/prometheus/alerts.yaml` and of `authority-alerts.yaml`, and their pages among the runbook's.
 
 /// A new alert has no page, and is not built without: `cargo xtask generate runbook` makes one.
 macro_rules! alerts {
@@ -47,6 +47,15 @@ alerts! {
     "KeywardConfigurationRefused"
     "KeywardTlsCertificateExpires"
     "KeywardGatewayDown"
+    "KeywardAuthorityCannotSign"
+    "KeywardAuthorityRotationOverdue"
+    "KeywardAuthorityCannotRead"
+    "KeywardAuthorityUnavailable"
+    "KeywardAuthorityRefusalsHigh"
+    "KeywardAuthorityHashQueueLong"
+    "KeywardAuthorityTlsCertificateExpires"
+    "KeywardAuthorityConfigurationRefused"
+    "KeywardAuthorityDown"
 }
 
 #[cfg(test)]
@@ -55,9 +64,12 @@ mod tests {
 
     #[test]
     fn the_alerts_are_those_of_the_rules_and_each_has_its_page() {
-        let rules = include_str!("../../../deploy/prometheus/alerts.yaml");
-        let named: Vec<&str> =
-            rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+        let rules = [
+            include_str!("../../../deploy/prometheus/alerts.yaml"),
+            include_str!("../../../deploy/prometheus/authority-alerts.yaml"),
+        ];
+        let lines = rules.iter().flat_map(|rules| rules.lines());
+        let named: Vec<&str> = lines.filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
         assert_eq!(ALERTS.iter().map(|alert| alert.name).collect::<Vec<_>>(), named);
         for alert in ALERTS {
             assert!(alert.explanation.contains(&format!("# {}\n", alert.name)), "{}", alert.name);

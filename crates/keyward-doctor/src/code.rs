@@ -189,6 +189,7 @@ codes! {
     7205 RealmWithoutKey Us "A realm of the authority has no key to sign with"
     7206 RotationOverdue Us "A realm's signing key should have been replaced by now"
     7207 AuthorityRefuses Client "The authority refuses many requests for one cause"
+    7208 AuthorityConfigurationRefused Us "The authority refused its new configuration and runs on the old one"
 }
 
 impl Code {

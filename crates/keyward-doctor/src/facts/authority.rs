@@ -21,6 +21,9 @@ pub struct AuthorityFacts {
     /// Positions by which it is behind the log's head, where it says so.
     #[serde(default)]
     pub behind_by: Option<i64>,
+    /// Whether it refused the last change of its configuration, and runs on the one before.
+    #[serde(default)]
+    pub has_refused_configuration: bool,
     /// How long ago it was last at the log's head, in seconds.
     pub log_age_s: Option<f64>,
     /// How many milliseconds lie between the first and the last time that it was asked.
@@ -66,6 +69,9 @@ pub struct RealmKeys {
     pub published: u64,
     /// How many have signed.
     pub passive: u64,
+    /// Whether this node cannot open a key of it that signs, or is going to.
+    #[serde(default)]
+    pub is_closed: bool,
     /// By how many seconds a step of its rotation is overdue; none where none is, or the node does not say.
     #[serde(default)]
     pub overdue_s: Option<f64>,

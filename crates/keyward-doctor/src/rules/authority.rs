@@ -30,6 +30,7 @@ pub(super) fn look(facts: &Facts, found: &mut Found) {
         readiness(node, found);
         behind(node, &facts.authority, found);
         if node.is_measured {
+            configuration(node, found);
             keys(node, found);
             refusals(node, found);
         } else {
@@ -149,6 +150,24 @@ fn behind(node: &AuthorityFacts, nodes: &[AuthorityFacts], found: &mut Found) {
     found.add(if by > 0 { finding.certain() } else { finding.likely() });
 }
 
+fn configuration(node: &AuthorityFacts, found: &mut Found) {
+    if !node.has_refused_configuration {
+        return;
+    }
+    let cause =
+        format!("the authority at {} refused its new configuration, and runs on the one before", place(node));
+    found.add(
+        Finding::new(Code::AuthorityConfigurationRefused, cause)
+            .seen("its metric config_refused is 1")
+            .certain()
+            .run("See why", ["keyward", "authority", "config", "check", "/etc/keyward/authority.toml"])
+            .run(
+                "and what the node says of it",
+                ["journalctl", "-u", "keyward-authority", "-o", "cat", "-n", "50"],
+            ),
+    );
+}
+
 fn keys(node: &AuthorityFacts, found: &mut Found) {
     let at = place(node);
     for realm in &node.realms {
@@ -164,6 +183,17 @@ fn keys(node: &AuthorityFacts, found: &mut Found) {
                     .run("See its keys, and until when each was to sign", signing_key("list", name))
                     .step("Look in the log for rotation_failed and signing_key_closed: a node with another master key cannot open the realm's keys")
                     .run("Have it rotate: the new key signs at once where there is none to sign", signing_key("rotate", name)),
+            );
+        }
+        if realm.is_closed {
+            let cause =
+                format!("the authority at {at} cannot open a key of realm {name} that signs, or is going to");
+            found.add(
+                Finding::new(Code::RealmWithoutKey, cause)
+                    .seen(&seen)
+                    .certain()
+                    .step("It was started with another master key than the one that sealed it: compare the master key's file with that of the other nodes")
+                    .step("Where the old master key is still there, give it as a further one, and the node can open both"),
             );
         }
         if let Some(overdue) = realm.overdue_s.filter(|overdue| *overdue >= OVERDUE_S) {
@@ -283,6 +313,7 @@ mod tests {
             position: Some(40),
             position_later: Some(41),
             behind_by: None,
+            has_refused_configuration: false,
             log_age_s: Some(0.1),
             over_ms: 6_000,
             requests: 1_000,
@@ -334,6 +365,10 @@ mod tests {
         }
         let facts = changed(|node| node.realms[0].active = 0);
         assert_eq!(said(&facts), "KW7205");
+        let facts = changed(|node| node.realms[0].is_closed = true);
+        assert_eq!(said(&facts), "KW7205");
+        let facts = changed(|node| node.has_refused_configuration = true);
+        assert_eq!(said(&facts), "KW7208");
         let facts = changed(|node| node.realms[0].overdue_s = Some(4_000.0));
         assert_eq!(said(&facts), "KW7206");
         let facts = changed(|node| node.certificates = vec![("clients'".to_owned(), NOW + 3 * DAY)]);

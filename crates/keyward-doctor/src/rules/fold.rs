@@ -41,6 +41,7 @@ const LATER: &[Code] = &[
     Code::WrapperExpiring,
     Code::ListenerCertificateExpiring,
     Code::AuthorityNotReady,
+    Code::AuthorityConfigurationRefused,
     Code::RotationOverdue,
 ];
 
@@ -53,6 +54,7 @@ const EACH: &[Code] = &[
     Code::RealmWithoutKey,
     Code::RotationOverdue,
     Code::AuthorityRefuses,
+    Code::AuthorityConfigurationRefused,
 ];
 
 /// The root first, and under each what follows from it.

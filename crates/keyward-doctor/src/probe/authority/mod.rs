@@ -48,12 +48,16 @@ pub(super) async fn authority(context: &Context, admin: &Url) -> AuthorityFacts 
         is_measured,
         position: first.readiness().and_then(|readiness| readiness.position),
         position_later: readiness.as_ref().and_then(|readiness| readiness.position),
-        behind_by: gauge(&after, "log_behind").map(|count| count as i64),
+        // One that is just being read is not one that is missed.
+        behind_by: gauge(&after, "log_behind")
+            .zip(gauge(&before, "log_behind"))
+            .map(|(one, other)| one.min(other) as i64),
+        has_refused_configuration: gauge(&after, "config_refused").is_some_and(|refused| refused > 0.0),
         log_age_s: readiness.as_ref().and_then(|readiness| readiness.log_age_seconds),
         over_ms,
         requests: total(&after, "requests_total"),
         refusals: refusals(&before, &after),
-        realms: realms(&after),
+        realms: realms(&after, context.now().wall.0),
         certificates: certificates(&after),
         readiness: readiness.map(|readiness| readiness.status),
         reach: later.readyz.reach,
@@ -122,10 +126,10 @@ fn refusals(before: &[Sample<'_>], after: &[Sample<'_>]) -> Vec<RefusalCount> {
         .collect()
 }
 
-fn realms(samples: &[Sample<'_>]) -> Vec<RealmKeys> {
+fn realms(samples: &[Sample<'_>], now: i64) -> Vec<RealmKeys> {
+    const OF_KEYS: [&str; 3] = ["signing_keys", "signing_key_next_step_seconds", "signing_keys_closed"];
     let mut realms: Vec<RealmKeys> = Vec::new();
-    let of_keys = |sample: &&Sample<'_>| matches!(sample.name, "signing_keys" | "rotation_overdue_seconds");
-    for sample in samples.iter().filter(of_keys) {
+    for sample in samples.iter().filter(|sample| OF_KEYS.contains(&sample.name)) {
         let name = sample.label("realm");
         let place = realms.iter().position(|realm| realm.realm == name).unwrap_or_else(|| {
             realms.push(RealmKeys { realm: name, ..RealmKeys::default() });
@@ -133,8 +137,10 @@ fn realms(samples: &[Sample<'_>]) -> Vec<RealmKeys> {
         });
         let Some(realm) = realms.get_mut(place) else { continue };
         match (sample.name, &*sample.label("state")) {
-            ("rotation_overdue_seconds", _) => {
-                realm.overdue_s = Some(sample.value).filter(|overdue| *overdue > 0.0);
+            ("signing_keys_closed", _) => realm.is_closed = sample.value > 0.0,
+            ("signing_key_next_step_seconds", _) => {
+                let overdue = Some(now as f64 - sample.value).filter(|overdue| *overdue > 0.0);
+                realm.overdue_s = realm.overdue_s.into_iter().chain(overdue).reduce(f64::max);
             }
             (_, "active") => realm.active = realm.active.saturating_add(sample.count()),
             (_, "passive") => realm.passive = realm.passive.saturating_add(sample.count()),
@@ -146,9 +152,10 @@ fn realms(samples: &[Sample<'_>]) -> Vec<RealmKeys> {
     realms
 }
 
+/// Of the clients' listener; the one for operators has none.
 fn certificates(samples: &[Sample<'_>]) -> Vec<(String, i64)> {
-    let of_name = samples.iter().filter(|sample| sample.name == "tls_certificate_not_after_seconds");
-    of_name.map(|sample| (sample.label("listener"), sample.value as i64)).take(ROWS).collect()
+    let end = gauge(samples, "tls_certificate_not_after_seconds");
+    end.map(|end| ("clients'".to_owned(), end as i64)).into_iter().collect()
 }
 
 #[cfg(test)]
@@ -160,7 +167,9 @@ mod tests {
         keyward_authority_refusals_total{realm=\"main\",endpoint=\"token\",cause=\"assertion_expired\"} 3\n\
         keyward_authority_requests_total{endpoint=\"token\",status=\"200\"} 40\n\
         keyward_authority_requests_total{endpoint=\"token\",status=\"401\"} 15\n\
-        keyward_authority_signing_keys{realm=\"main\",state=\"active\"} 0\n\
+        keyward_authority_signing_keys{realm=\"main\",algorithm=\"ES256\",state=\"active\"} 0\n\
+        keyward_authority_signing_key_next_step_seconds{realm=\"main\",algorithm=\"ES256\",state=\"passive\"} 900\n\
+        keyward_authority_signing_key_next_step_seconds{realm=\"main\",algorithm=\"RS256\",state=\"active\"} 2000\n\
         keyward_authority_signing_keys{realm=\"main\",state=\"passive\"} 2\n\
         # EOF\n";
 
@@ -173,7 +182,8 @@ mod tests {
         assert_eq!(rows, [("secret_wrong".to_owned(), 12, 7), ("assertion_expired".to_owned(), 3, 3)]);
         assert!(refusals(&[], &after).iter().all(|row| row.risen == 0));
         assert_eq!(total(&after, "requests_total"), 55);
-        let realms = realms(&after);
+        let realms = realms(&after, 1_000);
+        assert_eq!(realms[0].overdue_s, Some(100.0));
         assert_eq!((realms.len(), realms[0].active, realms[0].passive), (1, 0, 2));
     }
 }

@@ -131,8 +131,7 @@ impl<'a> Order<'a> {
         if may_be(ProviderLogCause::AssertionAudience) && self.for_others(door, &mut client).await {
             return;
         }
-        if cause
-            .is_none_or(|cause| matches!(cause, ProviderLogCause::WrongKind | ProviderLogCause::KeyNotFound))
+        if (may_be(ProviderLogCause::WrongKind) || may_be(ProviderLogCause::KeyNotFound))
             && let (Door::Token { is_grant: true, .. }, Some(introspection)) =
                 (door, &self.places.introspection)
             && self.as_client(&client, introspection).await == Meaning::Taken
