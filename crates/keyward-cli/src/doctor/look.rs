@@ -75,6 +75,9 @@ pub(crate) struct LookArgs {
     /// The gateway's admin listener [default: the configuration's, where a gateway answers there]
     #[arg(long, value_name = "URL", value_parser = admin, help_heading = "What to look at")]
     admin: Option<Url>,
+    /// An authority's node, by its admin listener; may be given several times, for the nodes of one authority
+    #[arg(long, value_name = "URL", value_parser = admin, help_heading = "What to look at")]
+    authority: Vec<Url>,
     /// A log of the provider: what it says of our requests
     #[arg(long, value_name = "FILE", help_heading = "What to look at")]
     provider_log: Option<PathBuf>,
@@ -93,7 +96,7 @@ struct StandardInput;
 
 impl LookArgs {
     /// The ids of all.
-    pub(super) const ALL: [&str; 10] = [
+    pub(super) const ALL: [&str; 11] = [
         "config",
         "issuer",
         "jwks_uri",
@@ -101,6 +104,7 @@ impl LookArgs {
         "allow_host",
         "token",
         "admin",
+        "authority",
         "provider_log",
         "since",
         "timeout",
@@ -123,11 +127,16 @@ impl LookArgs {
         let mut target = match (&self.config, &self.issuer) {
             (Some(path), _) => self.of_config(&Config::inspect(path)?).await,
             (None, Some(issuer)) => self.of_issuer(issuer),
+            (None, None) if !self.authority.is_empty() => {
+                Target { gateway: self.admin.clone(), ..Target::default() }
+            }
             (None, None) => {
-                let missing = "nothing to look at: give --config FILE, --issuer URL or --facts BUNDLE";
+                let missing =
+                    "nothing to look at: give --config FILE, --issuer URL, --authority URL or --facts BUNDLE";
                 return Err(Failure::Usage(missing.to_owned()));
             }
         };
+        target.authority.clone_from(&self.authority);
         target.since = self.since.unwrap_or(Duration::from_secs(300));
         if let Some(total) = self.timeout {
             target.limits = within(total, target.limits);

@@ -30,6 +30,8 @@ Examples:
   keyward doctor --config keyward.toml
   keyward doctor --config keyward.toml --token - < token
   keyward doctor --issuer https://idp.example/realms/main --audience api
+  keyward doctor --config keyward.toml --provider-log authority.log
+  keyward doctor --authority http://127.0.0.1:9085
   keyward doctor --config keyward.toml --markdown > incident.md
   keyward doctor collect --config keyward.toml > bundle.json
   keyward doctor --facts bundle.json

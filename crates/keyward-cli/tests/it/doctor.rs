@@ -1,5 +1,7 @@
 //! `keyward doctor` against the lab and a gateway, over real sockets.
 
+mod authority;
+
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
