@@ -24,6 +24,7 @@ mod engine;
 mod flow;
 mod introspection;
 mod judge;
+mod ports;
 mod subject;
 mod variant;
 mod wrapper;

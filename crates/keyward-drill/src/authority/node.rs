@@ -92,8 +92,11 @@ impl Node {
     pub(super) async fn kill(&self) -> Result<(), RunError> {
         let child = self.child.lock().unwrap_or_else(PoisonError::into_inner).take();
         match child {
-            Some(mut child) => child.kill().await.map_err(RunError::io("kill a node")),
-            None => Ok(()),
+            // One that has ended by itself need not be.
+            Some(mut child) if child.id().is_some() => {
+                child.kill().await.map_err(RunError::io("kill a node"))
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

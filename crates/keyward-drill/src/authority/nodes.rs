@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -20,6 +19,7 @@ use super::database::Database;
 use super::node::Node;
 use super::wire::{Answer, Wire, text};
 use crate::error::RunError;
+use crate::ports::free_ports;
 
 /// The realm that clients go to.
 pub(super) const REALM: &str = "drill";
@@ -320,13 +320,4 @@ fn write_private(path: &Path, text: &str) -> Result<(), RunError> {
     let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = open.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(RunError::io(format!("write {}", path.display())))
-}
-
-fn free_ports() -> Result<[u16; 2], RunError> {
-    let hold = || TcpListener::bind(("127.0.0.1", 0));
-    let found = || -> std::io::Result<[u16; 2]> {
-        let held = (hold()?, hold()?);
-        Ok([held.0.local_addr()?.port(), held.1.local_addr()?.port()])
-    };
-    found().map_err(RunError::io("find free ports"))
 }

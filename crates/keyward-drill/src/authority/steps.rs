@@ -79,6 +79,6 @@ mod tests {
         let [first, second] = <[PhaseReport; 2]>::try_from(steps.phases()).unwrap();
         assert_eq!((first.failures.len(), first.expectations), (0, Some(1)));
         assert_eq!((second.failures.len(), second.expectations), (FAILURES, Some(20)));
-        assert_eq!((second.name.as_str(), second.failures[0].text.as_str()), ("new-keys", "round 0"));
+        assert_eq!((second.name.as_str(), second.failures[0].text.as_str()), ("key-of-a-client", "round 0"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +25,7 @@ use crate::error::RunError;
 use crate::expectation::Detail;
 use crate::gateway_plan::{settings, strings};
 use crate::introspection::{CredentialState, IntrospectionPlan};
+use crate::ports::free_ports;
 use crate::seen::Outcome;
 use crate::wrapper::AUTHORITY_FILE;
 
@@ -57,7 +58,7 @@ impl Gateway {
     /// Writes its configuration, and starts it where the drill says so.
     pub(crate) async fn new(drill: &Drill, lab: &Lab, program: &Path) -> Result<Self, RunError> {
         let folder = tempfile::tempdir().map_err(RunError::io("make a folder"))?;
-        let [listen, admin] = free_addresses()?;
+        let [listen, admin] = free_ports()?.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let address = Uri::builder().scheme("http").authority(listen.to_string()).path_and_query("/").build();
         let gateway = Self {
             program: program.to_owned(),
@@ -372,16 +373,6 @@ fn config(drill: &Drill, lab: &Lab, listen: SocketAddr, admin: SocketAddr) -> to
         config.insert("snapshot".to_owned(), folder.into());
     }
     config
-}
-
-/// Two ports on loopback that nobody listens on just now. Both are held until both are found, or they may be the same.
-fn free_addresses() -> Result<[SocketAddr; 2], RunError> {
-    let hold = || TcpListener::bind(("127.0.0.1", 0));
-    let found = || -> io::Result<[SocketAddr; 2]> {
-        let held = (hold()?, hold()?);
-        Ok([held.0.local_addr()?, held.1.local_addr()?])
-    };
-    found().map_err(RunError::io("find free ports"))
 }
 
 async fn signal(child: &Child, name: &str) -> Result<(), RunError> {
