@@ -63,11 +63,11 @@ pub(super) const REALM: Label = from(
     "the name of a realm; empty where the request was refused before one was found",
     "one for each realm, and the empty one",
 );
-pub(super) const STORAGE_ERROR: Label = one_of("error", StoreError::KINDS);
-pub(super) const STORAGE_WRITE: Label = one_of("commit", &["command", "uses"]);
 pub(super) const RELOAD: Label = one_of("outcome", RELOADS);
 pub(super) const STATUS: Label =
     from("status", "the status of the answer", "those that are ever answered, about 15");
+pub(super) const STORAGE_ERROR: Label = one_of("error", StoreError::KINDS);
+pub(super) const STORAGE_WRITE: Label = one_of("commit", &["command", "uses"]);
 pub(super) const VERSION: Label = from("version", "the version that runs", "one");
 
 pub(super) const fn of_method(method: ClientAuthMethod) -> &'static str {

@@ -21,8 +21,8 @@ use prometheus_client::registry::Registry;
 use crate::cause::Cause;
 use crate::entity::{ClientAuthMethod, GrantType, TokenFormat};
 use crate::observer::{Endpoint, Observer, StorageWrite};
-use crate::storage::StoreError;
 use crate::signing::WatchedKeys;
+use crate::storage::StoreError;
 use crate::view::View;
 use keys::KeyMetrics;
 

@@ -144,7 +144,7 @@ async fn who_finds_too_many_waiting_is_told_so_and_the_others_get_their_turn(ben
 async fn a_name_that_no_database_takes_fails_alone(bench: Bench) {
     let store = bench.open().await;
     let names = ["a".to_owned(), "b\0".to_owned(), "c".repeat(1025), "d\u{1}\"\\\u{e9}".to_owned()];
-    for (name, used) in use_all(&[store.clone()], &names) {
+    for (name, used) in use_all(std::slice::from_ref(&store), &names) {
         let is_name = name.len() <= 1024 && !name.contains('\0');
         let used = used.await.unwrap();
         assert!(
