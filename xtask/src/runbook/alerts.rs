@@ -35,7 +35,7 @@ const ALERTS: [(&str, &[RangeInclusive<u16>]); 28] = [
     ("KeywardAuthorityHashQueueLong", &[7207..=7207]),
     ("KeywardAuthorityRefusalsHigh", &[7207..=7207]),
     ("KeywardAuthorityRotationOverdue", &[7206..=7206]),
-    ("KeywardAuthorityTlsCertificateExpires", &[7201..=7201]),
+    ("KeywardAuthorityTlsCertificateExpires", &[5107..=5107]),
     ("KeywardAuthorityUnavailable", &[7203..=7205]),
     ("KeywardBreakerOpen", &[2301..=2306, 2310..=2311]),
     ("KeywardClockSkew", &[2205..=2205, 4109..=4109, 6101..=6102]),
