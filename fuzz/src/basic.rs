@@ -38,7 +38,7 @@ fn joined(header: &[u8]) -> Option<Vec<u8>> {
         })
         .collect();
     let padding = text.iter().rev().take_while(|letter| **letter == b'=').count();
-    let is_padded = text.len() % 4 == 0 && padding <= 2;
+    let is_padded = text.len().is_multiple_of(4) && padding <= 2;
     is_padded.then(|| base64url::decode(&text[..text.len() - padding]))?
 }
 
@@ -74,7 +74,7 @@ fn spelled(text: &str) -> String {
 
 fn base64(octets: &[u8]) -> String {
     let mut text = base64url::encode(octets).replace('-', "+").replace('_', "/");
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text
