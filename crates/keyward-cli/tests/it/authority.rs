@@ -103,6 +103,32 @@ fn from_nothing_to_a_token_and_back() {
 }
 
 #[test]
+fn a_master_key_is_changed_and_one_that_is_lost_given_up() {
+    let place = Place::new();
+    assert_eq!(place.bootstrap().code, 0);
+    let written = std::fs::read_to_string(&place.config).unwrap();
+    let reseal = |keys: &str, more: &[&str]| {
+        place.folder.write("authority.toml", &written.replace("\"master-key\"", keys));
+        let command = ["authority", "storage", "reseal", "--config", &place.config, "--json"];
+        let run = keyward(&[&command, more].concat(), "");
+        let said = run.objects().remove(0);
+        let closed = said["closed"].as_array().unwrap().len();
+        (run.code, said["sealed"].as_u64().unwrap(), said["unchanged"].as_u64().unwrap(), closed)
+    };
+    place.folder.secret("next", &"1e".repeat(32));
+    assert_eq!(reseal("\"next\"", &[]), (1, 0, 0, 1));
+    let serve = keyward(&["authority", "serve", "--config", &place.config], "");
+    assert_eq!(serve.code, 2);
+    assert!(serve.stderr.contains("further_master_key_files"), "{}", serve.stderr);
+    let both = "\"next\"\nfurther_master_key_files = [\"master-key\"]";
+    assert_eq!(reseal(both, &[]), (0, 1, 0, 0));
+    assert_eq!(reseal("\"next\"", &[]), (0, 0, 1, 0));
+    assert_eq!(reseal("\"master-key\"", &["--withdraw-lost"]), (0, 0, 0, 1));
+    assert_eq!(reseal("\"master-key\"", &[]), (0, 0, 1, 0));
+    drop(Serving::start(&place));
+}
+
+#[test]
 fn a_realm_becomes_what_a_file_says() {
     let place = Place::new();
     let apply = |name: &str, more: &[&str]| {

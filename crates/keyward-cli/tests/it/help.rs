@@ -21,6 +21,7 @@ fn help_of_every_command() {
         &["authority", "storage", "restore"],
         &["authority", "storage", "verify"],
         &["authority", "storage", "rebuild"],
+        &["authority", "storage", "reseal"],
         &["authority", "realm"],
         &["authority", "realm", "create"],
         &["authority", "realm", "change"],
