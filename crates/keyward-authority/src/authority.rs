@@ -135,6 +135,12 @@ impl Authority {
         format!("{}/realms/{realm}", self.inner.origin)
     }
 
+    /// Whether this is the issuer identifier of a realm.
+    pub(crate) fn is_issuer(&self, issuer: &str, realm: &str) -> bool {
+        let path = issuer.strip_prefix(&self.inner.origin);
+        path.and_then(|path| path.strip_prefix("/realms/")) == Some(realm)
+    }
+
     /// The realm of this name, where there is one and it answers.
     ///
     /// # Errors

@@ -31,3 +31,4 @@ mod live;
 mod refusal_log;
 mod reload;
 mod tls;
+mod wiped;

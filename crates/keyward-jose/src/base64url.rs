@@ -24,6 +24,11 @@ pub(crate) fn encode(octets: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(octets)
 }
 
+/// How many characters so many octets take at most.
+pub(crate) const fn encoded_length(octets: usize) -> usize {
+    octets.div_ceil(3).saturating_mul(4)
+}
+
 /// Appends the canonical text of `octets` to `text`.
 pub(crate) fn encode_append(octets: &[u8], text: &mut String) {
     URL_SAFE_NO_PAD.encode_append(octets, text);

@@ -52,7 +52,9 @@ pub async fn sign_compact(
     }
     let header = Header { alg: signer.algorithm().name(), typ, kid: signer.kid() };
     let header = serde_json::to_vec(&header).map_err(|_| SignError::Failed)?;
-    let mut token = base64url::encode(&header);
+    // Room for all of it: the longest signatures but RSA's, which grow it once, have 132 octets.
+    let mut token = String::with_capacity(base64url::encoded_length(header.len() + payload.len() + 136) + 4);
+    base64url::encode_append(&header, &mut token);
     token.push('.');
     base64url::encode_append(payload, &mut token);
     let signature = signer.sign(token.as_bytes()).await?;

@@ -111,11 +111,11 @@ async fn decide(
 ) -> Result<Authenticated, Cause> {
     match presented {
         Presented::Assertion { client_id, assertion } => {
-            let client = assertion::client(authority, request, client_id, assertion).await?;
+            let client = Box::pin(assertion::client(authority, request, client_id, assertion)).await?;
             Ok(Authenticated { client, method: ClientAuthMethod::PrivateKeyJwt })
         }
         Presented::Name { client_id } => {
-            limited(authority, request, client_id, by_name(authority, request, client_id)).await
+            Box::pin(limited(authority, request, client_id, by_name(authority, request, client_id))).await
         }
         Presented::Secret { method, client_id, secret } => {
             let claim = Claim { realm: &request.realm.name, client: &client_id, secret: &secret };
@@ -123,7 +123,7 @@ async fn decide(
                 Some(authenticated) => Ok(authenticated),
                 None => {
                     let by_secret = by_secret(authority, request, method, &claim);
-                    limited(authority, request, &client_id, by_secret).await
+                    Box::pin(limited(authority, request, &client_id, by_secret)).await
                 }
             }
         }

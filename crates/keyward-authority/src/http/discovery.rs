@@ -67,7 +67,7 @@ pub async fn discovery(
     realm: &Arc<Realm>,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    let ring = authority.ring(&realm.name).await.map_err(Refusal::of_request)?;
+    let ring = authority.ring_of(realm).await.map_err(Refusal::of_request)?;
     let text = document(&authority.issuer(&realm.name), abilities, ring.algorithms())?;
     Ok(cached(headers, &digest::short(text.as_bytes()), Bytes::from(text)))
 }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use url::form_urlencoded;
-use zeroize::Zeroizing;
 
 use crate::cause::Cause;
+use crate::wiped::Wiped;
 
 /// The longest body, in octets: two tokens of the verifier's default limit, and the rest.
 pub const BODY_LIMIT: usize = 40 * 1024;
@@ -20,7 +20,7 @@ const REPEATABLE: [&str; 2] = ["audience", "resource"];
 /// A form. It is wiped when it is dropped: secrets, assertions and tokens stand in it.
 #[derive(Debug, Default)]
 pub struct Form {
-    parameters: Vec<(String, Zeroizing<String>)>,
+    parameters: Vec<(String, Wiped<String>)>,
 }
 
 impl Form {
@@ -49,7 +49,7 @@ impl Form {
             if !REPEATABLE.contains(&&*name) && form.find(&name).is_some() {
                 return Err(Cause::ParameterRepeated);
             }
-            form.parameters.push((name.into_owned(), Zeroizing::new(value.into_owned())));
+            form.parameters.push((name.into_owned(), Wiped::new(value.into_owned())));
         }
         Ok(form)
     }

@@ -32,7 +32,7 @@ async fn answer(authority: &Authority, request: &FormRequest, asker: &Asker) -> 
     if !wants_signed(request) {
         return Ok(json(said));
     }
-    let mut answer = json(signed(authority, request, asker, said).await?);
+    let mut answer = json(signed(authority, request, asker, &said).await?);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(SIGNED_MEDIA_TYPE));
     Ok(answer)
 }
@@ -49,7 +49,7 @@ struct SignedAnswer<'a> {
     iss: &'a str,
     aud: &'a str,
     iat: i64,
-    token_introspection: Box<RawValue>,
+    token_introspection: &'a RawValue,
 }
 
 /// For whoever asks, and since now: an old answer, played again, would undo a revocation (RFC 9701 §5).
@@ -57,11 +57,11 @@ async fn signed(
     authority: &Authority,
     request: &FormRequest,
     asker: &Asker,
-    said: String,
+    said: &[u8],
 ) -> Result<String, Cause> {
-    let token_introspection = RawValue::from_string(said).map_err(|_| Cause::Unavailable)?;
+    let token_introspection = serde_json::from_slice(said).map_err(|_| Cause::Unavailable)?;
     let (iss, aud, iat) = (request.issuer.as_str(), asker.name.as_str(), request.arrived.wall.0);
     let claims = serde_json::to_vec(&SignedAnswer { iss, aud, iat, token_introspection });
     let claims = claims.map_err(|_| Cause::Unavailable)?;
-    authority.ring(&request.realm.name).await?.sign(SIGNED_TYPE, &claims, None).await
+    authority.ring_of(&request.realm).await?.sign(SIGNED_TYPE, &claims, None).await
 }

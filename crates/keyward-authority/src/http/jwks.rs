@@ -20,6 +20,6 @@ pub async fn jwks(
     realm: &Arc<Realm>,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    let ring = authority.ring(&realm.name).await.map_err(Refusal::of_request)?;
+    let ring = authority.ring_of(realm).await.map_err(Refusal::of_request)?;
     Ok(cached(headers, ring.jwk_set_tag(), ring.jwk_set().clone()))
 }

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::{FormRequest, Refusal};
 use crate::authority::Authority;
 use crate::cause::Cause;
 use crate::token::{Granted, granted};
+use crate::wiped::Wiped;
 
 /// What a client gets that asks for a token.
 ///
@@ -19,7 +19,8 @@ use crate::token::{Granted, granted};
 /// A [`Refusal`].
 pub async fn token(authority: &Authority, request: &FormRequest) -> Result<Response, Refusal> {
     let granted = granted(authority, request).await?;
-    let mut answer = json(body(&granted).map_err(|_| Refusal::of_request(Cause::Unavailable))?);
+    let mut answer =
+        json(Bytes::from_owner(body(&granted).map_err(|_| Refusal::of_request(Cause::Unavailable))?));
     // RFC 9449 §8.2: the next proof can hold it without being refused first.
     if let Some(nonce) = authority.tokens().dpop_nonce(request.arrived)
         && let Ok(nonce) = HeaderValue::from_str(&nonce)
@@ -43,7 +44,7 @@ struct Answer<'a> {
 }
 
 /// Wiped when it is sent.
-fn body(granted: &Granted) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+fn body(granted: &Granted) -> serde_json::Result<Wiped<Vec<u8>>> {
     let answer = Answer {
         access_token: &granted.access_token,
         token_type: granted.token_type,
@@ -54,14 +55,14 @@ fn body(granted: &Granted) -> serde_json::Result<Zeroizing<Vec<u8>>> {
     };
     // As long as it gets: a text that grew would leave a copy behind.
     let octets = 512 + granted.access_token.len() + 6 * granted.scope.len();
-    let mut body = Zeroizing::new(Vec::with_capacity(octets));
+    let mut body = Wiped::new(Vec::with_capacity(octets));
     serde_json::to_writer(&mut *body, &answer)?;
     Ok(body)
 }
 
 /// JSON that nobody else may keep.
-pub(super) fn json(body: impl AsRef<[u8]> + Send + 'static) -> Response {
-    let mut answer = Response::new(Body::from(Bytes::from_owner(body)));
+pub(super) fn json(body: impl Into<Bytes>) -> Response {
+    let mut answer = Response::new(Body::from(body.into()));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -23,6 +23,7 @@ pub use master_key::{MasterKey, MasterKeyError, MasterKeyFileError, MasterKeyId}
 pub use realm_keys::NewKeys;
 pub use reseal::{ClosedKey, Resealed, first_closed, reseal, withdraw_closed};
 pub use ring::KeyRing;
+pub(crate) use ring::SignedWith;
 pub(crate) use rings::KeyRings;
 pub use rotation::{begin, retire, rotate_now, turn, withdraw_compromised};
 pub use rotation_error::RotationError;

@@ -33,6 +33,14 @@ impl Authority {
         Ok(Arc::new(self.key_rings().ring(self, realm).await?))
     }
 
+    /// The same of one that was found already.
+    ///
+    /// # Errors
+    /// As [`Authority::ring`].
+    pub(crate) async fn ring_of(&self, realm: &Arc<Realm>) -> Result<KeyRing, Cause> {
+        Ok(self.key_rings().ring_of(self, realm).await?)
+    }
+
     /// The keys of a realm by the log's head: for a token of a key that is none of them.
     ///
     /// # Errors
@@ -77,6 +85,11 @@ impl KeyRing {
 
     /// The payload of a compact JWS of this `typ` that a published key of the realm signed. Nothing in it was looked at.
     pub fn verify(&self, token: &[u8], typ: &str) -> Option<Vec<u8>> {
+        self.verify_with(token, typ).map(|(payload, _)| payload)
+    }
+
+    /// The same, and the key that signed it.
+    pub(crate) fn verify_with(&self, token: &[u8], typ: &str) -> Option<(Vec<u8>, SignedWith)> {
         let mut buffer = DecodeBuffer::new();
         let jws = Jws::parse(token, Jws::DEFAULT_SIZE_LIMIT, &mut buffer).ok()?;
         if !jws.header().is_type(typ) {
@@ -84,7 +97,15 @@ impl KeyRing {
         }
         let kid = jws.header().kid()?;
         let key = self.keys.published.iter().find(|key| key.kid() == Some(kid))?;
-        Some(jws.verify(key).ok()?.payload().to_vec())
+        let verified = jws.verify(key).ok()?;
+        let with = SignedWith { kid: kid.into(), algorithm: verified.algorithm() };
+        Some((verified.payload().to_vec(), with))
+    }
+
+    /// Whether this is one of the published keys, so that what it signed is still signed.
+    pub(crate) fn publishes(&self, with: &SignedWith) -> bool {
+        let is_it = |key: &VerificationKey| key.kid() == Some(&with.kid) && key.serves(with.algorithm);
+        self.keys.published.iter().any(is_it)
     }
 
     /// Whether a compact JWS names a key that is none of the published ones.
@@ -132,6 +153,13 @@ impl KeyRing {
             }
         }
     }
+}
+
+/// The key that a token is signed with. A `kid` is its key's thumbprint, so that it never names another.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct SignedWith {
+    kid: Box<str>,
+    algorithm: Algorithm,
 }
 
 /// What is made of a realm's keys when one of them changes, and not otherwise.
@@ -234,6 +262,13 @@ impl PrivateKey {
     }
 
     async fn open(&self, store: &Arc<dyn KeyStore>) -> Result<&Arc<dyn Signer>, SigningError> {
+        match self.signer.get() {
+            Some(opened) => Ok(&opened.0),
+            None => Box::pin(self.open_now(store)).await,
+        }
+    }
+
+    async fn open_now(&self, store: &Arc<dyn KeyStore>) -> Result<&Arc<dyn Signer>, SigningError> {
         let SigningKey { kid, private, .. } = &self.entity;
         let open = async || {
             let opened = store.open(&self.realm, kid, self.algorithm, private).await;

@@ -28,9 +28,18 @@ impl KeyRings {
 
     pub(super) async fn ring(&self, authority: &Authority, realm: &str) -> Result<KeyRing, SigningError> {
         let settings = self.settings(authority, realm).await?;
-        let make = |keys| self.make(realm, keys);
-        let keys = authority.view().made_of::<SigningKey, RingKeys>(realm, "", make).await?;
-        KeyRing::new(authority, settings, keys)
+        self.ring_of(authority, &settings).await
+    }
+
+    /// The same of a realm that was found.
+    pub(super) async fn ring_of(
+        &self,
+        authority: &Authority,
+        realm: &Arc<Realm>,
+    ) -> Result<KeyRing, SigningError> {
+        let make = |keys| self.make(&realm.name, keys);
+        let keys = authority.view().made_of::<SigningKey, RingKeys>(&realm.name, "", make).await?;
+        KeyRing::new(authority, Arc::clone(realm), keys)
     }
 
     /// The same by the log's head.

@@ -58,6 +58,28 @@ impl<'a> AccessToken<'a> {
         serde_json::from_slice(payload).ok()
     }
 
+    /// The same, with texts of its own.
+    pub(super) fn into_owned(self) -> AccessToken<'static> {
+        fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+            Cow::Owned(text.into_owned())
+        }
+        let Self { iss, sub, subject_type, aud, exp, iat, jti, client_id, scope, cnf, act, grant } = self;
+        AccessToken {
+            iss: owned(iss),
+            sub: owned(sub),
+            subject_type,
+            aud: Audiences(aud.0.into_iter().map(owned).collect()),
+            exp,
+            iat,
+            jti: owned(jti),
+            client_id: owned(client_id),
+            scope: owned(scope),
+            cnf,
+            act,
+            grant: grant.map(owned),
+        }
+    }
+
     /// Whether it has this scope.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scope.split(' ').any(|granted| granted == scope)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{AccessToken, live};
+use super::live;
 use crate::authority::Authority;
 use crate::cause::Cause;
 
@@ -26,12 +26,10 @@ pub(crate) async fn standing(
     audience: &str,
     text: &str,
 ) -> Result<Option<Standing>, Cause> {
-    let Some(payload) = live::payload(authority, realm, text).await? else {
+    let Some(read) = live::read(authority, realm, text).await? else {
         return Ok(None);
     };
-    let Some(token) = AccessToken::parse(&payload) else {
-        return Ok(None);
-    };
+    let token = &read.claims;
     if !token.aud.contains(audience) || token.cnf.is_some() {
         return Ok(None);
     }
@@ -42,5 +40,5 @@ pub(crate) async fn standing(
     let still = principal.allowed().scopes;
     let scopes = token.scope.split(' ').filter(|scope| still.iter().any(|one| one == scope));
     let scopes = scopes.map(str::to_owned).collect();
-    Ok(Some(Standing { subject: token.sub.into_owned(), scopes }))
+    Ok(Some(Standing { subject: token.sub.to_string(), scopes }))
 }

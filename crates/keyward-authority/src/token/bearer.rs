@@ -2,7 +2,7 @@
 
 use http::header::AUTHORIZATION;
 
-use super::{AccessToken, Confirmation, binding, live};
+use super::{Confirmation, binding, live};
 use crate::authority::Authority;
 use crate::cause::Cause;
 use crate::http::FormRequest;
@@ -29,8 +29,8 @@ pub(super) async fn bearer(
     }
     let (is_dpop, text) = presented(request).ok_or(Cause::BearerRefused)?;
     let realm = request.realm.name.as_str();
-    let payload = live::payload(authority, realm, text).await?.ok_or(Cause::BearerRefused)?;
-    let token = AccessToken::parse(&payload).ok_or(Cause::BearerRefused)?;
+    let read = live::read(authority, realm, text).await?.ok_or(Cause::BearerRefused)?;
+    let token = &read.claims;
     let standing = token.stands(authority, realm, request.arrived.wall).await?;
     if standing.is_none() || !token.aud.contains(&request.issuer) {
         return Err(Cause::BearerRefused);
@@ -44,7 +44,7 @@ pub(super) async fn bearer(
             return Err(Cause::BearerRefused);
         }
     }
-    if token.has_scope(scope) { Ok(token.sub.into_owned()) } else { Err(Cause::BearerScopeMissing) }
+    if token.has_scope(scope) { Ok(token.sub.to_string()) } else { Err(Cause::BearerScopeMissing) }
 }
 
 /// A token, and whether it is sent with a proof.

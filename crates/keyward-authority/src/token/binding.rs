@@ -84,6 +84,6 @@ async fn proved_key(
     // Its name holds the key, the jti and the address, and so the realm.
     let name = format!("dpop/{}", URL_SAFE_NO_PAD.encode_to_string(once.key.as_bytes()));
     let until_ms = once.until.0.saturating_mul(1000);
-    let is_new = authority.view().store().use_once(&name, until_ms).await?;
+    let is_new = Box::pin(authority.view().store().use_once(&name, until_ms)).await?;
     if is_new { Ok(Some(key)) } else { Err(Cause::DpopProofReplayed) }
 }

@@ -11,6 +11,7 @@ use crate::cause::Cause;
 use crate::client_auth::{Authenticated, authenticate, shows_any};
 use crate::entity::{GrantType, TokenFormat};
 use crate::http::{FormRequest, Refusal};
+use crate::wiped::Wiped;
 
 /// `issued_token_type` of what has to be a JWT.
 pub(super) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -18,7 +19,7 @@ pub(super) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// What a client gets (RFC 6749 §5.1).
 #[derive(Debug)]
 pub(crate) struct Granted {
-    pub(crate) access_token: Zeroizing<String>,
+    pub(crate) access_token: Wiped<String>,
     pub(crate) token_type: &'static str,
     /// In seconds.
     pub(crate) expires_in: i64,
@@ -95,7 +96,7 @@ async fn decide(
     let issued = issue(authority, request, new).await?;
     let refresh_token = match (&grant.refresh, client, &root) {
         (Refresh::Next(shown), Some(client), _) => {
-            Some(shown.rotate(authority, &request.realm, &client.client, request.arrived).await?)
+            Some(Box::pin(shown.rotate(authority, &request.realm, &client.client, request.arrived)).await?)
         }
         (_, Some(client), Some(root)) => {
             let new = NewFamily {
@@ -105,7 +106,7 @@ async fn decide(
                 confirmation: confirmation.as_ref(),
                 actor: grant.actor.as_ref(),
             };
-            Some(root.begin(authority, &request.realm, new, request.arrived).await?)
+            Some(Box::pin(root.begin(authority, &request.realm, new, request.arrived)).await?)
         }
         _ => None,
     };

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::refresh::ShownToken;
 use super::secret_text::REFRESH_PREFIX;
-use super::{AccessToken, Confirmation, INTROSPECT_SCOPE, Principal, bearer, live};
+use super::{AccessToken, INTROSPECT_SCOPE, Principal, bearer, live};
 use crate::authority::Authority;
 use crate::cause::Cause;
 use crate::client_auth::authenticate;
@@ -103,13 +104,13 @@ pub(crate) async fn introspected(
     request: &FormRequest,
     asker: &Asker,
     token: &str,
-) -> Result<String, Cause> {
+) -> Result<Bytes, Cause> {
     let said = if token.starts_with(REFRESH_PREFIX) {
-        of_refresh_token(authority, request, asker, token).await?
+        of_refresh_token(authority, request, asker, token).await?.map(Bytes::from)
     } else {
         of_access_token(authority, request, asker, token).await?
     };
-    Ok(said.unwrap_or_else(|| INACTIVE.to_owned()))
+    Ok(said.unwrap_or(Bytes::from_static(INACTIVE.as_bytes())))
 }
 
 async fn of_access_token(
@@ -117,22 +118,16 @@ async fn of_access_token(
     request: &FormRequest,
     asker: &Asker,
     text: &str,
-) -> Result<Option<String>, Cause> {
+) -> Result<Option<Bytes>, Cause> {
     let realm = request.realm.name.as_str();
-    let Some(payload) = live::payload(authority, realm, text).await? else {
+    let Some(read) = live::read(authority, realm, text).await? else {
         return Ok(None);
     };
-    let Some(token) = AccessToken::parse(&payload) else {
-        return Ok(None);
-    };
-    let is_seen = asker.sees(authority, realm, &token).await?;
-    if !is_seen || token.stands(authority, realm, request.arrived.wall).await?.is_none() {
+    let is_seen = asker.sees(authority, realm, &read.claims).await?;
+    if !is_seen || read.claims.stands(authority, realm, request.arrived.wall).await?.is_none() {
         return Ok(None);
     }
-    // What we signed or kept is an object with members, in the one spelling that we write.
-    let members = str::from_utf8(&payload).ok().and_then(|payload| payload.strip_prefix('{'));
-    let token_type = Confirmation::token_type(token.cnf.as_ref());
-    Ok(members.map(|members| format!(r#"{{"active":true,"token_type":"{token_type}",{members}"#)))
+    Ok(Some(read.said.clone()))
 }
 
 /// What is said of a refresh token. No resource server takes one, and so it is of its own type.

@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 
-use zeroize::Zeroizing;
-
 use super::access_token::Audiences;
-use super::secret_text::{OPAQUE_PREFIX, hash, random_name, random_secret};
+use super::secret_text::{OPAQUE_PREFIX, hash, random_secret, unique_name};
 use super::{ACCESS_TOKEN_TYPE, AccessToken, Confirmation, Principal, Target};
 use crate::authority::Authority;
 use crate::cause::Cause;
 use crate::entity::TokenFormat;
 use crate::http::FormRequest;
+use crate::wiped::Wiped;
 
 /// What an access token is made of.
 pub(super) struct NewToken<'a> {
@@ -27,7 +26,7 @@ pub(super) struct NewToken<'a> {
 
 /// An access token, and for how many seconds it is good.
 pub(super) struct IssuedToken {
-    pub(super) text: Zeroizing<String>,
+    pub(super) text: Wiped<String>,
     pub(super) lifetime: i64,
 }
 
@@ -49,7 +48,7 @@ pub(super) async fn issue(
     }
     let algorithm = target.algorithm.as_deref();
     let ring = match target.format {
-        TokenFormat::Jwt => Some(authority.ring(realm).await?),
+        TokenFormat::Jwt => Some(authority.ring_of(&request.realm).await?),
         TokenFormat::Opaque => None,
     };
     if let Some(until) = ring.as_ref().and_then(|ring| ring.signs_until(algorithm)) {
@@ -65,7 +64,7 @@ pub(super) async fn issue(
         aud: Audiences(target.audiences.iter().map(|audience| Cow::Borrowed(audience.as_str())).collect()),
         exp,
         iat,
-        jti: Cow::Owned(random_name()),
+        jti: Cow::Owned(unique_name()),
         client_id: Cow::Borrowed(client_id),
         scope: Cow::Owned(target.scopes.join(" ")),
         cnf: confirmation.cloned(),
@@ -75,12 +74,12 @@ pub(super) async fn issue(
     // A struct of texts and numbers is always JSON.
     let claims = serde_json::to_string(&claims).map_err(|_| Cause::Unavailable)?;
     let text = match ring {
-        Some(ring) => Zeroizing::new(ring.sign(ACCESS_TOKEN_TYPE, claims.as_bytes(), algorithm).await?),
+        Some(ring) => Wiped::new(ring.sign(ACCESS_TOKEN_TYPE, claims.as_bytes(), algorithm).await?),
         None => {
-            let mut text = Zeroizing::new(String::with_capacity(OPAQUE_PREFIX.len() + 43));
+            let mut text = Wiped::new(String::with_capacity(OPAQUE_PREFIX.len() + 43));
             text.push_str(OPAQUE_PREFIX);
             text.push_str(&random_secret());
-            authority.view().store().keep_token(realm, &hash(&text), exp, &claims).await?;
+            Box::pin(authority.view().store().keep_token(realm, &hash(&text), exp, &claims)).await?;
             text
         }
     };

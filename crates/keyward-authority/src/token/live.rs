@@ -1,36 +1,49 @@
 //! Whether one of our access tokens is good now.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use keyward::UnixTime;
 use zeroize::Zeroizing;
 
 use super::principal::Principal;
+use super::read_token::ReadToken;
 use super::secret_text::{OPAQUE_PREFIX, hash};
 use super::{ACCESS_TOKEN_TYPE, AccessToken};
 use crate::authority::Authority;
 use crate::cause::Cause;
 use crate::entity::{Client, RefreshFamily, RevokedToken, SubjectType};
 
-/// What a token says that we signed or keep, in JSON; none where we did not. Whether it is good is [`AccessToken::stands`].
+/// What a token says that we signed or keep; none where we did not. Whether it is good is [`AccessToken::stands`].
 ///
 /// # Errors
 /// [`Cause::Unavailable`].
-pub(super) async fn payload(
+pub(super) async fn read(
     authority: &Authority,
     realm: &str,
     token: &str,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
+) -> Result<Option<Arc<ReadToken>>, Cause> {
     if token.starts_with(OPAQUE_PREFIX) {
-        let kept = authority.view().store().token(realm, &hash(token)).await?;
-        return Ok(kept.map(|claims| Zeroizing::new(claims.into_bytes())));
+        let kept = Box::pin(authority.view().store().token(realm, &hash(token))).await?.map(Zeroizing::new);
+        return Ok(kept.and_then(|claims| ReadToken::of(claims.as_bytes())).map(Arc::new));
     }
     let mut ring = authority.ring(realm).await?;
+    let signed = &authority.tokens().signed;
+    if let Some(known) = signed.find(token, |with| ring.publishes(with)) {
+        return Ok(Some(known));
+    }
     if ring.lacks_key_of(token.as_bytes()) {
         // What is remembered may be older than the key (promise 9).
-        ring = authority.ring_now(realm).await?;
+        ring = Box::pin(authority.ring_now(realm)).await?;
     }
-    Ok(ring.verify(token.as_bytes(), ACCESS_TOKEN_TYPE).map(Zeroizing::new))
+    let Some((payload, with)) = ring.verify_with(token.as_bytes(), ACCESS_TOKEN_TYPE) else {
+        return Ok(None);
+    };
+    let Some(read) = ReadToken::of(&Zeroizing::new(payload)).map(Arc::new) else {
+        return Ok(None);
+    };
+    signed.insert(token, with, Arc::clone(&read));
+    Ok(Some(read))
 }
 
 impl AccessToken<'_> {
@@ -46,7 +59,7 @@ impl AccessToken<'_> {
         now: UnixTime,
     ) -> Result<Option<Principal>, Cause> {
         // Our own clocks: no leeway. A token is never good for longer than it says.
-        if self.iss != authority.issuer(realm) || self.exp <= now.0 {
+        if !authority.is_issuer(&self.iss, realm) || self.exp <= now.0 {
             return Ok(None);
         }
         if self.is_revoked(authority, realm).await? {

@@ -2,7 +2,7 @@
 
 use super::refresh::{ShownToken, end};
 use super::secret_text::{OPAQUE_PREFIX, REFRESH_PREFIX, hash};
-use super::{AccessToken, kept, live};
+use super::{kept, live};
 use crate::authority::Authority;
 use crate::cause::Cause;
 use crate::entity::{Client, Kept, RefreshFamily, RevokedToken, SubjectType};
@@ -23,12 +23,10 @@ pub(crate) async fn revoke(
         return revoke_family(authority, request, client, token).await;
     }
     let realm = request.realm.name.as_str();
-    let Some(payload) = live::payload(authority, realm, token).await? else {
+    let Some(read) = live::read(authority, realm, token).await? else {
         return Ok(());
     };
-    let Some(claims) = AccessToken::parse(&payload) else {
-        return Ok(());
-    };
+    let claims = &read.claims;
     if claims.exp <= request.arrived.wall.0 {
         return Ok(());
     }
@@ -41,7 +39,7 @@ pub(crate) async fn revoke(
     if token.starts_with(OPAQUE_PREFIX) {
         return Ok(authority.view().store().revoke_token(realm, &hash(token)).await?);
     }
-    let revoked = RevokedToken { jti: claims.jti.into_owned(), expires_at: claims.exp };
+    let revoked = RevokedToken { jti: claims.jti.to_string(), expires_at: claims.exp };
     let mut command = kept::command(authority, &client.id, request.arrived).await?;
     if kept::read::<RevokedToken>(&mut command, realm, &revoked.id()).await?.is_none() {
         kept::put(&mut command, realm, "access_token.revoked", &revoked).await?;

@@ -11,6 +11,11 @@ pub(super) const OPAQUE_PREFIX: &str = "kw_at_";
 /// What a refresh token begins with.
 pub(super) const REFRESH_PREFIX: &str = "kw_rt_";
 
+/// A name that nobody else has, for all to see: 128 bits, 22 characters of base64url.
+pub(super) fn unique_name() -> String {
+    URL_SAFE_NO_PAD.encode_to_string(entropy::name())
+}
+
 /// A name that nobody else has and nobody guesses: 128 bits, 22 characters of base64url.
 pub(super) fn random_name() -> String {
     let secret = Zeroizing::new(entropy::secret());

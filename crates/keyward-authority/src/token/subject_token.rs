@@ -65,15 +65,18 @@ pub(super) async fn accept(
     if token.starts_with(REFRESH_PREFIX) {
         return Err(Cause::SubjectTokenRefused);
     }
-    match live::payload(authority, &request.realm.name, token).await? {
-        Some(payload) => own(authority, request, &payload).await,
+    match live::read(authority, &request.realm.name, token).await? {
+        Some(read) => own(authority, request, &read.claims).await,
         None if token.starts_with(OPAQUE_PREFIX) => Err(Cause::SubjectTokenRefused),
         None => external(authority, request, token).await,
     }
 }
 
-async fn own(authority: &Authority, request: &FormRequest, payload: &[u8]) -> Result<Vouched, Cause> {
-    let token = AccessToken::parse(payload).ok_or(Cause::SubjectTokenRefused)?;
+async fn own(
+    authority: &Authority,
+    request: &FormRequest,
+    token: &AccessToken<'_>,
+) -> Result<Vouched, Cause> {
     let standing = token.stands(authority, &request.realm.name, request.arrived.wall).await?;
     let principal = standing.ok_or(Cause::SubjectTokenRefused)?;
     let audiences = token.aud.0.iter().map(|audience| audience.clone().into_owned()).collect();
@@ -82,9 +85,9 @@ async fn own(authority: &Authority, request: &FormRequest, payload: &[u8]) -> Re
         principal,
         limits: Some((audiences, scopes)),
         not_after: Some(token.exp),
-        stated: (token.iss.into_owned(), token.sub.into_owned()),
-        actor: token.act,
-        confirmation: token.cnf,
+        stated: (token.iss.to_string(), token.sub.to_string()),
+        actor: token.act.clone(),
+        confirmation: token.cnf.clone(),
         may_act: None,
     })
 }

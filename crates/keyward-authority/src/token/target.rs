@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use url::Url;
-
 use super::Allowed;
 use crate::authority::Authority;
 use crate::cause::Cause;
@@ -72,7 +70,7 @@ fn audiences<'a>(
     };
     let mut wanted: Vec<&str> = Vec::new();
     for resource in request.form.all("resource") {
-        if Url::parse(resource).map_or(true, |url| url.fragment().is_some()) {
+        if !is_absolute_uri(resource) {
             return Err(Cause::AudienceNotAllowed);
         }
         wanted.push(resource);
@@ -100,6 +98,18 @@ fn audiences<'a>(
         (1, _) | (_, Unsaid::All) => Ok(all),
         _ => Err(Cause::AudienceUnclear),
     }
+}
+
+/// An absolute URI (RFC 3986 §4.3), as `resource` has to be (RFC 8707 §2): with a scheme, and without a fragment.
+fn is_absolute_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return false;
+    };
+    let of_scheme = |octet: u8| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet);
+    let of_rest = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]".contains(&octet);
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(of_scheme)
+        && rest.bytes().all(of_rest)
 }
 
 async fn resource_server(
@@ -177,4 +187,30 @@ fn lifetime(realm: &Realm, servers: &[Arc<ResourceServer>]) -> u64 {
     let each =
         servers.iter().map(|server| server.access_token_lifetime.unwrap_or(realm.access_token_lifetime));
     each.min().unwrap_or(realm.access_token_lifetime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_an_absolute_uri_without_a_fragment() {
+        for good in ["https://api.example/v1?a=b%20c", "urn:example:api", "a+b-c.d:", "http://[::1]:8080/"] {
+            assert!(is_absolute_uri(good), "{good}");
+        }
+        for bad in [
+            "",
+            "api",
+            "//api.example",
+            "/v1",
+            ":api",
+            "1a:b",
+            "a b:c",
+            "https://api.example/#v1",
+            "https://é/",
+            "a:b\n",
+        ] {
+            assert!(!is_absolute_uri(bad), "{bad:?}");
+        }
+    }
 }

@@ -7,12 +7,14 @@ use keyward::binding::{BindingCheck, BindingSettings};
 use keyward::fetch::Transport;
 
 use super::external_signers::ExternalSigners;
+use super::signed_tokens::SignedTokens;
 
 /// What a node keeps for its token endpoints. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     binding: Arc<BindingCheck>,
     pub(super) external_signers: Arc<ExternalSigners>,
+    pub(super) signed: Arc<SignedTokens>,
 }
 
 impl Default for Tokens {
@@ -21,7 +23,7 @@ impl Default for Tokens {
         // Without nonces the secret keys nothing but the names by which used proofs are kept in the database, which are the
         // same on every node so.
         let binding = Arc::new(BindingCheck::new(BindingSettings::default(), &[0; 32]));
-        Self { binding, external_signers: Arc::default() }
+        Self { binding, external_signers: Arc::default(), signed: Arc::default() }
     }
 }
 

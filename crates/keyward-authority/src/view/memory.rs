@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keyward::MonoTime;
-use quick_cache::Equivalent;
-use quick_cache::sync::Cache;
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+use keyward::{MonoTime, entropy};
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{Equivalent, UnitWeighter};
 
 use crate::entity;
 use crate::storage::{Event, Kind, Position};
@@ -36,7 +38,7 @@ struct OwnedName {
 /// Entities in memory.
 #[derive(Debug)]
 pub(super) struct Memory {
-    known: Cache<OwnedName, Known>,
+    known: Cache<OwnedName, Known, UnitWeighter, SeedableRandomState>,
     /// Since when the log is known to hold nothing beyond what was taken in, in nanoseconds; [`NEVER`] before that.
     current_since: AtomicU64,
     /// How many owners' names are kept before those are let go of that nothing remembered is made under.
@@ -82,8 +84,11 @@ impl Equivalent<OwnedName> for Name<'_> {
 
 impl Memory {
     pub(super) fn new(entities: usize) -> Self {
+        // Strangers choose names, and know nothing of the seed.
+        let hasher = SeedableRandomState::with_seed(entropy::seed(), SharedSeed::global_fixed());
+        let weight = u64::try_from(entities).unwrap_or(u64::MAX);
         Self {
-            known: Cache::new(entities),
+            known: Cache::with(entities, weight, UnitWeighter, hasher, DefaultLifecycle::default()),
             current_since: AtomicU64::new(NEVER),
             // Twice as many as there can be with something under them, so that they are looked through seldom.
             owners: entities.saturating_mul(2),

@@ -72,6 +72,16 @@ impl View {
         if let Some(known) = self.recall(&name) {
             return Ok(Some(known));
         }
+        // In a box: nearly all find it in memory, and their tasks need no room for how the database is read.
+        Box::pin(self.read(name, realm, id)).await
+    }
+
+    async fn read<K: Kept + Send + Sync + 'static>(
+        &self,
+        name: Name<'_>,
+        realm: &str,
+        id: &str,
+    ) -> Result<Option<Arc<K>>, ViewError> {
         let seen = self.memory.seen();
         let entity = crate::entity::entity::<K>(realm, id);
         let Some(body) = self.store.read(&entity).await? else {
@@ -101,7 +111,7 @@ impl View {
         if let Some(known) = self.recall(&name) {
             return Ok(known);
         }
-        self.make(realm, owner, make, self.memory.seen()).await
+        Box::pin(self.make(realm, owner, make, self.memory.seen())).await
     }
 
     /// The same as it is by the log's head: for whoever does not find in it what they look for. Where nothing was appended

@@ -96,10 +96,14 @@ pub(super) async fn grant<'a>(
 ) -> Result<Grant<'a>, Cause> {
     let client = client.map(|client| &client.client);
     match (grant_type, client) {
-        (GrantType::JwtBearer, client) => jwt_bearer::grant(authority, request, client.is_some()).await,
+        (GrantType::JwtBearer, client) => {
+            Box::pin(jwt_bearer::grant(authority, request, client.is_some())).await
+        }
         (_, None) => Err(Cause::AuthenticationMissing),
         (GrantType::ClientCredentials, Some(client)) => client_credentials::grant(client),
-        (GrantType::RefreshToken, Some(client)) => refresh_token::grant(authority, request, client).await,
-        (GrantType::TokenExchange, Some(_)) => token_exchange::grant(authority, request).await,
+        (GrantType::RefreshToken, Some(client)) => {
+            Box::pin(refresh_token::grant(authority, request, client)).await
+        }
+        (GrantType::TokenExchange, Some(_)) => Box::pin(token_exchange::grant(authority, request)).await,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward::clock::Clock as _;
 use keyward_authority::cause::Cause;
 use keyward_authority::entity::{Client, Identity, Kept, Realm, ResourceServer, ServiceAccount};
 use keyward_authority::signing;
@@ -20,6 +21,7 @@ conformance! {
     two_nodes_that_meet_somebody_at_once_make_one_identity
     a_token_that_one_node_ends_is_ended_on_the_other
     what_a_node_remembers_of_a_token_is_so_within_a_second
+    what_is_known_of_a_signature_keeps_no_token_good
     a_proof_is_used_once_on_all_nodes
     what_another_node_has_just_added_is_never_said_not_to_be_there
 }
@@ -177,8 +179,88 @@ async fn what_a_node_remembers_of_a_token_is_so_within_a_second(bench: Bench) {
     assert!(is_good(&robot).await);
     nodes[1].change::<ServiceAccount>("robot", |robot| robot.enabled = false).await;
     ends_within_a_second(&robot).await;
-    nodes[1].change::<Client>("shop", |shop| shop.enabled = false).await;
+    nodes[1].change::<ServiceAccount>("robot", |robot| robot.enabled = true).await;
+    let family = with_refresh(&nodes[1], "3").await;
+    assert!(is_good(&family[0]).await);
+    nodes[1].revoke("shop", &family[1]).await.unwrap();
+    ends_within_a_second(&family[0]).await;
+    assert!(is_good(&stays).await);
+    withdraw_key(&nodes[1]).await;
     ends_within_a_second(&stays).await;
+    let by_next = issue().await;
+    assert!(is_good(&by_next).await);
+    nodes[1].change::<Client>("shop", |shop| shop.enabled = false).await;
+    ends_within_a_second(&by_next).await;
+}
+
+/// An access token, and the refresh token that it goes with.
+async fn with_refresh(office: &Office, jti: &str) -> [String; 2] {
+    let assertion = office.assertion(jti).await;
+    let answer =
+        office.ask_as("shop", &[("grant_type", JWT_BEARER), ("assertion", &assertion)]).await.unwrap();
+    ["access_token", "refresh_token"].map(|name| answer[name].as_str().unwrap().to_owned())
+}
+
+/// The one that signs: another takes its place.
+async fn withdraw_key(office: &Office) {
+    let ring = office.authority.ring("main").await.unwrap();
+    let set: Value = serde_json::from_slice(ring.jwk_set()).unwrap();
+    let (kid, actor) = (set["keys"][0]["kid"].as_str().unwrap(), Actor("test".to_owned()));
+    signing::withdraw_compromised(&office.authority, actor, "main", kid).await.unwrap();
+}
+
+async fn what_is_known_of_a_signature_keeps_no_token_good(bench: Bench) {
+    let [one, other] = nodes(&bench).await;
+    // Often enough that both nodes know its signature.
+    let is_good = async |token: &str| {
+        one.is_active(token).await && other.is_active(token).await && one.is_active(token).await
+    };
+    let is_over = async |token: &str| !one.is_active(token).await && !other.is_active(token).await;
+    let issue = async || with_refresh(&one, &one.clock.now().mono.0.to_string()).await;
+    let issue_next = async || {
+        one.clock.advance(1);
+        issue().await
+    };
+
+    let [revoked, _] = issue_next().await;
+    assert!(is_good(&revoked).await);
+    other.revoke("shop", &revoked).await.unwrap();
+    assert!(is_over(&revoked).await, "it is revoked");
+
+    let [of_family, refresh] = issue_next().await;
+    assert!(is_good(&of_family).await);
+    other.revoke("shop", &refresh).await.unwrap();
+    assert!(is_over(&of_family).await, "its family is revoked");
+
+    let [token, _] = issue_next().await;
+    let mut parts: Vec<_> = token.split('.').collect();
+    let last = parts.pop().unwrap();
+    let cut = format!("{}.{}A", parts.join("."), &last[..last.len() - 1]);
+    assert!(
+        is_good(&token).await && (cut == token || is_over(&cut).await),
+        "another signature is another token"
+    );
+    for (kind, id) in [("account", "robot"), ("client", "shop")] {
+        let set = async |enabled: bool| match kind {
+            "account" => other.change::<ServiceAccount>(id, |account| account.enabled = enabled).await,
+            _ => other.change::<Client>(id, |client| client.enabled = enabled).await,
+        };
+        set(false).await;
+        assert!(is_over(&token).await, "the {kind} is disabled");
+        set(true).await;
+        assert!(is_good(&token).await, "the {kind} is let in again");
+    }
+    other.change::<ResourceServer>(super::office::API, |api| api.introspected_by = None).await;
+    let by_checker = one.introspect("checker", &token).await.unwrap();
+    assert_eq!(by_checker["active"], false, "who may ask is asked each time");
+    assert!(is_good(&token).await);
+
+    withdraw_key(&other).await;
+    assert!(is_over(&token).await, "its key is withdrawn");
+    let [by_next, _] = issue_next().await;
+    assert!(is_good(&by_next).await);
+    one.clock.advance(86_400);
+    assert!(is_over(&by_next).await, "it has expired");
 }
 
 async fn a_proof_is_used_once_on_all_nodes(bench: Bench) {
