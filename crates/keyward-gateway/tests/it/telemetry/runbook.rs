@@ -129,11 +129,12 @@ fn every_setting_on_a_page_is_one_that_there_is() {
 }
 
 /// Each page, by the name of its file.
+/// Those of the authority's alerts are held against what the authority has, by its own tests.
 fn pages() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/how-to/runbook");
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let pages: Vec<_> =
-        paths.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), read(&path))).collect();
+    let named = paths.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), read(&path)));
+    let pages: Vec<_> = named.filter(|(page, _)| !page.starts_with("KeywardAuthority")).collect();
     assert!(pages.len() > 120, "{}", pages.len());
     pages
 }
