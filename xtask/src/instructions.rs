@@ -11,8 +11,19 @@ use std::process::Command;
 use crate::report::{Report, Row};
 use crate::{Failure, command};
 
-const PATHS: [&str; 8] =
-    ["verify", "cached", "forward-auth", "introspected", "fallback", "dpop", "chain", "wrapped"];
+const PATHS: [&str; 11] = [
+    "verify",
+    "cached",
+    "forward-auth",
+    "introspected",
+    "fallback",
+    "dpop",
+    "chain",
+    "wrapped",
+    "client-credentials",
+    "introspection",
+    "jwk-set",
+];
 
 const REPETITIONS: u32 = 1000;
 
@@ -25,7 +36,8 @@ const TOLERANCE: f64 = 0.03;
 /// `cargo xtask instructions`.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
-    /// Count only these paths: verify, cached, forward-auth, introspected, fallback, dpop, chain, wrapped.
+    /// Count only these paths: verify, cached, forward-auth, introspected, fallback, dpop, chain, wrapped, client-credentials,
+    /// introspection, jwk-set.
     names: Vec<String>,
     /// Write what was counted into the repository.
     #[arg(long)]

@@ -9,6 +9,7 @@ use keyward::WrapperPolicy;
 use keyward_gateway::{Config, Gateway};
 use keyward_jose::{Algorithm, DecodeBuffer};
 
+use crate::authority::Desk;
 use crate::cached::Seen;
 use crate::certificates::{Bound, Chain};
 use crate::verify::Whole;
@@ -33,6 +34,12 @@ pub(crate) enum HotPath {
     Chain,
     /// A verdict on a token that was seen before, by a key with a certificate that counts.
     Wrapped,
+    /// The authority's token in ES256, for a client whose secret is remembered.
+    ClientCredentials,
+    /// What the authority says of a JWT that it saw before.
+    Introspection,
+    /// The authority's JWK Set.
+    JwkSet,
 }
 
 /// Makes everything ready, runs the path a few times to have seen it all, and then so many times to be
@@ -71,6 +78,18 @@ pub(crate) fn run(path: HotPath, times: u32) -> Result<(), Failure> {
         HotPath::Wrapped => {
             let seen = Seen::wrapped(WrapperPolicy::Enforce)?;
             repeat(times, || seen.accepts())
+        }
+        HotPath::ClientCredentials => {
+            let desk = Desk::open()?;
+            repeat(times, || desk.issues())
+        }
+        HotPath::Introspection => {
+            let desk = Desk::open()?;
+            repeat(times, || desk.introspects())
+        }
+        HotPath::JwkSet => {
+            let desk = Desk::open()?;
+            repeat(times, || desk.publishes())
         }
     }
 }

@@ -99,6 +99,11 @@ impl Rounds {
         (ratio, note)
     }
 
+    /// The CPU time of a request, in microseconds.
+    pub(super) fn cpu_micros(&self, of: &str) -> f64 {
+        median(self.turns(of).iter().map(|turn| turn.cpu * 1e6).collect())
+    }
+
     fn turns(&self, name: &str) -> Vec<Turn> {
         let place = self.names.iter().position(|other| other == name);
         let turn = |turns: &Vec<Turn>| place.and_then(|place| turns.get(place)).copied();
