@@ -155,15 +155,14 @@ impl Authority {
 }
 
 impl From<ViewError> for Cause {
-    /// What cannot be known is never said to be not there. Why is logged where it happened.
-    fn from(error: ViewError) -> Self {
-        tracing::warn!(event = "storage_unavailable", "a request cannot be decided: {error}");
+    /// What cannot be known is never said to be not there. The storage has logged why.
+    fn from(_: ViewError) -> Self {
         Self::Unavailable
     }
 }
 
 impl From<StoreError> for Cause {
-    fn from(error: StoreError) -> Self {
-        ViewError::from(error).into()
+    fn from(_: StoreError) -> Self {
+        Self::Unavailable
     }
 }

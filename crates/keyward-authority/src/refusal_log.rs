@@ -18,8 +18,9 @@ pub(crate) struct RefusalLog {
     handshakes: Lines,
 }
 
+/// Of one sort, bounded together.
 #[derive(Debug, Default)]
-struct Lines {
+pub(crate) struct Lines {
     second: AtomicU64,
     written: AtomicU32,
     left_out: AtomicU64,
@@ -32,18 +33,20 @@ impl RefusalLog {
 
     /// Whether a line for this cause is written now: with how many were left out since the last one.
     pub(crate) fn admit(&self, cause: Cause, now: MonoTime) -> Option<u64> {
-        self.causes.get(cause as usize).map_or(Some(0), |lines| lines.admit(now.0 / SECOND))
+        self.causes.get(cause as usize).map_or(Some(0), |lines| lines.admit(now))
     }
 
     /// The same for a TLS handshake that came to nothing.
     pub(crate) fn admit_handshake(&self, now: MonoTime) -> Option<u64> {
-        self.handshakes.admit(now.0 / SECOND)
+        self.handshakes.admit(now)
     }
 }
 
 impl Lines {
-    /// Two threads at the turn of a second may write a line more between them; none is lost from the count.
-    fn admit(&self, second: u64) -> Option<u64> {
+    /// Whether a line is written now: with how many were left out since the last one. Two threads at the turn of a second may
+    /// write a line more between them; none is lost from the count.
+    pub(crate) fn admit(&self, now: MonoTime) -> Option<u64> {
+        let second = now.0 / SECOND;
         if self.second.swap(second, Ordering::Relaxed) != second {
             self.written.store(0, Ordering::Relaxed);
         }

@@ -25,7 +25,6 @@ use crate::entity::{Client, ClientAuthMethod, ClientKind, Kept, Secret, entity};
 use crate::http::{FormRequest, Refusal};
 use crate::last_use::LastUses;
 use crate::limits::{Attempt, FailureLimits, Limits};
-use crate::view::ViewError;
 use presented::Presented;
 pub use presented::basic;
 pub use secret_check::SECRET_LIMIT;
@@ -223,12 +222,9 @@ async fn by_name(
 /// An entity, from the database.
 pub(crate) async fn read<K: Kept>(authority: &Authority, realm: &str, id: &str) -> Result<Option<K>, Cause> {
     let entity = entity::<K>(realm, id);
-    let body = authority.view().store().read(&entity).await.map_err(ViewError::from)?;
-    let parse = |body: String| {
-        let name = entity.to_string();
-        serde_json::from_str(&body).map_err(|cause| ViewError::Body { entity: name, cause })
-    };
-    Ok(body.map(parse).transpose()?)
+    let store = authority.view().store();
+    let body = store.read(&entity).await?;
+    body.map(|body| store.parse(&entity, &body)).transpose().map_err(|_| Cause::Unavailable)
 }
 
 /// What belongs to an owner, from the database.
@@ -237,9 +233,7 @@ async fn kept<K: Kept>(authority: &Authority, realm: &str, owner: &str) -> Resul
     const PAGE: u32 = 100;
     let prefix = format!("{owner}/");
     let store = authority.view().store();
-    let page = store.list(K::KIND, realm, &prefix, "", PAGE).await.map_err(ViewError::from)?;
-    let parse = |(id, body): (String, String)| {
-        serde_json::from_str(&body).map_err(|cause| ViewError::Body { entity: id, cause })
-    };
-    Ok(page.into_iter().map(parse).collect::<Result<_, _>>()?)
+    let page = store.list(K::KIND, realm, &prefix, "", PAGE).await?;
+    let parse = |(id, body): (String, String)| store.parse(&id, &body).map_err(|_| Cause::Unavailable);
+    page.into_iter().map(parse).collect()
 }

@@ -30,6 +30,10 @@ pub enum SigningError {
 
 impl From<SigningError> for Cause {
     fn from(error: SigningError) -> Self {
+        // The storage has logged why it is.
+        if let SigningError::View(error) = error {
+            return error.into();
+        }
         tracing::warn!(event = "signing_unavailable", "nothing can be signed: {error}");
         Self::Unavailable
     }

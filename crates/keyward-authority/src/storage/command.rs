@@ -1,7 +1,9 @@
 //! A change of the state, with the events that say so, in one transaction.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use sqlx::{Any, AnyConnection, Transaction};
 use tokio::sync::watch;
 
@@ -65,6 +67,15 @@ impl Command {
         self.watched.within(append(transaction, &event)).await?;
         self.appended = true;
         Ok(self.head)
+    }
+
+    /// As [`Store::parse`].
+    pub(crate) fn parse<T: DeserializeOwned>(
+        &self,
+        name: &dyn Display,
+        body: &str,
+    ) -> Result<T, serde_json::Error> {
+        self.watched.parse(name, body)
     }
 
     /// Makes all of it so, and tells the other nodes. Where this fails nobody knows whether it is so: read again.

@@ -122,4 +122,9 @@ impl StoreError {
             _ => "other",
         }
     }
+
+    /// Whether nothing is wrong but that the node ends.
+    pub(super) fn is_of_our_end(&self) -> bool {
+        matches!(self, Self::Ended | Self::Database(sqlx::Error::PoolClosed))
+    }
 }

@@ -19,6 +19,7 @@ mod follow;
 mod last_use;
 mod listen;
 mod migration;
+mod outage;
 mod read;
 mod rebuild;
 mod store;

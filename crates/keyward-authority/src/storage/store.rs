@@ -163,7 +163,9 @@ impl Store {
             Ok((transaction, Position(head)))
         };
         let held = match tokio::time::timeout(ACQUIRE_TIMEOUT, held).await {
-            Ok(held) => held.map_err(|error: sqlx::Error| self.watched.failed(error.into())),
+            Ok(held) => held
+                .map_err(|error: sqlx::Error| self.watched.failed(error.into()))
+                .inspect(|_| self.watched.succeeded()),
             Err(_) => Err(self.watched.failed(StoreError::Busy { seconds: ACQUIRE_TIMEOUT.as_secs() })),
         };
         // Who was not let in waited as well.

@@ -58,7 +58,7 @@ impl UseQueue {
         }
         let (answer, answered) = oneshot::channel();
         self.join(Use { what: what.to_owned(), until_ms, answer })?;
-        self.watched.within(async { Ok(answered.await) }).await?.unwrap_or(Err(StoreError::Ended))
+        self.watched.in_time(answered).await?.unwrap_or(Err(StoreError::Ended))
     }
 
     fn join(self: &Arc<Self>, new: Use) -> Result<(), StoreError> {

@@ -15,8 +15,8 @@ pub(super) async fn command(authority: &Authority, actor: &str, now: Now) -> Res
 
 /// An entity as it is, until the command ends.
 pub(super) async fn read<K: Kept>(command: &mut Command, realm: &str, id: &str) -> Result<Option<K>, Cause> {
-    let body = command.read(&entity::<K>(realm, id)).await?;
-    body.map(|body| parse(&body)).transpose()
+    let Some(body) = command.read(&entity::<K>(realm, id)).await? else { return Ok(None) };
+    command.parse(&K::KIND.0, &body).map(Some).map_err(unreadable)
 }
 
 /// An entity as it is now, past every cache.
@@ -25,8 +25,9 @@ pub(super) async fn read_now<K: Kept>(
     realm: &str,
     id: &str,
 ) -> Result<Option<K>, Cause> {
-    let body = authority.view().store().read(&entity::<K>(realm, id)).await?;
-    body.map(|body| parse(&body)).transpose()
+    let store = authority.view().store();
+    let Some(body) = store.read(&entity::<K>(realm, id)).await? else { return Ok(None) };
+    store.parse(&K::KIND.0, &body).map(Some).map_err(unreadable)
 }
 
 /// Makes an entity so.
@@ -42,12 +43,7 @@ pub(super) async fn put<K: Kept>(
     Ok(())
 }
 
-pub(super) fn parse<K: Kept>(body: &str) -> Result<K, Cause> {
-    serde_json::from_str(body).map_err(unreadable)
-}
-
 /// What is kept is not what this version writes: nothing can be said then.
-fn unreadable(error: serde_json::Error) -> Cause {
-    tracing::warn!(event = "storage_unavailable", "what is kept cannot be read: {error}");
+fn unreadable(_: serde_json::Error) -> Cause {
     Cause::Unavailable
 }

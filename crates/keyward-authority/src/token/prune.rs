@@ -74,8 +74,10 @@ async fn forget<K: Kept>(
     let mut after = String::new();
     loop {
         let page = store.list(K::KIND, realm, "", &after, BATCH).await?;
-        let over: Vec<_> =
-            page.iter().filter(|(_, body)| kept::parse::<K>(body).is_ok_and(|k| is_over(&k))).collect();
+        let over: Vec<_> = page
+            .iter()
+            .filter(|(_, body)| store.parse(&K::KIND.0, body).is_ok_and(|k| is_over(&k)))
+            .collect();
         if !over.is_empty() {
             let mut command = kept::command(authority, "authority", now).await?;
             for (id, _) in over {

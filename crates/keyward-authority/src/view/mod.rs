@@ -87,7 +87,7 @@ impl View {
         let Some(body) = self.store.read(&entity).await? else {
             return Ok(None);
         };
-        let read = Arc::new(parse::<K>(&entity.to_string(), &body)?);
+        let read = Arc::new(self.parse::<K>(&entity.to_string(), &body)?);
         self.memory.remember(name, Arc::clone(&read) as _, seen);
         Ok(Some(read))
     }
@@ -165,7 +165,7 @@ impl View {
             let page = self.store.list(K::KIND, realm, &prefix, &after, PAGE).await?;
             let is_last = page.len() < PAGE as usize;
             for (id, body) in page {
-                kept.push(parse(&id, &body)?);
+                kept.push(self.parse(&id, &body)?);
                 after = id;
             }
             if is_last {
@@ -173,11 +173,11 @@ impl View {
             }
         }
     }
+
+    fn parse<K: Kept>(&self, name: &str, body: &str) -> Result<K, ViewError> {
+        self.store.parse(&name, body).map_err(|cause| ViewError::Body { entity: name.to_owned(), cause })
+    }
 }
 
 /// How many entities are read at once.
 const PAGE: u32 = 500;
-
-fn parse<K: Kept>(name: &str, body: &str) -> Result<K, ViewError> {
-    serde_json::from_str(body).map_err(|cause| ViewError::Body { entity: name.to_owned(), cause })
-}

@@ -21,6 +21,7 @@ mod linearizability;
 mod migrations;
 mod node;
 mod operations;
+mod outage;
 mod pressure;
 mod server;
 mod server_mutual_tls;
