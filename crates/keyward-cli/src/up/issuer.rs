@@ -1,6 +1,6 @@
 //! The issuer: an authority of this process, with one realm and one client, whose storage is gone at the end.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use keyward::entropy;
 use keyward_authority::authority::Authority;
@@ -47,12 +47,12 @@ struct Granted {
 }
 
 impl DevelopmentIssuer {
-    /// An authority at `address` with new keys and a new secret.
-    pub(super) async fn new(address: SocketAddr) -> Result<Self, Failure> {
+    /// An authority at `listen` with new keys and a new secret, which operators ask at `admin`.
+    pub(super) async fn new(listen: SocketAddr, admin: SocketAddr) -> Result<Self, Failure> {
         let folder = tempfile::tempdir().map_err(Failure::Folder)?;
         let master_key = Zeroizing::new(hex(&entropy::secret()));
         let environment = |name: &str| (name == MASTER_KEY).then(|| master_key.to_string());
-        let config = Config::parse(&config(address), folder.path(), environment);
+        let config = Config::parse(&config(listen, admin), folder.path(), environment);
         let node = Node::bind(config.map_err(Failure::AuthorityConfig)?).await?;
         let client_secret = furnish(node.authority()).await?;
         Ok(Self { url: node.authority().issuer(REALM), client_secret, node, folder })
@@ -72,15 +72,14 @@ pub(super) async fn token(token_endpoint: &str, client_secret: &str) -> Result<S
     Ok(granted.access_token)
 }
 
-/// Everything is on this machine, and what operators ask is asked of the gateway.
-fn config(address: SocketAddr) -> String {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+/// Everything is on this machine.
+fn config(listen: SocketAddr, admin: SocketAddr) -> String {
     format!(
         r#"
 [authority]
-origin = "http://{address}"
-listen = "{address}"
-admin_listen = "{any}"
+origin = "http://{listen}"
+listen = "{listen}"
+admin_listen = "{admin}"
 
 [key_store]
 master_key_environment = "{MASTER_KEY}"

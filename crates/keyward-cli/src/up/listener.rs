@@ -21,9 +21,13 @@ pub(super) async fn on(port: u16) -> Result<TcpListener, Failure> {
     }
 }
 
-/// An address that is free at this moment. 0 leaves the choice to whoever binds it.
-pub(super) async fn free(port: u16) -> Result<SocketAddr, Failure> {
-    on(port).await?.local_addr().map_err(|_| unknown())
+/// Two addresses that are free at this moment. 0 leaves the choice of a port to the system.
+pub(super) async fn free(ports: [u16; 2]) -> Result<[SocketAddr; 2], Failure> {
+    let [one, other] = ports;
+    // Both are held until both are known: a port that is let go of may be given a second time.
+    let (one, other) = (on(one).await?, on(other).await?);
+    let address = |listener: &TcpListener| listener.local_addr().map_err(|_| unknown());
+    Ok([address(&one)?, address(&other)?])
 }
 
 /// The system does not say where a listener listens.

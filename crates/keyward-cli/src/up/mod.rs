@@ -47,6 +47,9 @@ pub(crate) struct UpArgs {
     /// The issuer's port
     #[arg(long, value_name = "PORT", default_value_t = 8085)]
     issuer_port: u16,
+    /// The issuer's port for operators: /healthz, /readyz, /metrics
+    #[arg(long, value_name = "PORT", default_value_t = 9085)]
+    issuer_admin_port: u16,
     /// Print the addresses and a token as one JSON object
     #[arg(long)]
     json: bool,
@@ -58,6 +61,7 @@ struct Running {
     issuer: String,
     token_endpoint: String,
     jwks_uri: String,
+    issuer_admin: String,
     client_id: &'static str,
     client_secret: String,
     gateway: String,
@@ -101,8 +105,10 @@ async fn serve(args: &UpArgs) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Signals)?;
 
-    let issuer = DevelopmentIssuer::new(listener::free(args.issuer_port).await?).await?;
-    let DevelopmentIssuer { url: issuer, client_secret, node, folder } = issuer;
+    let [listen, admin] = listener::free([args.issuer_port, args.issuer_admin_port]).await?;
+    let DevelopmentIssuer { url: issuer, client_secret, node, folder } =
+        DevelopmentIssuer::new(listen, admin).await?;
+    let issuer_addresses = node.addresses().ok_or_else(listener::unknown)?;
     let (ending_issuer, issuer_ends) = oneshot::channel::<()>();
     let serving_tokens = tokio::spawn(node.serve(async {
         // It ends, too, where we do.
@@ -117,6 +123,7 @@ async fn serve(args: &UpArgs) -> Result<(), Failure> {
     let running = Running {
         token_endpoint,
         jwks_uri: format!("{issuer}/jwks"),
+        issuer_admin: format!("http://{}", issuer_addresses.admin_listen),
         client_id: issuer::CLIENT_ID,
         client_secret: client_secret.to_string(),
         issuer,
@@ -152,8 +159,7 @@ async fn serve(args: &UpArgs) -> Result<(), Failure> {
 
 /// The gateway, on free ports where the wanted ones are taken.
 async fn bind_gateway(issuer: &str, args: &UpArgs) -> Result<Gateway, Failure> {
-    let listen = listener::free(args.gateway_port).await?;
-    let admin = listener::free(args.admin_port).await?;
+    let [listen, admin] = listener::free([args.gateway_port, args.admin_port]).await?;
     let config = Config::parse(&gateway_config(issuer, listen, admin), Path::new("."))?;
     Ok(Gateway::bind(config).await?)
 }
@@ -187,13 +193,23 @@ fn print(running: &Running, json: bool) -> Result<(), Failure> {
         output.json(running)?;
         return output.flush();
     }
-    let Running { issuer, token_endpoint, client_id, client_secret, gateway, admin, service, .. } = running;
+    let Running {
+        issuer,
+        token_endpoint,
+        issuer_admin,
+        client_id,
+        client_secret,
+        gateway,
+        admin,
+        service,
+        ..
+    } = running;
     output.line(format_args!(
         "\
 Keyward is up, for trying it: THE KEYS AND THE SECRET ARE FOR DEVELOPMENT, made now and gone at the end.
 Everything listens on this machine only.
 
-  issuer   {issuer}   (discovery, keys, tokens)
+  issuer   {issuer}   (discovery, keys, tokens; /metrics and more on {issuer_admin})
   gateway  {gateway}   (what nginx, Traefik or Caddy asks; /metrics and more on {admin})
   service  {service}   (asks the gateway, then shows what reached it)
 

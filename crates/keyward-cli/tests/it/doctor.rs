@@ -1,6 +1,7 @@
 //! `keyward doctor` against the lab and a gateway, over real sockets.
 
 mod authority;
+mod causes;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};

@@ -7,6 +7,19 @@ use serde_json::Value;
 
 use crate::support::*;
 
+const FREE_PORTS: [&str; 10] = [
+    "--service-port",
+    "0",
+    "--gateway-port",
+    "0",
+    "--admin-port",
+    "0",
+    "--issuer-port",
+    "0",
+    "--issuer-admin-port",
+    "0",
+];
+
 struct Up {
     child: Child,
     running: Value,
@@ -15,8 +28,7 @@ struct Up {
 impl Up {
     /// On free ports.
     fn start() -> Self {
-        let ports = ["--service-port", "0", "--gateway-port", "0", "--admin-port", "0", "--issuer-port", "0"];
-        let mut child = command(&[&["up", "--json"][..], &ports].concat())
+        let mut child = command(&[&["up", "--json"][..], &FREE_PORTS].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -82,14 +94,26 @@ async fn a_token_of_its_issuer_passes_and_another_does_not() {
     assert_eq!(keyward(&["keys", "check", "--issuer", up.text("issuer")], "").code, 0);
 }
 
+#[tokio::test]
+async fn the_doctor_finds_nothing_wrong_with_its_issuer() {
+    let up = Up::start();
+    let run = keyward(&["doctor", "--authority", &format!("{}/", up.text("issuer_admin")), "--json"], "");
+    assert_eq!((run.code, &run.objects()[0]["findings"]), (0, &Value::Array(Vec::new())), "{}", run.stdout);
+    let metrics = reqwest::get(format!("{}/metrics", up.text("issuer_admin"))).await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(
+        metrics.contains("keyward_authority_requests_total{endpoint=\"token\",status=\"200\"} 1\n"),
+        "{metrics}"
+    );
+}
+
 /// The printed lines, as a person pastes them into a shell.
 #[test]
 fn the_curl_lines_do_what_they_say() {
     if Command::new("curl").arg("--version").output().is_err() {
         return; // curl is not Keyward's to install; the test above asks the same by HTTP
     }
-    let ports = ["--service-port", "0", "--gateway-port", "0", "--admin-port", "0", "--issuer-port", "0"];
-    let mut child = command(&[&["up"][..], &ports].concat())
+    let mut child = command(&[&["up"][..], &FREE_PORTS].concat())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
