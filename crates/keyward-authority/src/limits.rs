@@ -23,12 +23,17 @@ use crate::cause::{Cause, OAuthError};
 /// Of each sort, how many are counted at a time. Those that failed least lately are forgotten first.
 const COUNTED: usize = 16 * 1024;
 
+/// For how long nobody's keys are asked for again that could not be fetched: what that costs the database is bounded.
+const OUTAGE: Duration = Duration::from_secs(1);
+
 /// Failures of clients and addresses, on this node.
 pub struct Limits {
     clock: Arc<dyn Clock>,
     rates: FailureLimits,
     clients: Cache<ClientName, Arc<Failures>>,
     addresses: Cache<IpAddr, Arc<Failures>>,
+    /// Whose keys could not be fetched, and until when that is gone by.
+    outages: Cache<ClientName, MonoTime>,
     /// Digests of tokens that were good when they were last looked at.
     tokens: Cache<Box<str>, ()>,
 }
@@ -99,7 +104,7 @@ impl Limits {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let rates = FailureLimits::default();
         let (clients, addresses, tokens) = (Cache::new(COUNTED), Cache::new(COUNTED), Cache::new(COUNTED));
-        Self { clock, rates, clients, addresses, tokens }
+        Self { clock, rates, clients, addresses, outages: Cache::new(COUNTED), tokens }
     }
 
     /// The same, and so many may fail.
@@ -122,7 +127,17 @@ impl Limits {
         Ok(())
     }
 
-    /// Counts it if they failed to authenticate, and hands on what was decided.
+    /// Whether their keys could be fetched when they tried a moment ago. To be asked where what is remembered does not do, before the
+    /// database is read for more. An attempt from elsewhere changes nothing.
+    ///
+    /// # Errors
+    /// [`Cause::KeySetUnavailable`].
+    pub(crate) fn admit_fetch(&self, attempt: &Attempt<'_>) -> Result<(), Cause> {
+        if self.is_outage(&attempt.names().0) { Err(Cause::KeySetUnavailable) } else { Ok(()) }
+    }
+
+    /// Counts it if they failed to authenticate, and hands on what was decided. That their keys cannot be fetched is no failure of
+    /// theirs.
     ///
     /// # Errors
     /// `decided`, as it is.
@@ -132,7 +147,18 @@ impl Limits {
         {
             self.failed(attempt);
         }
+        if matches!(decided, Err(Cause::KeySetUnavailable)) {
+            let (client, _) = attempt.names();
+            // One that was refused by this does not make it last longer.
+            if !self.is_outage(&client) {
+                self.outages.insert(client, self.clock.mono().saturating_add(OUTAGE));
+            }
+        }
         decided
+    }
+
+    fn is_outage(&self, client: &ClientName) -> bool {
+        self.outages.get(client).is_some_and(|until| self.clock.mono() < until)
     }
 
     /// The same of somebody who shows a token, whose digest is the subject: one that was good is looked at whatever others of

@@ -114,8 +114,8 @@ pub async fn service_account(
 
 /// Who tries.
 fn attempt<'a>(request: &'a FormRequest, read: &'a Result<Assertion<'_>, Cause>) -> Attempt<'a> {
-    let subject = read.as_ref().map_or("", |assertion| &assertion.claims.subject);
-    Attempt { realm: &request.realm.name, subject, address: request.peer.address }
+    let nobody = || Attempt { realm: &request.realm.name, subject: "", address: request.peer.address };
+    read.as_ref().map_or_else(|_| nobody(), Assertion::attempt)
 }
 
 /// An assertion whose contents are as they should be. Nobody knows yet who signed it.
@@ -154,6 +154,11 @@ impl<'a> Assertion<'a> {
         Ok(Self { request, purpose, jws, signed, kid, claims })
     }
 
+    fn attempt(&self) -> Attempt<'_> {
+        let Self { request, claims, .. } = self;
+        Attempt { realm: &request.realm.name, subject: &claims.subject, address: request.peer.address }
+    }
+
     /// Whose it is, where their key signed it and they are let in.
     async fn owner<K: KeyOwner>(&self, authority: &Authority) -> Result<Arc<K>, Cause> {
         let owner = authority.view().find::<K>(&self.request.realm.name, &self.claims.subject).await?;
@@ -180,6 +185,7 @@ impl<'a> Assertion<'a> {
             self.request.known.is(&self.claims.subject);
             return Ok(SignedBy::KeyAtAddress);
         }
+        authority.client_auth().limits().admit_fetch(&self.attempt())?;
         // What is remembered may be older than the key (promise 9): that it is not there is for the database to say.
         let found = authority.view().find::<Key>(realm, &format!("{name}/{}", self.kid)).await?;
         if let Some(key) = found.filter(|key| owner.is_some() && key.owner == name) {

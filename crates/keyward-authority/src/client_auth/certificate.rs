@@ -9,6 +9,7 @@ use crate::authority::Authority;
 use crate::cause::Cause;
 use crate::entity::{Client, ClientAuthMethod, Key, TlsSubject};
 use crate::http::FormRequest;
+use crate::limits::Attempt;
 
 /// Which of the two methods shows that it is this client; none where it may use neither, or may do without and shows nothing.
 ///
@@ -87,6 +88,8 @@ async fn registered(
         if known.is_some_and(|set| set.is_known_to_have(request.arrived.mono, &thumbprint)) {
             return Ok(());
         }
+        let attempt = Attempt { realm, subject: &client.id, address: request.peer.address };
+        authority.client_auth().limits().admit_fetch(&attempt)?;
         // What is remembered may be older than the key (promise 9).
         keys = OwnerKeys::of(&owner, kept::<Key>(authority, realm, &owner).await?).into();
     }

@@ -2,6 +2,7 @@
 
 mod client;
 mod external_signer;
+mod former_holder;
 mod identity;
 mod key;
 mod realm;
@@ -21,6 +22,7 @@ use crate::storage::{Entity, Kind};
 
 pub use client::{Client, ClientAuthMethod, ClientKind, GrantType, TlsSubject};
 pub use external_signer::{ExternalSigner, SignerKeys};
+pub use former_holder::FormerHolder;
 pub use identity::Identity;
 pub use key::{Key, KeyOrigin};
 pub use realm::{Realm, RotationSettings};
@@ -56,6 +58,7 @@ pub fn entity<K: Kept>(realm: &str, id: &str) -> Entity {
 const KINDS: &[Kind] = &[
     Client::KIND,
     ExternalSigner::KIND,
+    FormerHolder::KIND,
     Identity::KIND,
     Key::KIND,
     Realm::KIND,

@@ -34,6 +34,9 @@ pub struct RefreshFamily {
     /// Who acts for the subject: `act` of their access tokens (RFC 8693 §4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<serde_json::Value>,
+    /// When the first one was issued, in seconds since 1970.
+    #[serde(default)]
+    pub began_at: i64,
     /// Until when the last one is good, in seconds since 1970.
     pub expires_at: i64,
     /// Whether they are ended: by their client, by somebody who used an earlier one, or by an operator.

@@ -3,8 +3,8 @@
 use super::managed::{Actions, Belonging, Managed, actions};
 use super::{OperationError, check, find_in};
 use crate::entity::{
-    Client, ClientAuthMethod, ClientKind, GrantType, Kept, Key, RefreshFamily, Secret, ServiceAccount,
-    TlsSubject, entity,
+    Client, ClientAuthMethod, ClientKind, FormerHolder, GrantType, Kept, Key, RefreshFamily, Secret,
+    ServiceAccount, SubjectType, TlsSubject, entity,
 };
 use crate::storage::{Action, Command};
 
@@ -19,6 +19,10 @@ impl Managed for Client {
 
     fn is_enabled(&self) -> bool {
         self.enabled
+    }
+
+    fn holder(&self) -> Option<String> {
+        Some(FormerHolder::name_of(SubjectType::Client, &self.id))
     }
 
     fn check(&self) -> Result<(), OperationError> {

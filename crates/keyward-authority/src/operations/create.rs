@@ -1,5 +1,6 @@
 //! Something new.
 
+use super::former_holder::give_again;
 use super::{Current, Managed, OperationError, begin, find_in, now, signable};
 use crate::authority::Authority;
 use crate::entity::{Kept, Realm, entity};
@@ -56,6 +57,7 @@ pub async fn create_in<K: Managed>(
     kept.check_new(command, realm).await?;
     let change = Change { action: kept.actions().created, entity: name, body: Some(written(kept, realm)?) };
     let position = command.append(&change).await?;
+    give_again(command, realm, kept).await?;
     kept.begin(command, prepared, now).await?;
     Ok(position)
 }
@@ -69,7 +71,7 @@ async fn demand_realm(command: &mut Command, realm: &str) -> Result<(), Operatio
 }
 
 /// As it is kept.
-pub(super) fn written<K: Managed>(kept: &K, realm: &str) -> Result<String, OperationError> {
+pub(super) fn written<K: Kept>(kept: &K, realm: &str) -> Result<String, OperationError> {
     serde_json::to_string(kept).map_err(|cause| {
         OperationError::Unreadable(ViewError::Body { entity: kept.entity(realm).to_string(), cause })
     })

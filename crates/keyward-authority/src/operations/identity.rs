@@ -2,7 +2,9 @@
 
 use super::managed::{Actions, Managed, actions};
 use super::{OperationError, check, find_in};
-use crate::entity::{Client, ExternalSigner, Identity, ServiceAccount, Subject, entity};
+use crate::entity::{
+    Client, ExternalSigner, FormerHolder, Identity, ServiceAccount, Subject, SubjectType, entity,
+};
 use crate::storage::{Action, Change, Command};
 
 impl Managed for Identity {
@@ -20,6 +22,10 @@ impl Managed for Identity {
 
     fn siblings(&self) -> String {
         format!("{}/", self.signer)
+    }
+
+    fn holder(&self) -> Option<String> {
+        Some(FormerHolder::name_of(SubjectType::Identity, &self.subject))
     }
 
     fn check(&self) -> Result<(), OperationError> {

@@ -24,6 +24,11 @@ pub trait Managed: Kept + Clone + PartialEq + Send + Sync + 'static {
         String::new()
     }
 
+    /// What its tokens call it ([`FormerHolder::name`](crate::entity::FormerHolder::name)). Default nothing: none do.
+    fn holder(&self) -> Option<String> {
+        None
+    }
+
     /// Whether it can be so, by itself.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod client;
 mod create;
 mod error;
 mod external_signer;
+mod former_holder;
 mod identity;
 mod key;
 mod look;
@@ -35,7 +36,9 @@ pub use key::{KeyOwner, generate_key, upload_key};
 pub use look::{find, find_in, list, list_in, list_realms};
 pub use managed::{Actions, Belonging, Managed};
 pub use realm::ADMIN_REALM;
+pub(crate) use realm::REFRESH_TOKEN_LIMIT;
 pub use remove::{remove, remove_in};
+pub(crate) use resource_server::ACCESS_TOKEN_LIMIT;
 pub use secret::add_secret;
 pub use signing_key::{retire_signing_key, rotate_signing_keys, withdraw_signing_key};
 

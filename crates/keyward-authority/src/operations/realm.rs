@@ -8,7 +8,7 @@ use super::signing_key::refused;
 use super::{OperationError, check};
 use crate::authority::Authority;
 use crate::entity::{
-    Client, ExternalSigner, Identity, Kept, Realm, RefreshFamily, ResourceServer, RevokedToken,
+    Client, ExternalSigner, FormerHolder, Identity, Kept, Realm, RefreshFamily, ResourceServer, RevokedToken,
     ServiceAccount, SigningKey,
 };
 use crate::signing::{self, NewKeys};
@@ -18,7 +18,7 @@ use crate::storage::{Action, Command};
 pub const ADMIN_REALM: &str = "admin";
 
 /// The longest that a refresh token may be good without being used, in seconds.
-const REFRESH_TOKEN_LIMIT: u64 = 366 * 86_400;
+pub(crate) const REFRESH_TOKEN_LIMIT: u64 = 366 * 86_400;
 
 impl Managed for Realm {
     const LIMIT: i64 = 1000;
@@ -32,6 +32,10 @@ impl Managed for Realm {
 
     fn is_enabled(&self) -> bool {
         self.enabled
+    }
+
+    fn holder(&self) -> Option<String> {
+        Some(FormerHolder::REALM.to_owned())
     }
 
     fn check(&self) -> Result<(), OperationError> {
@@ -94,6 +98,7 @@ impl Managed for Realm {
             belonging(SigningKey::KIND, "signing_key.deleted"),
             belonging(RefreshFamily::KIND, "refresh_family.deleted"),
             belonging(RevokedToken::KIND, "revoked_token.deleted"),
+            belonging(FormerHolder::KIND, "former_holder.deleted"),
         ]
     }
 }

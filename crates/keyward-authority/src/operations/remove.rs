@@ -1,5 +1,6 @@
 //! Something that is no more.
 
+use super::former_holder::note;
 use super::look::{demand_in, parse};
 use super::{Administration, Belonging, Expected, Managed, OperationError, begin, now};
 use crate::authority::Authority;
@@ -46,7 +47,7 @@ pub async fn remove_in<K: Managed>(
     current.end(command, realm).await?;
     let change = Change { action: current.actions().deleted, entity: entity::<K>(realm, id), body: None };
     command.append(&change).await?;
-    Ok(())
+    note(command, realm, &current).await
 }
 
 async fn remove_all(command: &mut Command, realm: &str, all: &Belonging) -> Result<(), OperationError> {
@@ -56,7 +57,12 @@ async fn remove_all(command: &mut Command, realm: &str, all: &Belonging) -> Resu
         for found in page {
             let entity = Entity { kind: all.kind, realm: realm.to_owned(), id: found.id.clone() };
             if all.kind == Identity::KIND {
-                parse::<Identity>(realm, found)?.entity.end(command, realm).await?;
+                let identity = parse::<Identity>(realm, found)?.entity;
+                identity.end(command, realm).await?;
+                // Nobody chose the name of one that was made by itself, and there may be very many of those.
+                if !identity.just_in_time {
+                    note(command, realm, &identity).await?;
+                }
             }
             command.append(&Change { action: all.deleted, entity, body: None }).await?;
         }

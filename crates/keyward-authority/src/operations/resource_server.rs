@@ -7,7 +7,7 @@ use crate::entity::{Kept, ResourceServer};
 use crate::storage::Command;
 
 /// The longest that an access token may be good, in seconds.
-pub(super) const ACCESS_TOKEN_LIMIT: u64 = 86_400;
+pub(crate) const ACCESS_TOKEN_LIMIT: u64 = 86_400;
 
 impl Managed for ResourceServer {
     const LIMIT: i64 = 1000;

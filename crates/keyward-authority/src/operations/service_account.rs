@@ -2,7 +2,7 @@
 
 use super::managed::{Actions, Belonging, Managed, actions};
 use super::{OperationError, check, find_in};
-use crate::entity::{Client, Kept, Key, ServiceAccount, entity};
+use crate::entity::{Client, FormerHolder, Kept, Key, ServiceAccount, SubjectType, entity};
 use crate::storage::{Action, Command};
 
 impl Managed for ServiceAccount {
@@ -16,6 +16,10 @@ impl Managed for ServiceAccount {
 
     fn is_enabled(&self) -> bool {
         self.enabled
+    }
+
+    fn holder(&self) -> Option<String> {
+        Some(FormerHolder::name_of(SubjectType::ServiceAccount, &self.id))
     }
 
     fn check(&self) -> Result<(), OperationError> {

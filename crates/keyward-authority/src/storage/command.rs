@@ -46,6 +46,11 @@ impl Command {
         self.head
     }
 
+    /// When it was begun, in milliseconds since 1970, as whoever began it said.
+    pub fn at_ms(&self) -> i64 {
+        self.at_ms
+    }
+
     /// Appends an event, and makes the state what it says.
     ///
     /// # Errors

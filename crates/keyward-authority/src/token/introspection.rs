@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::former_holders::FormerHolders;
 use super::refresh::ShownToken;
 use super::secret_text::REFRESH_PREFIX;
 use super::{AccessToken, INTROSPECT_SCOPE, Principal, bearer, live};
@@ -162,6 +163,10 @@ async fn of_refresh_token(
         Ok(_) => {}
         Err(Cause::Unavailable) => return Err(Cause::Unavailable),
         Err(_) => return Ok(None),
+    }
+    let former = FormerHolders::of(authority, realm).await?;
+    if former.had(family.subject_type, &family.subject, family.began_at) {
+        return Ok(None);
     }
     let answer = RefreshAnswer {
         active: true,

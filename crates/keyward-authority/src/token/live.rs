@@ -6,6 +6,7 @@ use std::sync::Arc;
 use keyward::UnixTime;
 use zeroize::Zeroizing;
 
+use super::former_holders::FormerHolders;
 use super::principal::Principal;
 use super::read_token::ReadToken;
 use super::secret_text::{OPAQUE_PREFIX, hash};
@@ -48,7 +49,7 @@ pub(super) async fn read(
 
 impl AccessToken<'_> {
     /// In whose name it speaks, where it is good: it is not over, not revoked, nor are the refresh tokens that it goes with, and
-    /// those it is for are still let in.
+    /// those it is for are still let in, and are not others of the same names.
     ///
     /// # Errors
     /// [`Cause::Unavailable`].
@@ -63,6 +64,9 @@ impl AccessToken<'_> {
             return Ok(None);
         }
         if self.is_revoked(authority, realm).await? {
+            return Ok(None);
+        }
+        if self.is_of_former_holder(authority, realm).await? {
             return Ok(None);
         }
         let is_own = self.subject_type == SubjectType::ServiceAccount && self.client_id == self.sub;
@@ -82,6 +86,14 @@ impl AccessToken<'_> {
         let names = |revoked: Vec<RevokedToken>| Revoked(revoked.into_iter().map(|one| one.jti).collect());
         let revoked = authority.view().made_of::<RevokedToken, Revoked>(realm, shard, names).await?;
         Ok(revoked.0.contains(&*self.jti))
+    }
+
+    /// An account's own token names it as its client as well, and no client can be called so.
+    async fn is_of_former_holder(&self, authority: &Authority, realm: &str) -> Result<bool, Cause> {
+        let former = FormerHolders::of(authority, realm).await?;
+        Ok(former.had_realm(self.iat)
+            || former.had(SubjectType::Client, &self.client_id, self.iat)
+            || former.had(self.subject_type, &self.sub, self.iat))
     }
 
     async fn client_stands(&self, authority: &Authority, realm: &str) -> Result<bool, Cause> {

@@ -10,6 +10,7 @@ mod bearer;
 mod binding;
 mod confirmation;
 mod external_signers;
+mod former_holders;
 mod grant;
 mod granted;
 mod identity;

@@ -8,7 +8,8 @@ use tokio::task::JoinHandle;
 use super::kept;
 use crate::authority::Authority;
 use crate::cause::Cause;
-use crate::entity::{Kept, Realm, RefreshFamily, RevokedToken};
+use crate::entity::{FormerHolder, Kept, Realm, RefreshFamily, RevokedToken, SubjectType};
+use crate::operations::{ACCESS_TOKEN_LIMIT, REFRESH_TOKEN_LIMIT};
 use crate::storage::{Action, Change};
 
 /// How long refresh tokens that are over are kept, in seconds: that an earlier one is used is still known for what it is, and
@@ -33,7 +34,8 @@ pub fn every(authority: Authority, period: Duration) -> JoinHandle<()> {
     })
 }
 
-/// Forgets what is over: access tokens that were revoked, opaque ones, refresh tokens, and what was used once.
+/// Forgets what is over: access tokens that were revoked, opaque ones, refresh tokens, what was used once, and who had a name
+/// that no token can be of any more.
 ///
 /// # Errors
 /// [`Cause::Unavailable`].
@@ -54,12 +56,22 @@ pub async fn prune(authority: &Authority, now: Now) -> Result<(), Cause> {
                 family.expires_at.saturating_add(FAMILY_KEPT)
             })
             .await?;
+            forget::<FormerHolder>(authority, &realm.id, now, outlived).await?;
         }
         match realms.last() {
             Some(last) if realms.len() == BATCH as usize => after.clone_from(&last.id),
             _ => return Ok(()),
         }
     }
+}
+
+/// When the last token of somebody is over who had a name before. A client's and a realm's refresh tokens went with them; those of
+/// another subject are other clients', which could not use them since.
+fn outlived(former: &FormerHolder) -> i64 {
+    let took_all = former.name == FormerHolder::REALM
+        || former.name.starts_with(&FormerHolder::name_of(SubjectType::Client, ""));
+    let longest = if took_all { ACCESS_TOKEN_LIMIT } else { REFRESH_TOKEN_LIMIT };
+    former.until.saturating_add_unsigned(longest).saturating_add(CLOCKS_APART)
 }
 
 /// Those of a kind that are over, by when each is.

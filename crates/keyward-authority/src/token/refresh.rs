@@ -155,6 +155,7 @@ impl Root {
             generation: 1,
             confirmation: confirmation.and_then(|confirmation| serde_json::to_value(confirmation).ok()),
             actor: actor.cloned(),
+            began_at: now.wall.0,
             expires_at: expiry(realm, now.wall),
             revoked: false,
         };

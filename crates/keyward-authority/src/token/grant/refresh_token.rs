@@ -7,6 +7,7 @@ use crate::authority::Authority;
 use crate::cause::Cause;
 use crate::entity::Client;
 use crate::http::FormRequest;
+use crate::token::former_holders::FormerHolders;
 use crate::token::refresh::ShownToken;
 use crate::token::target::Unsaid;
 use crate::token::{Confirmation, Principal};
@@ -25,6 +26,10 @@ pub(super) async fn grant<'a>(
     let realm = request.realm.name.as_str();
     let family = shown.family(authority, realm, client, request.arrived).await?;
     let principal = Principal::find(authority, realm, family.subject_type, &family.subject).await?;
+    let former = FormerHolders::of(authority, realm).await?;
+    if former.had(family.subject_type, &family.subject, family.began_at) {
+        return Err(Cause::RefreshTokenRevoked);
+    }
     let confirmation = family.confirmation.map(serde_json::from_value::<Confirmation>).transpose();
     Ok(Grant {
         actor: family.actor,

@@ -2,4 +2,5 @@
 
 mod administration;
 mod limits;
+mod names;
 mod refresh_model;

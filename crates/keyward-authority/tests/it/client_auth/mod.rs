@@ -4,6 +4,7 @@ mod addresses;
 mod assertions;
 mod certificates;
 mod desk;
+mod hostile;
 mod key_server;
 mod properties;
 mod secrets;

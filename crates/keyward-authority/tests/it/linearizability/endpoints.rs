@@ -50,7 +50,7 @@ pub(super) async fn ask_for_token(world: &World, node: &Node, chance: &Chance) {
     let cause = match answer {
         None => return,
         Some(Ok(body)) => {
-            let issued = issued(&body, account, client);
+            let issued = issued(&body, begun, account, client);
             let what = "token issued";
             seen(what, Fact::Enabled(issued.account.clone()), SECOND);
             seen(what, Fact::Key(key, x, true), SECOND);
@@ -118,7 +118,8 @@ pub(super) async fn ask_about_token(world: &World, node: &Node, chance: &Chance,
                 (Fact::Present(token.revoked.clone()), SECOND),
             ];
             for owner in owners {
-                ways.push((Fact::Absent(owner.clone()), 0));
+                // Where it was made again since, this is a token of the one before.
+                ways.push((Fact::Absent(owner.clone()), begun.saturating_sub(token.since) + SECOND));
                 ways.push((Fact::Disabled(owner.clone()), SECOND));
             }
             if let Some(family) = &token.family {
@@ -237,7 +238,7 @@ async fn assertion(world: &World, key: &LocalSigner, subject: &str) -> String {
     sign_compact(key, None, claims.to_string().as_bytes()).await.unwrap()
 }
 
-fn issued(body: &Value, account: super::fact::Name, client: Option<super::fact::Name>) -> Issued {
+fn issued(body: &Value, since: u64, account: super::fact::Name, client: Option<super::fact::Name>) -> Issued {
     let text = |member: &str| body[member].as_str().map(str::to_owned);
     let access = text("access_token").unwrap();
     let mut buffer = DecodeBuffer::new();
@@ -249,5 +250,16 @@ fn issued(body: &Value, account: super::fact::Name, client: Option<super::fact::
     let family = client.as_ref().zip(said["grant"].as_str());
     let family = family.map(|(client, grant)| name::<RefreshFamily>(&RefreshFamily::id_of(&client.1, grant)));
     let (refresh, access_tried, refresh_tried) = (text("refresh_token"), false.into(), false.into());
-    Issued { access, refresh, account, client, family, revoked, signing_key, access_tried, refresh_tried }
+    Issued {
+        access,
+        since,
+        refresh,
+        account,
+        client,
+        family,
+        revoked,
+        signing_key,
+        access_tried,
+        refresh_tried,
+    }
 }

@@ -38,6 +38,8 @@ const TOKENS: usize = 200;
 #[derive(Debug)]
 pub(super) struct Issued {
     pub(super) access: String,
+    /// When it was asked for.
+    pub(super) since: u64,
     pub(super) refresh: Option<String>,
     pub(super) account: Name,
     pub(super) client: Option<Name>,

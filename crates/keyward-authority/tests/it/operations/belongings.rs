@@ -113,6 +113,7 @@ async fn what_belongs_to_a_client_goes_with_it(bench: Bench) {
             generation: 1,
             confirmation: None,
             actor: None,
+            began_at: 0,
             expires_at: 2_000_000_000,
             revoked: false,
         };

@@ -9,12 +9,12 @@ use http::HeaderValue;
 use keyward::Algorithm;
 use keyward::binding::BindingSettings;
 use keyward_authority::cause::Cause;
-use keyward_authority::entity::Client;
+use keyward_authority::entity::{Client, ClientAuthMethod, TlsSubject};
 use keyward_authority::http::FormRequest;
 use keyward_jose::{LocalSigner, Signer};
 use serde_json::{Value, json};
 
-use super::office::{ISSUER, Office, SECRET, identity, public, said};
+use super::office::{API, ISSUER, JWT_BEARER, Office, SECRET, confidential, identity, public, said};
 
 const CLIENT_CREDENTIALS: [(&str, &str); 3] =
     [("grant_type", "client_credentials"), ("client_id", "shop"), ("client_secret", SECRET)];
@@ -220,4 +220,76 @@ async fn a_public_client_may_be_made_to_prove() {
     office.put(&app).await;
     let shown = [("client_id", "app"), ("grant_type", "refresh_token"), ("refresh_token", "x")];
     assert_eq!(office.ask(&shown).await, Err(Cause::RefreshTokenUnknown), "what costs nothing comes first");
+}
+
+/// A certificate of this host, of a trusted authority or of nobody.
+fn over(mut request: FormRequest, host: Option<&rcgen::Certificate>, is_trusted: bool) -> FormRequest {
+    request.peer.certificate = host.map(|certificate| Arc::from(&**certificate.der()));
+    request.peer.is_trusted = is_trusted;
+    request
+}
+
+fn certificate(host: &str) -> rcgen::Certificate {
+    rcgen::generate_simple_self_signed(vec![host.to_owned()]).unwrap().cert
+}
+
+fn thumbprint(certificate: &rcgen::Certificate) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate.der());
+    URL_SAFE_NO_PAD.encode_to_string(hash)
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_who_shows_a_certificate_is_of_no_use_with_another() {
+    let office = Office::open().await;
+    for id in ["vault", "other"] {
+        let client = Client {
+            auth_methods: vec![ClientAuthMethod::TlsClientAuth],
+            tls_subject: Some(TlsSubject::Dns(format!("{id}.example"))),
+            ..confidential(id, &[API], &["read"])
+        };
+        office.put(&client).await;
+    }
+    let [own, renewed, other] = ["vault.example", "vault.example", "other.example"].map(certificate);
+    let assertion = office.assertion("1").await;
+    let shown = [("client_id", "vault"), ("grant_type", JWT_BEARER), ("assertion", assertion.as_str())];
+    let first = office.answer(&over(office.request(&shown).await, Some(&own), true)).await.unwrap();
+    assert_eq!(said(&first["access_token"])["cnf"]["x5t#S256"], thumbprint(&own));
+    let refresh = async |client: &str, host: Option<&rcgen::Certificate>, is_trusted: bool, token: &Value| {
+        let token = token.as_str().unwrap();
+        let shown = [("client_id", client), ("grant_type", "refresh_token"), ("refresh_token", token)];
+        office.answer(&over(office.request(&shown).await, host, is_trusted)).await
+    };
+    let token = &first["refresh_token"];
+    assert_eq!(refresh("vault", None, true, token).await, Err(Cause::CertificateMissing));
+    assert_eq!(refresh("vault", Some(&other), true, token).await, Err(Cause::CertificateOfAnother));
+    // The same name, by nobody who is trusted to give it.
+    assert_eq!(refresh("vault", Some(&renewed), false, token).await, Err(Cause::CertificateUntrusted));
+    assert_eq!(refresh("other", Some(&other), true, token).await, Err(Cause::RefreshTokenUnknown));
+    // RFC 8705 §7.1: it is the client's, whose certificate is renewed some day; the access token is bound to the new one.
+    let next = refresh("vault", Some(&renewed), true, token).await.unwrap();
+    assert_eq!(said(&next["access_token"])["cnf"]["x5t#S256"], thumbprint(&renewed));
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_a_public_client_is_bound_to_the_certificate_that_it_was_got_with() {
+    let office = Office::open().await;
+    office.change::<Client>("app", |app| app.requires_certificate = true).await;
+    let [own, other] = ["app.example", "app.example"].map(certificate);
+    let assertion = office.assertion("1").await;
+    let shown = [("client_id", "app"), ("grant_type", JWT_BEARER), ("assertion", assertion.as_str())];
+    let first = office.answer(&over(office.request(&shown).await, Some(&own), false)).await.unwrap();
+    let refresh = async |host: Option<&rcgen::Certificate>, token: &Value| {
+        let token = token.as_str().unwrap();
+        let shown = [("client_id", "app"), ("grant_type", "refresh_token"), ("refresh_token", token)];
+        office.answer(&over(office.request(&shown).await, host, true)).await
+    };
+    let token = &first["refresh_token"];
+    assert_eq!(refresh(None, token).await, Err(Cause::CertificateMissing));
+    assert_eq!(refresh(Some(&other), token).await, Err(Cause::RefreshTokenOfAnother));
+    // What was tried with another one cost the family nothing.
+    let next = refresh(Some(&own), token).await.unwrap();
+    assert_eq!(refresh(Some(&other), &next["refresh_token"]).await, Err(Cause::RefreshTokenOfAnother));
+    // Nor does it come loose where the client need not show one any more.
+    office.change::<Client>("app", |app| app.requires_certificate = false).await;
+    assert_eq!(refresh(Some(&other), &next["refresh_token"]).await, Err(Cause::RefreshTokenOfAnother));
 }
