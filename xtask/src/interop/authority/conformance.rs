@@ -12,8 +12,8 @@ pub(crate) const ADDRESS: &str = "KEYWARD_TEST_POSTGRES";
 
 /// Runs those tests that have an engine in their name. A server that is not there fails them, and none at all is no success.
 pub(super) fn on_postgres(postgres: &Postgres) -> Result<Outcome, Error> {
-    let mut cargo =
-        command::cargo(&["test", "--package", "keyward-authority", "--test", "it", "--", "postgres::"]);
+    // Of the whole workspace, as `cargo xtask test` builds them: one package by itself has dependencies with other features.
+    let mut cargo = command::cargo(&["test", "--workspace", "--locked", "--test", "it", "--", "postgres::"]);
     let printed = run(cargo.env(ADDRESS, postgres.address("postgres")))?;
     let passed: u32 = printed
         .lines()
