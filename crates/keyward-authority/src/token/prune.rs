@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::kept;
 use crate::authority::Authority;
 use crate::cause::Cause;
-use crate::entity::{FormerHolder, Kept, Realm, RefreshFamily, RevokedToken, SubjectType};
+use crate::entity::{FormerHolder, Kept, Realm, RefreshFamily, RevokedToken};
 use crate::operations::{ACCESS_TOKEN_LIMIT, REFRESH_TOKEN_LIMIT};
 use crate::storage::{Action, Change};
 
@@ -65,12 +65,10 @@ pub async fn prune(authority: &Authority, now: Now) -> Result<(), Cause> {
     }
 }
 
-/// When the last token of somebody is over who had a name before. A client's and a realm's refresh tokens went with them; those of
-/// another subject are other clients', which could not use them since.
+/// When the last token of somebody is over who had a name before. A realm's refresh tokens went with it; those in somebody's name
+/// are other clients' perhaps, which could not use them since.
 fn outlived(former: &FormerHolder) -> i64 {
-    let took_all = former.name == FormerHolder::REALM
-        || former.name.starts_with(&FormerHolder::name_of(SubjectType::Client, ""));
-    let longest = if took_all { ACCESS_TOKEN_LIMIT } else { REFRESH_TOKEN_LIMIT };
+    let longest = if former.name == FormerHolder::REALM { ACCESS_TOKEN_LIMIT } else { REFRESH_TOKEN_LIMIT };
     former.until.saturating_add_unsigned(longest).saturating_add(CLOCKS_APART)
 }
 

@@ -4,7 +4,7 @@ use http::Method;
 use keyward::{MonoTime, Now, UnixTime};
 use keyward_authority::cause::Cause;
 use keyward_authority::entity::{
-    Client, ExternalSigner, Identity, Key, Realm, ResourceServer, Secret, ServiceAccount,
+    Client, ExternalSigner, FormerHolder, Identity, Key, Realm, ResourceServer, Secret, ServiceAccount,
 };
 use keyward_authority::operations::{self, Expected, Managed};
 use keyward_authority::storage::{Actor, Kind};
@@ -215,6 +215,8 @@ async fn who_had_a_name_is_forgotten_when_no_token_of_theirs_is_left(bench: Benc
     delete::<Client>(&office, "app").await;
     delete::<ServiceAccount>(&office, "robot").await;
     delete::<ResourceServer>(&office, OTHER).await;
+    let realm = FormerHolder { name: FormerHolder::REALM.to_owned(), until: NOW };
+    office.put(&realm).await;
     let left = async |after: i64| {
         let now = Now { wall: UnixTime(NOW + after), mono: MonoTime(0) };
         prune(&office.authority, now).await.unwrap();
@@ -222,8 +224,8 @@ async fn who_had_a_name_is_forgotten_when_no_token_of_theirs_is_left(bench: Benc
         kept.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
     };
     let day = 86_400;
-    assert_eq!(left(day).await, ["client/app", "service_account/robot"]);
-    assert_eq!(left(day + 120).await, ["service_account/robot"]);
-    assert_eq!(left(366 * day).await, ["service_account/robot"]);
+    assert_eq!(left(day).await, ["client/app", "realm", "service_account/robot"]);
+    assert_eq!(left(day + 120).await, ["client/app", "service_account/robot"]);
+    assert_eq!(left(366 * day).await, ["client/app", "service_account/robot"]);
     assert_eq!(left(366 * day + 120).await, [""; 0]);
 }
