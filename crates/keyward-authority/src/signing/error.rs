@@ -3,10 +3,9 @@
 use keyward_jose::SignError;
 
 use super::store::KeyStoreError;
-use crate::cause::Cause;
 use crate::view::ViewError;
 
-/// Why nothing is signed, or nothing is known of a realm's keys. To a client each is [`Cause::Unavailable`].
+/// Why nothing is signed, or nothing is known of a realm's keys. To a client each is [`Cause::Unavailable`](crate::cause::Cause::Unavailable).
 #[derive(Debug, thiserror::Error)]
 pub enum SigningError {
     /// The realm has no key that signs, or none of the algorithm that is wanted.
@@ -26,15 +25,4 @@ pub enum SigningError {
     /// The keys cannot be read.
     #[error(transparent)]
     View(#[from] ViewError),
-}
-
-impl From<SigningError> for Cause {
-    fn from(error: SigningError) -> Self {
-        // The storage has logged why it is.
-        if let SigningError::View(error) = error {
-            return error.into();
-        }
-        tracing::warn!(event = "signing_unavailable", "nothing can be signed: {error}");
-        Self::Unavailable
-    }
 }

@@ -30,7 +30,8 @@ impl Authority {
     /// # Errors
     /// [`Cause::Unavailable`] where the realm or a key of it that signs cannot be found: then nothing is said of its keys.
     pub async fn ring(&self, realm: &str) -> Result<Arc<KeyRing>, Cause> {
-        Ok(Arc::new(self.key_rings().ring(self, realm).await?))
+        let ring = self.key_rings().ring(self, realm).await;
+        ring.map(Arc::new).map_err(|error| self.unsigned(&error))
     }
 
     /// The same of one that was found already.
@@ -38,7 +39,7 @@ impl Authority {
     /// # Errors
     /// As [`Authority::ring`].
     pub(crate) async fn ring_of(&self, realm: &Arc<Realm>) -> Result<KeyRing, Cause> {
-        Ok(self.key_rings().ring_of(self, realm).await?)
+        self.key_rings().ring_of(self, realm).await.map_err(|error| self.unsigned(&error))
     }
 
     /// The keys of a realm by the log's head: for a token of a key that is none of them.
@@ -46,7 +47,13 @@ impl Authority {
     /// # Errors
     /// As [`Authority::ring`].
     pub(crate) async fn ring_now(&self, realm: &str) -> Result<Arc<KeyRing>, Cause> {
-        Ok(Arc::new(self.key_rings().ring_now(self, realm).await?))
+        let ring = self.key_rings().ring_now(self, realm).await;
+        ring.map(Arc::new).map_err(|error| self.unsigned(&error))
+    }
+
+    fn unsigned(&self, error: &SigningError) -> Cause {
+        self.key_rings().tell(error, self.clock().mono());
+        Cause::Unavailable
     }
 }
 
@@ -68,6 +75,16 @@ impl KeyRing {
     /// # Errors
     /// [`Cause::Unavailable`] where that has none, or it cannot be used.
     pub async fn sign(&self, typ: &str, claims: &[u8], algorithm: Option<&str>) -> Result<String, Cause> {
+        let signed = self.try_sign(typ, claims, algorithm).await;
+        signed.map_err(|error| self.authority.unsigned(&error))
+    }
+
+    async fn try_sign(
+        &self,
+        typ: &str,
+        claims: &[u8],
+        algorithm: Option<&str>,
+    ) -> Result<String, SigningError> {
         let key = self.active(algorithm).ok_or(SigningError::NoActiveKey)?;
         let signer = key.open(&self.keys.store).await?;
         let (clock, observer) = (self.authority.clock(), self.authority.observer());
