@@ -268,7 +268,7 @@ fn refusals(node: &AuthorityFacts, found: &mut Found) {
 /// What the cause means, and who can tell whom it is of.
 fn meant(finding_: Finding, row: &RefusalCount) -> Finding {
     let finding_ = match AuthorityCause::of(&row.cause).map(|known| known.cause) {
-        Some(ProviderLogCause::Unavailable) => finding_.step("It cannot know: the storage cannot be read, nothing can be signed, or too many secrets wait to be hashed. Its log says which: storage_unavailable, signing_unavailable, hash_queue_full"),
+        Some(ProviderLogCause::Unavailable) => finding_.step("It cannot know: the storage cannot be read, nothing can be signed, or too many secrets wait to be hashed. Its log says which: storage_unavailable, entity_unreadable or signing_unavailable, and nothing where secrets wait"),
         Some(ProviderLogCause::Limited) => finding_.step("Somebody failed too often before: the cause of that stands beside this, or in the log. Behind a proxy that is not among trusted_peers all clients have one address"),
         _ => finding_.step("The log names the client where it had shown who it is: token_refused and introspection_refused with this cause"),
     };
