@@ -1,5 +1,7 @@
 //! Names that are given again: what was issued to one is not for the next.
 
+use std::time::Duration;
+
 use http::Method;
 use keyward::{MonoTime, Now, UnixTime};
 use keyward_authority::cause::Cause;
@@ -9,7 +11,9 @@ use keyward_authority::entity::{
 use keyward_authority::operations::{self, Expected, Managed};
 use keyward_authority::storage::{Actor, Kind};
 use keyward_authority::token::prune::prune;
+use keyward_authority::view::Follower;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::admin::api::Api;
 use crate::bench::{Bench, conformance};
@@ -23,6 +27,7 @@ conformance! {
     a_realm_that_is_made_again_finds_no_opaque_token_good
     an_administrator_who_is_made_again_has_no_token_of_the_old_one
     who_had_a_name_is_forgotten_when_no_token_of_theirs_is_left
+    a_node_that_remembers_the_old_one_refuses_its_tokens_within_a_second
 }
 
 fn root() -> Actor {
@@ -228,4 +233,31 @@ async fn who_had_a_name_is_forgotten_when_no_token_of_theirs_is_left(bench: Benc
     assert_eq!(left(day + 120).await, ["client/app", "service_account/robot"]);
     assert_eq!(left(366 * day).await, ["client/app", "service_account/robot"]);
     assert_eq!(left(366 * day + 120).await, [""; 0]);
+}
+
+async fn a_node_that_remembers_the_old_one_refuses_its_tokens_within_a_second(bench: Bench) {
+    let one = Office::on(bench.open().await).await;
+    let store = if bench.is_shared() { bench.open().await } else { one.store().clone() };
+    let other = one.another(store);
+    let view = one.authority.view();
+    let _follower = Follower::start(view).await.unwrap();
+    let (shop, secret) =
+        (one.kept::<Client>("shop").await.unwrap(), one.kept::<Secret>("shop/one").await.unwrap());
+    let (old, others) = (token_of(&one, "shop", API).await, token_of(&one, "wide", OTHER).await);
+    one.clock.advance(1);
+    while !view.is_current() {
+        tokio::task::yield_now().await;
+    }
+    // Twice, so that it is remembered.
+    for token in [&old, &others, &old, &others] {
+        assert!(one.is_active(token).await);
+    }
+    delete::<Client>(&other, "shop").await;
+    make_again(&other, &shop, &secret).await;
+    let made = Instant::now();
+    while one.is_active(&old).await {
+        assert!(made.elapsed() < Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+    assert!(one.is_active(&others).await && one.is_active(&token_of(&other, "shop", API).await).await);
 }
