@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use crate::Failure;
+use crate::interop::ending_with_us;
 
 /// The workspace's folder.
 pub(crate) fn workspace() -> PathBuf {
@@ -34,10 +35,18 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 /// Builds what is measured and drilled, in the release profile: always both packages, since one by itself has its
 /// dependencies with other features, and would build most of them twice.
 pub(crate) fn build_release() -> Result<(), Failure> {
-    let packages = ["--package", "keyward-bench", "--package", "keyward-cli"];
-    let mut command = cargo(&["build", "--release", "--locked"]);
-    command.args(packages);
-    if run(&mut command)? { Ok(()) } else { Err(Failure("the release build failed".to_owned())) }
+    if run(&mut release_build())? { Ok(()) } else { Err(Failure("the release build failed".to_owned())) }
+}
+
+/// The same, beside what is done meanwhile: its crates wait for each other, and leave a core to others most of the time.
+/// Whoever builds it after that waits for it, and is told what was wrong with it.
+pub(crate) fn begin_release_build() -> Result<Child, Failure> {
+    let mut build = ending_with_us(release_build().arg("--quiet"));
+    build.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(Failure::from)
+}
+
+fn release_build() -> Command {
+    cargo(&["build", "--release", "--locked", "--package", "keyward-bench", "--package", "keyward-cli"])
 }
 
 /// Runs a command with its output on stderr, and tells what runs and how long it took; `true` where it

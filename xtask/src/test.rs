@@ -5,7 +5,11 @@ use crate::{Failure, Selection, check, command, drill, instructions, interop, ru
 
 /// Runs everything, the quick things first, and stops at the first that fails.
 pub(crate) fn run() -> Result<bool, Failure> {
+    let mut release_build = command::begin_release_build()?;
     Ok(check::run(&Selection::default())?
+        && command::run(&mut command::cargo(&["test", "--workspace", "--locked", "--no-run"]))?
+        // Nothing runs beside tests that measure or wait.
+        && release_build.wait().is_ok()
         && all_tests()?
         && drill::run()?
         && instructions::run(&instructions::Options::default())?
