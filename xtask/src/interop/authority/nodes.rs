@@ -212,10 +212,10 @@ fn configuration(origin: &str, port: u16, admin_port: u16, address: &str, tls: O
             file("ca.pem"),
         )
     });
-    // schemathesis fails a thousand times from one address.
+    // schemathesis fails a thousand times from one address, with one token.
     format!(
         "[authority]\norigin = {origin:?}\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\n\
-         [authority.limits]\nfailures_per_address = 1000000\n\n\
+         [authority.limits]\nfailures_per_client = 1000000\nfailures_per_address = 1000000\n\n\
          {tls}[storage]\naddress = {address:?}\n\n[key_store]\nmaster_key_file = \"master-key\"\n"
     )
 }
