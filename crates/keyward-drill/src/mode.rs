@@ -53,7 +53,7 @@ pub struct Target {
 const SEED: u64 = 1;
 
 /// How many times a drill is run where nothing but its latency is out of bounds: noise only ever adds to that.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 5;
 
 impl Mode {
     /// Why the drill cannot be run in this mode; none where it can.
