@@ -62,11 +62,9 @@ impl Reloader {
             Err(error) => return error,
         };
         loop {
-            let asked = tokio::time::timeout(self.look_interval, hang_up.recv()).await.is_ok();
-            if asked || self.files.have_changed() {
-                // What came of it is in the log and counted.
-                let _ = self.reload();
-            }
+            self.files.changed(&mut hang_up, self.look_interval).await;
+            // What came of it is in the log and counted.
+            let _ = self.reload();
         }
     }
 

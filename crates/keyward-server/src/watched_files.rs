@@ -5,6 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use tokio::signal::unix::Signal;
+use tokio::time::timeout;
+
 /// Files, and what each looked like when it was last said to be seen.
 #[derive(Clone, Debug)]
 pub struct WatchedFiles {
@@ -37,6 +40,16 @@ impl WatchedFiles {
     /// Whether one of them is another than it was.
     pub fn have_changed(&self) -> bool {
         self.seen.iter().any(|(path, seen)| stamp(path) != *seen)
+    }
+
+    /// Waits until somebody asks for it by `signal`, or one of them is another than it was; looks this often.
+    pub async fn changed(&self, signal: &mut Signal, look_interval: Duration) {
+        loop {
+            let is_asked_for = timeout(look_interval, signal.recv()).await.is_ok();
+            if is_asked_for || self.have_changed() {
+                return;
+            }
+        }
     }
 
     /// As they are now they count as seen. To be said before they are read: a change meanwhile is noticed then.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use keyward::binding::BindingSettings;
 use keyward::entropy;
-use keyward_jose::{Algorithm, AlgorithmSet};
-use keyward_server::ProofSecret;
+use keyward_jose::AlgorithmSet;
+use keyward_server::{ProofSecret, proof_algorithm};
 use toml::Spanned;
 use zeroize::Zeroizing;
 
@@ -110,12 +110,7 @@ impl Source<'_> {
             return Err(self.error(&names.span(), "without an algorithm, every proof would be refused"));
         }
         let algorithms = names.get_ref().iter().map(|name| {
-            let algorithm = Algorithm::from_name(name.get_ref());
-            algorithm.filter(|algorithm| AlgorithmSet::asymmetric().contains(*algorithm)).ok_or_else(|| {
-                let known: Vec<_> = AlgorithmSet::asymmetric().iter().map(Algorithm::name).collect();
-                let why = format!("no proof is signed with this; there are {}", known.join(", "));
-                self.error(&name.span(), why)
-            })
+            proof_algorithm(name.get_ref()).map_err(|unknown| self.error(&name.span(), unknown.to_string()))
         });
         algorithms.collect()
     }

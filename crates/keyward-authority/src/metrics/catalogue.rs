@@ -1,13 +1,21 @@
 //! Every metric: its name, kind, unit, labels and what it says. There is no other place that names one.
 
+use keyward_server::metric::{Kind, Label, Metric, Prefix};
+
 use super::label;
-use super::metric::{Kind, Label, Metric};
 
 macro_rules! metrics {
     ($($constant:ident = $kind:ident $name:literal, $unit:expr, [$($label:ident),*], $help:literal;)+) => {
         $(pub(super) const $constant: Metric = {
             const LABELS: &[Label] = &[$(label::$label),*];
-            Metric { name: $name, kind: Kind::$kind, unit: $unit, labels: LABELS, help: $help }
+            Metric {
+                name: $name,
+                prefix: Prefix::Namespace,
+                kind: Kind::$kind,
+                unit: $unit,
+                labels: LABELS,
+                help: $help,
+            }
         };)+
 
         /// Every metric of the authority, in the order of the reference.

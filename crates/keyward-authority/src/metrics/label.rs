@@ -1,8 +1,8 @@
 //! The labels, and how many values each can have.
 
-use super::metric::{Label, Values};
 use crate::entity::{ClientAuthMethod, GrantType, TokenFormat};
 use crate::storage::StoreError;
+use keyward_server::metric::Label;
 
 /// How TLS handshakes end.
 pub(super) const HANDSHAKES: &[&str] = &["closed", "completed", "failed", "timed_out"];
@@ -22,31 +22,23 @@ pub(super) const RELOADS: &[&str] = &["refused", "reloaded"];
 /// The states of a signing key.
 pub(super) const KEY_STATES: &[&str] = &["active", "passive", "published"];
 
-const fn one_of(name: &'static str, values: &'static [&'static str]) -> Label {
-    Label { name, values: Values::OneOf(values) }
-}
-
-const fn from(name: &'static str, what: &'static str, at_most: &'static str) -> Label {
-    Label { name, values: Values::From { what, at_most } }
-}
-
-pub(super) const ALGORITHM: Label = one_of("algorithm", &["ES256", "EdDSA", "PS256", "RS256"]);
+pub(super) const ALGORITHM: Label = Label::one_of("algorithm", &["ES256", "EdDSA", "PS256", "RS256"]);
 pub(super) const CAUSE: Label =
-    from("cause", "a [cause](authority-causes.md) of a refusal", "one for each cause");
+    Label::from("cause", "a [cause](authority-causes.md) of a refusal", "one for each cause");
 pub(super) const ENDPOINT: Label =
-    one_of("endpoint", &["admin", "discovery", "introspect", "jwks", "none", "revoke", "token"]);
-pub(super) const EVENT: Label = one_of("event", SPARED_EVENTS);
-pub(super) const FETCH_OUTCOME: Label = from(
+    Label::one_of("endpoint", &["admin", "discovery", "introspect", "jwks", "none", "revoke", "token"]);
+pub(super) const EVENT: Label = Label::one_of("event", SPARED_EVENTS);
+pub(super) const FETCH_OUTCOME: Label = Label::from(
     "outcome",
     "`fetched`, `no_usable_key`, `crashed`, or why a fetch failed, as in `cause` of `jwks_refresh_failed`",
     "20",
 );
-pub(super) const FORMAT: Label = one_of("format", &["jwt", "opaque"]);
+pub(super) const FORMAT: Label = Label::one_of("format", &["jwt", "opaque"]);
 pub(super) const GRANT: Label =
-    one_of("grant", &["client_credentials", "jwt_bearer", "refresh_token", "token_exchange"]);
-pub(super) const HANDSHAKE: Label = one_of("outcome", HANDSHAKES);
-pub(super) const KEY_STATE: Label = one_of("state", KEY_STATES);
-pub(super) const METHOD: Label = one_of(
+    Label::one_of("grant", &["client_credentials", "jwt_bearer", "refresh_token", "token_exchange"]);
+pub(super) const HANDSHAKE: Label = Label::one_of("outcome", HANDSHAKES);
+pub(super) const KEY_STATE: Label = Label::one_of("state", KEY_STATES);
+pub(super) const METHOD: Label = Label::one_of(
     "method",
     &[
         "client_secret_basic",
@@ -57,18 +49,18 @@ pub(super) const METHOD: Label = one_of(
         "tls_client_auth",
     ],
 );
-pub(super) const OUTCOME: Label = one_of("outcome", &["failed", "succeeded"]);
-pub(super) const REALM: Label = from(
+pub(super) const OUTCOME: Label = Label::one_of("outcome", &["failed", "succeeded"]);
+pub(super) const REALM: Label = Label::from(
     "realm",
     "the name of a realm; empty where the request was refused before one was found",
     "one for each realm, and the empty one",
 );
-pub(super) const RELOAD: Label = one_of("outcome", RELOADS);
+pub(super) const RELOAD: Label = Label::one_of("outcome", RELOADS);
 pub(super) const STATUS: Label =
-    from("status", "the status of the answer", "those that are ever answered, about 15");
-pub(super) const STORAGE_ERROR: Label = one_of("error", StoreError::KINDS);
-pub(super) const STORAGE_WRITE: Label = one_of("commit", &["command", "uses"]);
-pub(super) const VERSION: Label = from("version", "the version that runs", "one");
+    Label::from("status", "the status of the answer", "those that are ever answered, about 15");
+pub(super) const STORAGE_ERROR: Label = Label::one_of("error", StoreError::KINDS);
+pub(super) const STORAGE_WRITE: Label = Label::one_of("commit", &["command", "uses"]);
+pub(super) const VERSION: Label = Label::from("version", "the version that runs", "one");
 
 pub(super) const fn of_method(method: ClientAuthMethod) -> &'static str {
     match method {

@@ -3,10 +3,9 @@
 mod catalogue;
 mod keys;
 mod label;
-mod metric;
 
 pub use catalogue::METRICS;
-pub use metric::{Kind, Label, Metric, Values};
+pub use keyward_server::metric::{Kind, Label, Metric, Values};
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;

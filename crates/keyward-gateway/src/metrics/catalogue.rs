@@ -1,7 +1,8 @@
 //! Every metric: its name, kind, unit, labels and what it says. There is no other place that names one.
 
+use keyward_server::metric::{Kind, Label, Metric, Prefix};
+
 use super::label;
-use super::metric::{Kind, Label, Metric, Prefix};
 
 macro_rules! metrics {
     ($($constant:ident = $prefix:ident $kind:ident $name:literal, $unit:expr, [$($label:ident),*], $help:literal;)+) => {

@@ -1,6 +1,6 @@
 //! The labels, and how many values each can have.
 
-use super::metric::{Label, Values};
+use keyward_server::metric::Label;
 
 /// How a configuration was taken.
 pub(super) const RELOADS: &[&str] = &["refused", "reloaded"];
@@ -35,53 +35,45 @@ pub(super) const SPAN_OUTCOMES: &[&str] = &["left_out", "lost", "sent"];
 /// How questions to a shared memory of used proofs end.
 pub(super) const PROOF_OUTCOMES: &[&str] = &["refused", "remembered", "replayed", "timed_out", "unreachable"];
 
-const fn one_of(name: &'static str, values: &'static [&'static str]) -> Label {
-    Label { name, values: Values::OneOf(values) }
-}
-
-const fn from(name: &'static str, what: &'static str, at_most: &'static str) -> Label {
-    Label { name, values: Values::From { what, at_most } }
-}
-
-pub(super) const ANSWER: Label = one_of("answer", &["active", "inactive"]);
-pub(super) const BREAKER_STATE: Label = one_of("state", BREAKER_STATES);
-pub(super) const BREAKER_TO: Label = one_of("to", BREAKER_STATES);
-pub(super) const CAUSE: Label = from(
+pub(super) const ANSWER: Label = Label::one_of("answer", &["active", "inactive"]);
+pub(super) const BREAKER_STATE: Label = Label::one_of("state", BREAKER_STATES);
+pub(super) const BREAKER_TO: Label = Label::one_of("to", BREAKER_STATES);
+pub(super) const CAUSE: Label = Label::from(
     "cause",
     "a [failure of introspection](../explanation/when-introspection-fails.md#who-is-told-what), `keys_unavailable`, \
      `keys_stale_limit` or `key_refresh_limited`",
     "one for each failure and these three",
 );
-pub(super) const CREDENTIAL_STATE: Label = one_of("state", CREDENTIAL_STATES);
-pub(super) const EVENT: Label = one_of("event", SPARED_EVENTS);
-pub(super) const HANDSHAKE: Label = one_of("outcome", HANDSHAKES);
-pub(super) const INTROSPECTED: Label = from(
+pub(super) const CREDENTIAL_STATE: Label = Label::one_of("state", CREDENTIAL_STATES);
+pub(super) const EVENT: Label = Label::one_of("event", SPARED_EVENTS);
+pub(super) const HANDSHAKE: Label = Label::one_of("outcome", HANDSHAKES);
+pub(super) const INTROSPECTED: Label = Label::from(
     "outcome",
     "`active`, `inactive`, or a [failure of introspection](../explanation/when-introspection-fails.md#who-is-told-what)",
     "one for each failure and these two",
 );
 pub(super) const ISSUER: Label =
-    from("issuer", "the `name` of an issuer in the configuration", "one for each of these");
-pub(super) const KEY_STATE: Label = one_of("state", KEY_STATES);
-pub(super) const KID: Label = from(
+    Label::from("issuer", "the `name` of an issuer in the configuration", "one for each of these");
+pub(super) const KEY_STATE: Label = Label::one_of("state", KEY_STATES);
+pub(super) const KID: Label = Label::from(
     "kid",
     "the `kid` of a key that the issuer publishes now; its thumbprint where that is longer than 128 octets, empty where \
      it has none",
     "256 for each issuer, which is how many keys a set may have",
 );
-pub(super) const LISTENER: Label = one_of("listener", LISTENERS);
-pub(super) const PROOF_OUTCOME: Label = one_of("outcome", PROOF_OUTCOMES);
-pub(super) const REASON: Label = from(
+pub(super) const LISTENER: Label = Label::one_of("listener", LISTENERS);
+pub(super) const PROOF_OUTCOME: Label = Label::one_of("outcome", PROOF_OUTCOMES);
+pub(super) const REASON: Label = Label::from(
     "reason",
     "a [reason](reasons/README.md); empty where the token was accepted",
     "one for each reason",
 );
-pub(super) const REFRESHED: Label = from(
+pub(super) const REFRESHED: Label = Label::from(
     "outcome",
     "`refreshed`, `crashed`, or a [`cause`](events.md) of `jwks_refresh_failed`",
     "one for each cause and these two",
 );
-pub(super) const RELOAD: Label = one_of("outcome", RELOADS);
-pub(super) const SPAN_OUTCOME: Label = one_of("outcome", SPAN_OUTCOMES);
-pub(super) const VERDICT: Label = one_of("verdict", &["accept", "reject", "undecided"]);
-pub(super) const VERSION: Label = from("version", "the version of this gateway", "one");
+pub(super) const RELOAD: Label = Label::one_of("outcome", RELOADS);
+pub(super) const SPAN_OUTCOME: Label = Label::one_of("outcome", SPAN_OUTCOMES);
+pub(super) const VERDICT: Label = Label::one_of("verdict", &["accept", "reject", "undecided"]);
+pub(super) const VERSION: Label = Label::from("version", "the version of this gateway", "one");

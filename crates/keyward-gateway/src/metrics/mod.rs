@@ -6,13 +6,12 @@ mod introspection;
 mod issuers;
 mod keys;
 mod label;
-mod metric;
 mod proofs;
 mod spans;
 mod tls;
 
 pub use catalogue::METRICS;
-pub use metric::{Kind, Label, Metric, Prefix, Values};
+pub use keyward_server::metric::{Kind, Label, Metric, Prefix, Values};
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};

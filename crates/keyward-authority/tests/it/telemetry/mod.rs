@@ -28,13 +28,8 @@ fn read(path: &Path) -> String {
 /// The metric that a sample of this name belongs to, and what the name has beyond that.
 fn of_sample(name: &str) -> Option<(&'static Metric, &'static str)> {
     METRICS.iter().find_map(|metric| {
-        let suffixes: &[&str] = match metric.kind {
-            Kind::Counter => &["_total"],
-            Kind::Gauge => &[""],
-            Kind::Histogram => &["_bucket", "_count", "_sum"],
-        };
-        let suffix = name.strip_prefix("keyward_")?.strip_prefix(metric.name)?;
-        Some((metric, *suffixes.iter().find(|known| **known == suffix)?))
+        let suffix = name.strip_prefix(metric.full_name("keyward").as_str())?;
+        Some((metric, *metric.suffixes().iter().find(|known| **known == suffix)?))
     })
 }
 

@@ -4,9 +4,8 @@ use prometheus_client::registry::{self, Registry, Unit};
 
 /// A metric as the catalogue has it: registration and the reference are both made from this.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
 pub struct Metric {
-    /// Its name without `gateway.metrics_namespace`, and without what the text format adds to a counter's or a
+    /// Its name without the configuration's `metrics_namespace`, and without what the text format adds to a counter's or a
     /// histogram's samples.
     pub name: &'static str,
     /// Whether the namespace comes before the name.
@@ -24,7 +23,7 @@ pub struct Metric {
 /// What comes before a metric's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
-    /// `gateway.metrics_namespace` and an underscore.
+    /// The configuration's `metrics_namespace` and an underscore.
     Namespace,
     /// Nothing: the name is the same wherever tokens are checked.
     Nothing,
@@ -41,9 +40,8 @@ pub enum Kind {
     Histogram,
 }
 
-/// A label, and what it can say. None is a stranger's word: how many there are is bounded by us or by who is configured.
+/// A label, and what it can say. None is a stranger's word: how many there are is bounded by us, by who is configured or by what is kept.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
 pub struct Label {
     /// Its name.
     pub name: &'static str,
@@ -66,7 +64,7 @@ pub enum Values {
 }
 
 impl Metric {
-    /// Its name where `namespace` is `gateway.metrics_namespace`.
+    /// Its name where `namespace` is the configuration's `metrics_namespace`.
     pub fn full_name(&self, namespace: &str) -> String {
         match self.prefix {
             Prefix::Namespace => format!("{namespace}_{}", self.name),
@@ -84,7 +82,7 @@ impl Metric {
     }
 
     /// Puts `metric` into the registry under this name; `registry` adds the prefix.
-    pub(super) fn register<M: registry::Metric + Clone>(&self, registry: &mut Registry, metric: M) -> M {
+    pub fn register<M: registry::Metric + Clone>(&self, registry: &mut Registry, metric: M) -> M {
         let unit = self.unit.and_then(|unit| Some((self.name.strip_suffix(unit)?.strip_suffix('_')?, unit)));
         match unit {
             Some((name, unit)) => {
@@ -93,6 +91,18 @@ impl Metric {
             None => registry.register(self.name, self.help, metric.clone()),
         }
         metric
+    }
+}
+
+impl Label {
+    /// One that can say these.
+    pub const fn one_of(name: &'static str, values: &'static [&'static str]) -> Self {
+        Self { name, values: Values::OneOf(values) }
+    }
+
+    /// One that says what somebody else names: from where, and how many there can be at most.
+    pub const fn from(name: &'static str, what: &'static str, at_most: &'static str) -> Self {
+        Self { name, values: Values::From { what, at_most } }
     }
 }
 
