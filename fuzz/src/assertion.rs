@@ -101,7 +101,7 @@ impl Office {
         let request = FormRequest {
             realm: Arc::clone(&self.realm),
             issuer: ISSUER.to_owned(),
-            endpoint: ENDPOINT.to_owned(),
+            name: "token",
             form: Form::default(),
             headers: HeaderMap::new(),
             peer: Peer::plain(address.into()),

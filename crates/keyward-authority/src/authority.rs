@@ -132,7 +132,7 @@ impl Authority {
 
     /// The issuer identifier of a realm (RFC 8414 §2).
     pub fn issuer(&self, realm: &str) -> String {
-        format!("{}/realms/{realm}", self.inner.origin)
+        [&self.inner.origin, "/realms/", realm].concat()
     }
 
     /// Whether this is the issuer identifier of a realm.

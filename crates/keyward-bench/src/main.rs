@@ -52,6 +52,8 @@ enum Command {
     Hot { path: hot_path::HotPath, times: u32 },
     /// Answers 204 to everything, until it is killed: the floor.
     BareServer,
+    /// Answers everything with a token that it signs, until it is killed: the least that issuing costs.
+    BareIssuer,
     /// Says of every token that it is active, until it is killed: a provider that takes no time.
     Provider,
     /// Runs the gateway by a configuration, until it is killed.
@@ -97,6 +99,7 @@ fn main() -> Result<ExitCode, Failure> {
         }
         Command::Hot { path, times } => hot_path::run(path, times).map(|()| ExitCode::SUCCESS),
         Command::BareServer => bare_server::answer_no_content().map(|()| ExitCode::SUCCESS),
+        Command::BareIssuer => bare_server::issue().map(|()| ExitCode::SUCCESS),
         Command::Provider => bare_server::introspect().map(|()| ExitCode::SUCCESS),
         Command::Gateway { config } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -120,7 +120,8 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn claims(number: u32) -> Value {
+/// What a token says.
+pub(crate) fn claims(number: u32) -> Value {
     let now = now();
     json!({
         "iss": ISSUER,

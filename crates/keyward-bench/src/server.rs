@@ -21,6 +21,11 @@ impl Server {
         Self::start("bare-server")
     }
 
+    /// The least that issuing costs.
+    pub(crate) fn start_bare_issuer() -> Result<Self, Failure> {
+        Self::start("bare-issuer")
+    }
+
     /// A provider with an introspection endpoint.
     pub(crate) fn start_provider() -> Result<Self, Failure> {
         Self::start("provider")

@@ -146,7 +146,7 @@ impl<'a> Assertion<'a> {
             jws.header().kid().filter(|kid| !kid.is_empty()).ok_or(Cause::AssertionWithoutKid)?.to_owned();
         let claims = Claims::parse(jws.dangerous_unverified_payload(), purpose)?;
         claims.check_times(purpose, request.arrived.wall)?;
-        claims.check_audience(purpose, &request.issuer, &request.endpoint)?;
+        claims.check_audience(purpose, &request.issuer, &request.endpoint())?;
         if !is_name(&claims.subject) || !is_name(&kid) {
             return Err(Cause::AssertionKeyUnknown);
         }

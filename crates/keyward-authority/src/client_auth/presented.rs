@@ -2,12 +2,14 @@
 
 use base64_simd::STANDARD;
 use http::header::AUTHORIZATION;
+use memchr::{memchr, memchr2};
 use zeroize::Zeroizing;
 
 use super::secret::SECRET_OCTETS;
 use crate::cause::Cause;
 use crate::entity::ClientAuthMethod;
 use crate::http::FormRequest;
+use crate::wiped::Wiped;
 
 /// `client_assertion_type` (RFC 7523 §2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -106,19 +108,20 @@ pub fn basic(header: &[u8]) -> Result<(String, Zeroizing<String>), Cause> {
     if !scheme.eq_ignore_ascii_case(b"Basic") {
         return Err(Cause::AuthenticationMethodNotAllowed);
     }
-    let joined = STANDARD.decode_to_vec(encoded.trim_ascii()).map(Zeroizing::new).map_err(|_| malformed())?;
-    let colon = joined.iter().position(|octet| *octet == b':').ok_or_else(malformed)?;
+    let joined = STANDARD.decode_to_vec(encoded.trim_ascii()).map(Wiped::new).map_err(|_| malformed())?;
+    let colon = memchr(b':', &joined).ok_or_else(malformed)?;
     let (name, secret) = joined.split_at_checked(colon).ok_or_else(malformed)?;
-    let (name, secret) = (form_decoded(name), form_decoded(secret.get(1..).unwrap_or_default()));
-    let name = name.and_then(|mut name| String::from_utf8(std::mem::take(&mut *name)).ok());
-    let secret =
-        secret.and_then(|secret| str::from_utf8(&secret).ok().map(|text| Zeroizing::new(text.to_owned())));
-    name.zip(secret).ok_or_else(malformed)
+    let name = form_decoded(name).ok_or_else(malformed)?;
+    let secret = form_decoded(secret.get(1..).unwrap_or_default()).map(Zeroizing::new);
+    Ok((name, secret.ok_or_else(malformed)?))
 }
 
-/// What `application/x-www-form-urlencoded` says; none where a percent sign begins nothing.
-fn form_decoded(octets: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let mut decoded = Zeroizing::new(Vec::with_capacity(octets.len()));
+/// What `application/x-www-form-urlencoded` says; none where a percent sign begins nothing, or where that is no UTF-8.
+fn form_decoded(octets: &[u8]) -> Option<String> {
+    if memchr2(b'%', b'+', octets).is_none() {
+        return str::from_utf8(octets).ok().map(str::to_owned);
+    }
+    let mut decoded = Wiped::new(Vec::with_capacity(octets.len()));
     let mut rest = octets.iter();
     while let Some(octet) = rest.next() {
         decoded.push(match octet {
@@ -127,7 +130,7 @@ fn form_decoded(octets: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
             plain => *plain,
         });
     }
-    Some(decoded)
+    str::from_utf8(&decoded).ok().map(str::to_owned)
 }
 
 fn digit(octet: u8) -> Option<u8> {

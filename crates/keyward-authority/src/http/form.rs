@@ -1,8 +1,12 @@
 //! A form that somebody sends to an endpoint (RFC 6749 §3.2).
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use memchr::{memchr, memchr2};
 use url::form_urlencoded;
 
 use crate::cause::Cause;
@@ -20,7 +24,16 @@ const REPEATABLE: [&str; 2] = ["audience", "resource"];
 /// A form. It is wiped when it is dropped: secrets, assertions and tokens stand in it.
 #[derive(Debug, Default)]
 pub struct Form {
-    parameters: Vec<(String, Wiped<String>)>,
+    /// All names and values, one after the other.
+    text: Wiped<String>,
+    parameters: Vec<Parameter>,
+}
+
+/// Where it stands in the text.
+#[derive(Debug)]
+struct Parameter {
+    name: Range<usize>,
+    value: Range<usize>,
 }
 
 impl Form {
@@ -37,26 +50,48 @@ impl Form {
         if body.len() > BODY_LIMIT {
             return Err(Cause::BodyTooLarge);
         }
-        let mut form = Self::default();
-        for (name, value) in form_urlencoded::parse(body) {
-            // RFC 6749 §3.2: without a value is as if it were not there.
-            if value.is_empty() {
-                continue;
-            }
-            if form.parameters.len() == PARAMETER_LIMIT {
-                return Err(Cause::BodyTooLarge);
-            }
-            if !REPEATABLE.contains(&&*name) && form.find(&name).is_some() {
-                return Err(Cause::ParameterRepeated);
-            }
-            form.parameters.push((name.into_owned(), Wiped::new(value.into_owned())));
+        // As long as it gets, or it would leave copies behind: an octet that is no UTF-8 becomes U+FFFD, which is three.
+        let text = Wiped::new(String::with_capacity(3 * body.len()));
+        let mut form = Self { text, parameters: Vec::new() };
+        let mut rest: &[u8] = body;
+        while !rest.is_empty() {
+            let (pair, others) = split(rest, b'&');
+            form.take(pair)?;
+            rest = others;
         }
         Ok(form)
     }
 
+    fn take(&mut self, pair: &[u8]) -> Result<(), Cause> {
+        let (name, value) = split(pair, b'=');
+        // RFC 6749 §3.2: without a value is as if it were not there.
+        if value.is_empty() {
+            return Ok(());
+        }
+        let (name, value) = match (verbatim(name), verbatim(value)) {
+            (Some(name), Some(value)) => (Cow::Borrowed(name), Cow::Borrowed(value)),
+            _ => form_urlencoded::parse(pair).next().unwrap_or_default(),
+        };
+        if self.parameters.len() == PARAMETER_LIMIT {
+            return Err(Cause::BodyTooLarge);
+        }
+        if !REPEATABLE.contains(&&*name) && self.find(&name).is_some() {
+            return Err(Cause::ParameterRepeated);
+        }
+        let (name, value) = (self.append(&name), self.append(&value));
+        self.parameters.push(Parameter { name, value });
+        Ok(())
+    }
+
+    fn append(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+
     /// A parameter's value.
     pub fn find(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.parameters.iter().find_map(|parameter| self.value_of(parameter, name))
     }
 
     /// The value of a parameter that has to be there.
@@ -68,10 +103,26 @@ impl Form {
     }
 
     /// The values of a parameter that may be there more than once.
-    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        let values = self.parameters.iter().filter(move |(found, _)| found == name);
-        values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().into_iter()
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.parameters.iter().filter_map(move |parameter| self.value_of(parameter, name))
     }
+
+    /// What a parameter says, if it is called so.
+    fn value_of(&self, parameter: &Parameter, name: &str) -> Option<&str> {
+        let is_it = self.text.get(parameter.name.clone()) == Some(name);
+        self.text.get(parameter.value.clone()).filter(|_| is_it)
+    }
+}
+
+/// What stands before the first such octet, and what behind it.
+fn split(octets: &[u8], at: u8) -> (&[u8], &[u8]) {
+    let (before, behind) = octets.split_at(memchr(at, octets).unwrap_or(octets.len()));
+    (before, behind.get(1..).unwrap_or_default())
+}
+
+/// What says what it stands for as it is: tokens do, which are most of what is sent.
+fn verbatim(octets: &[u8]) -> Option<&str> {
+    if memchr2(b'%', b'+', octets).is_some() { None } else { str::from_utf8(octets).ok() }
 }
 
 #[cfg(test)]
@@ -97,6 +148,24 @@ mod tests {
         assert_eq!((form.find("scope"), form.demand("scope")), (None, Err(Cause::ParameterMissing)));
         assert_eq!(parse("scope=a&scope=b").unwrap_err(), Cause::ParameterRepeated);
         assert_eq!(parse("client_secret=a&client_secret=a").unwrap_err(), Cause::ParameterRepeated);
+    }
+
+    #[test]
+    fn what_stands_for_itself_and_what_does_not_are_read_alike() {
+        let form = parse("&token=a=b==&a+b=c%2Bd&é=%C3%A9&=x&half=%4&wrong=%FF%26&&last=~").unwrap();
+        for (name, value) in [
+            ("token", "a=b=="),
+            ("a b", "c+d"),
+            ("é", "é"),
+            ("", "x"),
+            ("half", "%4"),
+            ("wrong", "\u{FFFD}&"),
+            ("last", "~"),
+        ] {
+            assert_eq!((name, form.find(name)), (name, Some(value)));
+        }
+        assert_eq!((form.find("a+b"), form.parameters.len()), (None, 7));
+        assert_eq!(parse("scope=a&%73cope=b").unwrap_err(), Cause::ParameterRepeated);
     }
 
     #[test]

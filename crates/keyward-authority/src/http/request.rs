@@ -16,8 +16,8 @@ pub struct FormRequest {
     pub realm: Arc<Realm>,
     /// Its issuer identifier.
     pub issuer: String,
-    /// The address of the endpoint, as clients know it.
-    pub endpoint: String,
+    /// What the endpoint's address ends in.
+    pub name: &'static str,
     /// What was sent.
     pub form: Form,
     /// The request's headers.
@@ -28,6 +28,13 @@ pub struct FormRequest {
     pub arrived: Now,
     /// Whose it is, for the log.
     pub known: KnownName,
+}
+
+impl FormRequest {
+    /// The address of the endpoint, as clients know it.
+    pub fn endpoint(&self) -> String {
+        [&self.issuer, "/", self.name].concat()
+    }
 }
 
 /// The name of the client or the service account that a request proved to be of; none before that, so that no log line has a

@@ -183,8 +183,8 @@ impl Endpoints {
         let form = Form::parse(&headers, &body).map_err(refuse)?;
         let peer = self.peer(&headers, connection, arrived).map_err(refuse)?;
         let issuer = self.authority.issuer(&realm.name);
-        let endpoint = format!("{issuer}/{}", route.name());
-        Ok(FormRequest { realm, issuer, endpoint, form, headers, peer, arrived, known: KnownName::default() })
+        let name = route.name();
+        Ok(FormRequest { realm, issuer, name, form, headers, peer, arrived, known: KnownName::default() })
     }
 
     fn peer(&self, headers: &HeaderMap, connection: &Connection, arrived: Now) -> Result<Peer, Cause> {

@@ -30,9 +30,9 @@ pub async fn token(authority: &Authority, request: &FormRequest) -> Result<Respo
     Ok(answer)
 }
 
+/// What goes with an access token (RFC 6749 §5.1).
 #[derive(Serialize)]
-struct Answer<'a> {
-    access_token: &'a str,
+struct Beside<'a> {
     token_type: &'static str,
     expires_in: i64,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -45,8 +45,7 @@ struct Answer<'a> {
 
 /// Wiped when it is sent.
 fn body(granted: &Granted) -> serde_json::Result<Wiped<Vec<u8>>> {
-    let answer = Answer {
-        access_token: &granted.access_token,
+    let beside = Beside {
         token_type: granted.token_type,
         expires_in: granted.expires_in,
         scope: &granted.scope,
@@ -56,7 +55,16 @@ fn body(granted: &Granted) -> serde_json::Result<Wiped<Vec<u8>>> {
     // As long as it gets: a text that grew would leave a copy behind.
     let octets = 512 + granted.access_token.len() + 6 * granted.scope.len();
     let mut body = Wiped::new(Vec::with_capacity(octets));
-    serde_json::to_writer(&mut *body, &answer)?;
+    // A token is of characters that JSON takes as they are (RFC 7515 §3.1), and is most of the answer.
+    body.extend_from_slice(br#"{"access_token":""#);
+    body.extend_from_slice(granted.access_token.as_bytes());
+    body.push(b'"');
+    let end = body.len();
+    serde_json::to_writer(&mut *body, &beside)?;
+    // The object that is open goes on with the members of the second one.
+    if let Some(brace) = body.get_mut(end) {
+        *brace = b',';
+    }
     Ok(body)
 }
 

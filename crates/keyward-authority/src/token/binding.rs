@@ -66,13 +66,13 @@ async fn proved_key(
     token: Option<&str>,
 ) -> Result<Option<Thumbprint>, Cause> {
     let mut fields = request.headers.get_all(DPOP).iter();
-    let proofs = match (fields.next(), fields.next()) {
-        (None, _) => return Ok(None),
-        (Some(field), None) => {
-            let (jws, uri) = (field.as_bytes(), request.endpoint.as_str());
-            Proofs::One(DpopProof { jws, method: "POST", uri })
-        }
-        _ => Proofs::Several,
+    let Some(field) = fields.next() else {
+        return Ok(None);
+    };
+    let uri = request.endpoint();
+    let proofs = match fields.next() {
+        None => Proofs::One(DpopProof { jws: field.as_bytes(), method: "POST", uri: &uri }),
+        Some(_) => Proofs::Several,
     };
     let check = authority.tokens().binding();
     let token = token.map(str::as_bytes);

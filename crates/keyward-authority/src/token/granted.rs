@@ -115,7 +115,7 @@ async fn decide(
         access_token: issued.text,
         token_type: Confirmation::token_type(confirmation.as_ref()),
         expires_in: issued.lifetime,
-        scope: target.scopes.join(" "),
+        scope: issued.scope,
         refresh_token,
         issued_token_type: grant.issued_token_type,
     })

@@ -24,9 +24,10 @@ pub(super) struct NewToken<'a> {
     pub(super) not_after: Option<i64>,
 }
 
-/// An access token, and for how many seconds it is good.
+/// An access token, what it is good for, and for how many seconds.
 pub(super) struct IssuedToken {
     pub(super) text: Wiped<String>,
+    pub(super) scope: String,
     pub(super) lifetime: i64,
 }
 
@@ -57,6 +58,7 @@ pub(super) async fn issue(
     if exp <= iat {
         return Err(Cause::Unavailable);
     }
+    let scope = target.scopes.join(" ");
     let claims = AccessToken {
         iss: Cow::Borrowed(&request.issuer),
         sub: Cow::Borrowed(principal.subject()),
@@ -66,7 +68,7 @@ pub(super) async fn issue(
         iat,
         jti: Cow::Owned(unique_name()),
         client_id: Cow::Borrowed(client_id),
-        scope: Cow::Owned(target.scopes.join(" ")),
+        scope: Cow::Borrowed(&scope),
         cnf: confirmation.cloned(),
         act: actor.cloned(),
         grant: family.map(Cow::Borrowed),
@@ -83,5 +85,5 @@ pub(super) async fn issue(
             text
         }
     };
-    Ok(IssuedToken { text, lifetime: exp.saturating_sub(iat) })
+    Ok(IssuedToken { text, scope, lifetime: exp.saturating_sub(iat) })
 }

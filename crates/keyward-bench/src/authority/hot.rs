@@ -131,13 +131,12 @@ impl Desk {
         is_answered(jwks(&self.authority, &self.realm, &self.headers))
     }
 
-    fn request(&self, name: &str, form: &Bytes) -> Result<FormRequest, Failure> {
+    fn request(&self, name: &'static str, form: &Bytes) -> Result<FormRequest, Failure> {
         let form = Form::parse(&self.headers, form).map_err(|cause| cause.label())?;
-        let issuer = self.authority.issuer(&self.realm.name);
         Ok(FormRequest {
             realm: Arc::clone(&self.realm),
-            endpoint: format!("{issuer}/{name}"),
-            issuer,
+            name,
+            issuer: self.authority.issuer(&self.realm.name),
             form,
             headers: self.headers.clone(),
             peer: Peer::plain(IpAddr::V4(Ipv4Addr::LOCALHOST)),

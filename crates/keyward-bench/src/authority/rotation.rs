@@ -15,7 +15,7 @@ const TURN: Duration = Duration::from_secs(2);
 /// How often keys are replaced in a turn of theirs: each time one begins to sign and one is published.
 const REPLACED_EVERY: Duration = Duration::from_millis(1000);
 
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 16;
 
 /// "No worse", and what the clock and the machine make of a p99 from turn to turn.
 const MOST: f64 = 1.05;

@@ -17,6 +17,9 @@ const ROUNDS: usize = 12;
 /// What the floor is called.
 pub(super) const FLOOR: &str = "floor";
 
+/// What the issuer is called that does nothing but sign.
+pub(super) const BARE_ISSUER: &str = "bare-issuer";
+
 /// A server, and its requests, which go round where there is one and count once where there are many.
 pub(super) struct Side {
     name: String,
@@ -45,9 +48,10 @@ impl Side {
         Ok(Self { name, address, process: place.process, requests, used: 0 })
     }
 
-    pub(super) fn floor(server: &Server, request: Vec<u8>) -> Self {
+    /// One of our own that answers everything.
+    pub(super) fn bare(name: &str, server: &Server, request: Vec<u8>) -> Self {
         let (address, process) = (server.address, server.process());
-        Self { name: FLOOR.to_owned(), address, process, requests: vec![request], used: 0 }
+        Self { name: name.to_owned(), address, process, requests: vec![request], used: 0 }
     }
 
     fn turn(&mut self) -> Result<Turn, Failure> {

@@ -46,7 +46,7 @@ async fn the_key_of_the_bootstrap_gets_a_token_that_administrates(bench: Bench) 
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     let request = FormRequest {
         realm: node.authority.realm("admin").await.unwrap().unwrap(),
-        endpoint: format!("{issuer}/token"),
+        name: "token",
         issuer,
         form: Form::parse(&headers, &Bytes::from(body)).unwrap(),
         headers,

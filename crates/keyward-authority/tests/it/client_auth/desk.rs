@@ -96,7 +96,7 @@ impl Desk {
         FormRequest {
             realm: Arc::new(Realm::new("main")),
             issuer: ISSUER.to_owned(),
-            endpoint: ENDPOINT.to_owned(),
+            name: "token",
             form: Form::parse(&headers, &Bytes::from(body)).unwrap(),
             headers,
             peer: Peer::plain(Ipv4Addr::new(192, 0, 2, 1).into()),

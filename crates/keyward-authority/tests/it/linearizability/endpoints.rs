@@ -206,7 +206,7 @@ async fn ask(
         let (issuer, peer) = (authority.issuer(REALM), Peer::plain(address.into()));
         let request = FormRequest {
             realm,
-            endpoint: format!("{issuer}/token"),
+            name: "token",
             issuer,
             form,
             headers,

@@ -202,7 +202,7 @@ async fn a_bound_token_asks_about_others_only_with_its_proof() {
     let htu = format!("{ISSUER}/introspect");
     let ask = async |claims: Value| {
         let mut request = office.request(&[("token", bound)]).await;
-        request.endpoint.clone_from(&htu);
+        request.name = "introspect";
         request.headers.insert("authorization", format!("DPoP {bound}").parse().unwrap());
         let request = with(request, &[&prover.proof(&office, claims).await]);
         super::office::json_of(keyward_authority::http::introspect(&office.authority, &request).await).await

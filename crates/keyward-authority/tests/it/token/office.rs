@@ -163,7 +163,7 @@ impl Office {
         FormRequest {
             realm,
             issuer: ISSUER.to_owned(),
-            endpoint: format!("{ISSUER}/token"),
+            name: "token",
             form: Form::parse(&headers, &Bytes::from(body)).unwrap(),
             headers,
             peer: Peer::plain(Ipv4Addr::new(192, 0, 2, 1).into()),
