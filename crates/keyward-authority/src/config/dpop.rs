@@ -1,11 +1,8 @@
 //! Resolves `[authority.dpop]`: what proofs of a key must be like (RFC 9449).
 
-use std::time::Duration;
-
 use keyward::binding::BindingSettings;
 use keyward::entropy;
-use keyward_jose::AlgorithmSet;
-use keyward_server::{ProofSecret, proof_algorithm};
+use keyward_server::ProofSecret;
 use toml::Spanned;
 use zeroize::Zeroizing;
 
@@ -42,23 +39,11 @@ impl Source<'_> {
         let Some(raw) = raw else {
             return Ok(Dpop::default());
         };
-        let mut dpop = Dpop::default();
-        let binding = &mut dpop.binding;
-        if let Some(names) = &raw.algorithms {
-            binding.algorithms = self.proof_algorithms(names)?;
-        }
-        if let Some(age) = &raw.proof_age {
-            binding.age = self.longer_than_zero(age)?;
-        }
-        if let Some(leeway) = raw.leeway {
-            binding.leeway = leeway.0;
-        }
-        let secret = self.proof_secret(&raw, environment)?;
+        let (algorithms, age) = (raw.algorithms.as_ref(), raw.proof_age.as_ref());
+        let binding = self.proofs(algorithms, age, raw.leeway, raw.nonce_slot.as_ref())?;
+        let mut dpop = Dpop { binding, ..Dpop::default() };
+        let secret = self.nonce_secret(&raw, environment)?;
         if let Some(slot) = &raw.nonce_slot {
-            if slot.get_ref().0 < Duration::from_secs(1) {
-                return Err(self.error(&slot.span(), "a nonce is good for at least \"1s\""));
-            }
-            binding.nonce_slot = Some(slot.get_ref().0);
             dpop.secret = match (secret, storage) {
                 (Some(secret), _) => secret,
                 // A proof from before a restart holds a nonce that is none any more.
@@ -78,20 +63,14 @@ impl Source<'_> {
         Ok(dpop)
     }
 
-    fn proof_secret(
+    fn nonce_secret(
         &mut self,
         raw: &RawDpop,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<ProofSecret>, ConfigError> {
         match (&raw.secret_file, &raw.secret_environment) {
             (None, None) => Ok(None),
-            (Some(file), None) => {
-                let secret = self.secret(file)?;
-                let path = self.folder.join(file.get_ref());
-                let error = |why: String| self.error(&file.span(), format!("{}: {why}", path.display()));
-                let line = secret.line().map_err(|fault| error(fault.to_string()))?;
-                ProofSecret::parse(&line).map(Some).map_err(|guessable| error(guessable.to_string()))
-            }
+            (Some(file), None) => self.proof_secret(file).map(Some),
             (None, Some(name)) => {
                 let value = environment(name.get_ref()).map(Zeroizing::new);
                 let value = value.ok_or_else(|| {
@@ -103,15 +82,5 @@ impl Source<'_> {
             (Some(_), Some(name)) => Err(self
                 .error(&name.span(), "the secret is in secret_file or in secret_environment, not in both")),
         }
-    }
-
-    fn proof_algorithms(&self, names: &Spanned<Vec<Spanned<String>>>) -> Result<AlgorithmSet, ConfigError> {
-        if names.get_ref().is_empty() {
-            return Err(self.error(&names.span(), "without an algorithm, every proof would be refused"));
-        }
-        let algorithms = names.get_ref().iter().map(|name| {
-            proof_algorithm(name.get_ref()).map_err(|unknown| self.error(&name.span(), unknown.to_string()))
-        });
-        algorithms.collect()
     }
 }

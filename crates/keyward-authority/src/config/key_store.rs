@@ -6,7 +6,7 @@ use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::raw::RawKeyStore;
-use super::{ConfigError, ConfigWarning, Source};
+use super::{ConfigError, FileWarning, Source};
 use crate::signing::{LocalKeys, MasterKey};
 
 impl Source<'_> {
@@ -40,11 +40,11 @@ impl Source<'_> {
     }
 
     fn key_file(&mut self, file: &Spanned<PathBuf>) -> Result<MasterKey, ConfigError> {
-        let full = self.folder.join(file.get_ref());
-        self.files.push(full.clone());
+        let path = self.file_path(file.get_ref());
+        self.files.push(path.clone());
         let (key, warning) =
-            MasterKey::read(&full).map_err(|error| self.error(&file.span(), error.to_string()))?;
-        self.warnings.extend(warning.map(ConfigWarning::Secret));
+            MasterKey::read(&path).map_err(|error| self.error(&file.span(), error.to_string()))?;
+        self.warnings.extend(warning.map(FileWarning::Secret));
         Ok(key)
     }
 

@@ -6,28 +6,26 @@ mod proxies;
 mod raw;
 mod storage;
 mod tls;
-mod warning;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::ops::{Range, RangeInclusive};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward::clock::{Clock as _, SystemClock};
-use keyward::credentials::SecretFile;
+use keyward_server::config;
 use tokio::sync::Semaphore;
 use toml::Spanned;
 use url::{Host, Url};
 
 pub use dpop::Dpop;
+pub use keyward_server::config::{ConfigError, FileWarning, Place};
 pub use keyward_server::logs::{LogFormat, LogLevel};
-pub use keyward_server::{ConfigError, Place};
 pub use proxies::Proxies;
 pub(crate) use proxies::ToldCertificates;
-pub use warning::ConfigWarning;
 
-use raw::{RawAuthority, RawConfig, RawLimits, Time};
+use raw::{RawConfig, RawLimits, Time};
 
 use crate::limits::{FailureLimits, FailureRate};
 use crate::signing::LocalKeys;
@@ -69,7 +67,7 @@ pub struct Config {
     /// The files that it was read from, this one first: a change of any makes a new configuration.
     pub files: Vec<PathBuf>,
     /// What should not stay as it is.
-    pub warnings: Vec<ConfigWarning>,
+    pub warnings: Vec<FileWarning>,
 }
 
 /// What a client may take up.
@@ -114,12 +112,11 @@ impl Config {
         folder: &Path,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let raw: RawConfig = toml::from_str(text)
-            .map_err(|error| ConfigError::at(text, error.span(), error.message().to_owned()))?;
-        let mut source = Source { text, folder, files: Vec::new(), warnings: Vec::new() };
+        let mut source = Source(config::Source::new(text, folder));
+        let raw = source.parse()?;
         match Self::resolve(&mut source, raw, environment) {
-            Ok(config) => Ok(Self { files: source.files, warnings: source.warnings, ..config }),
-            Err(error) => Err(error.having_read(source.files)),
+            Ok(config) => Ok(Self { files: source.0.files, warnings: source.0.warnings, ..config }),
+            Err(error) => Err(error.having_read(source.0.files)),
         }
     }
 
@@ -129,7 +126,8 @@ impl Config {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let authority = raw.authority.into_inner();
-        let [listen, admin_listen] = source.addresses(&authority)?;
+        let (listen, admin_listen) = (authority.listen.as_ref(), authority.admin_listen.as_ref());
+        let [listen, admin_listen] = source.addresses(listen, admin_listen, [8085, 9085])?;
         let now = SystemClock::new().now().wall.0;
         let failures = source.failure_limits(&authority.limits)?;
         let tls = source.tls(authority.tls, now)?;
@@ -154,38 +152,24 @@ impl Config {
     }
 }
 
-/// The text being resolved, the files that it has named so far, and what is to be said of them.
-struct Source<'a> {
-    text: &'a str,
-    folder: &'a Path,
-    files: Vec<PathBuf>,
-    warnings: Vec<ConfigWarning>,
+/// The text being resolved.
+struct Source<'a>(config::Source<'a>);
+
+impl<'a> Deref for Source<'a> {
+    type Target = config::Source<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Source<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
 }
 
 impl Source<'_> {
-    fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ConfigError {
-        ConfigError::at(self.text, Some(span.clone()), message)
-    }
-
-    /// Reads a file that the configuration names, and has it watched.
-    fn read(&mut self, path: &Spanned<PathBuf>) -> Result<Vec<u8>, ConfigError> {
-        let full = self.folder.join(path.get_ref());
-        let content = std::fs::read(&full)
-            .map_err(|error| self.error(&path.span(), format!("{} cannot be read: {error}", full.display())));
-        self.files.push(full);
-        content
-    }
-
-    /// The same of a file with a secret.
-    fn secret(&mut self, path: &Spanned<PathBuf>) -> Result<SecretFile, ConfigError> {
-        let full = self.folder.join(path.get_ref());
-        let secret = SecretFile::read(&full).map_err(|error| self.error(&path.span(), error.to_string()));
-        self.files.push(full);
-        let secret = secret?;
-        self.warnings.extend(secret.warning.clone().map(ConfigWarning::Secret));
-        Ok(secret)
-    }
-
     fn origin(&self, text: &Spanned<String>) -> Result<Url, ConfigError> {
         let error = |why: &str| self.error(&text.span(), why);
         let url = Url::parse(text.get_ref())
@@ -203,67 +187,9 @@ impl Source<'_> {
         }
     }
 
-    fn addresses(&self, raw: &RawAuthority) -> Result<[SocketAddr; 2], ConfigError> {
-        let address = |address: &Option<Spanned<String>>, port| match address {
-            None => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
-            Some(address) => address.get_ref().parse().map_err(|_| {
-                self.error(&address.span(), "this is no address; write one such as \"127.0.0.1:8085\"")
-            }),
-        };
-        let addresses = [address(&raw.listen, 8085)?, address(&raw.admin_listen, 9085)?];
-        let [listen, admin_listen] = addresses;
-        match raw.admin_listen.as_ref().or(raw.listen.as_ref()) {
-            Some(place) if listen == admin_listen && listen.port() != 0 => {
-                Err(self.error(&place.span(), "listen and admin_listen are the same address"))
-            }
-            _ => Ok(addresses),
-        }
-    }
-
-    /// A number of this range.
-    fn number(
-        &self,
-        number: Option<Spanned<usize>>,
-        default: usize,
-        range: RangeInclusive<usize>,
-    ) -> Result<usize, ConfigError> {
-        let Some(number) = number else {
-            return Ok(default);
-        };
-        let (least, most) = (range.start(), range.end());
-        let error = |message| Err(self.error(&number.span(), message));
-        match number.get_ref() {
-            number if number < least => error(format!("at least {least} is needed here")),
-            number if number > most => error(format!("at most {most} is possible here")),
-            number => Ok(*number),
-        }
-    }
-
-    fn namespace(&self, namespace: Option<Spanned<String>>) -> Result<String, ConfigError> {
-        let Some(namespace) = namespace else {
-            return Ok("keyward".to_owned());
-        };
-        let text = namespace.get_ref();
-        let sound = text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if sound {
-            Ok(namespace.into_inner())
-        } else {
-            Err(self.error(&namespace.span(), "a namespace has small letters, digits and _, a letter first"))
-        }
-    }
-
-    fn longer_than_zero(&self, time: &Spanned<Time>) -> Result<Duration, ConfigError> {
-        match time.get_ref().0 {
-            Duration::ZERO => Err(self.error(&time.span(), "the time must be longer than zero")),
-            time => Ok(time),
-        }
-    }
-
     fn limits(&self, raw: RawLimits) -> Result<Limits, ConfigError> {
-        let time = |time: Option<Spanned<Time>>, default: u64| {
-            time.map_or(Ok(Duration::from_secs(default)), |time| self.longer_than_zero(&time))
-        };
+        let time =
+            |time: Option<Spanned<Time>>, default| self.time_or(time.as_ref(), Duration::from_secs(default));
         Ok(Limits {
             connections: self.number(raw.connections, 10_000, 1..=Semaphore::MAX_PERMITS)?,
             // hyper takes no less.
@@ -282,7 +208,7 @@ impl Source<'_> {
             let most = usize::try_from(default.burst.get()).unwrap_or(usize::MAX);
             let burst = self.number(burst.clone(), most, least_to_most)?;
             let burst = u32::try_from(burst).ok().and_then(NonZeroU32::new).unwrap_or(default.burst);
-            let period = period.as_ref().map_or(Ok(default.period), |time| self.longer_than_zero(time))?;
+            let period = self.time_or(period.as_ref(), default.period)?;
             Ok(FailureRate { burst, period })
         };
         let default = FailureLimits::default();

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use keyward_server::CertificateHeader;
-use keyward_server::certificate_header::HeaderError;
-use toml::Spanned;
 
 use super::raw::{RawProxies, RawToldCertificate};
 use super::{ConfigError, Source};
@@ -56,12 +54,7 @@ impl Source<'_> {
         let Some(raw) = raw else {
             return Ok(Proxies::default());
         };
-        if raw.trusted_peers.get_ref().is_empty() {
-            let why = "without one, nobody's word counts; write the addresses of your proxies";
-            return Err(self.error(&raw.trusted_peers.span(), why));
-        }
-        let trusted_peers = raw.trusted_peers.get_ref().iter().map(|peer| self.net(peer));
-        let trusted_peers = trusted_peers.collect::<Result<_, _>>()?;
+        let trusted_peers = self.trusted_peers(&raw.trusted_peers)?;
         let told = raw.client_certificate.map(|raw| self.told_certificates(&raw, now)).transpose()?;
         Ok(Proxies { trusted_peers, client_certificate: told })
     }
@@ -71,21 +64,9 @@ impl Source<'_> {
         raw: &RawToldCertificate,
         now: i64,
     ) -> Result<ToldCertificates, ConfigError> {
-        let name = raw.header.as_ref().map(|header| header.get_ref().as_str());
-        let header = CertificateHeader::new(*raw.from.get_ref(), name, &TAKEN).map_err(|error| {
-            let place = match (&raw.header, error) {
-                (Some(header), HeaderError::Fixed(_) | HeaderError::Unusable) => header.span(),
-                _ => raw.from.span(),
-            };
-            self.error(&place, error.to_string())
-        })?;
+        let header = self.certificate_header(&raw.from, raw.header.as_ref(), &TAKEN)?;
         let anchors =
             raw.client_ca_files.as_ref().map(|files| self.client_anchors(files, now)).transpose()?;
         Ok(ToldCertificates { header, anchors })
-    }
-
-    /// A net, or one address.
-    fn net(&self, text: &Spanned<String>) -> Result<IpNet, ConfigError> {
-        keyward_server::net(text.get_ref()).map_err(|error| self.error(&text.span(), error.to_string()))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-pub(super) use keyward_server::Time;
 use keyward_server::certificate_header::Form;
+pub(super) use keyward_server::config::Time;
 use keyward_server::logs::{LogFormat, LogLevel};
 use serde::Deserialize;
 use toml::Spanned;

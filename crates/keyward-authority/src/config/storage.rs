@@ -1,7 +1,7 @@
 //! Resolves `[storage]`.
 
 use super::raw::RawStorage;
-use super::{ConfigError, ConfigWarning, Source};
+use super::{ConfigError, FileWarning, Source};
 use crate::storage::StoreAddress;
 
 impl Source<'_> {
@@ -16,8 +16,8 @@ impl Source<'_> {
         };
         match (address, &raw.password_file, &raw.address) {
             (StoreAddress::Sqlite(path), None, _) => {
-                let address = StoreAddress::Sqlite(self.folder.join(path));
-                self.warnings.extend(address.exposed().into_iter().map(ConfigWarning::Secret));
+                let address = StoreAddress::Sqlite(self.file_path(&path));
+                self.warnings.extend(address.exposed().into_iter().map(FileWarning::Secret));
                 Ok(address)
             }
             (StoreAddress::Sqlite(_), Some(file), _) => {
@@ -30,8 +30,7 @@ impl Source<'_> {
             }
             (address, None, _) => Ok(address),
             (StoreAddress::Postgres(mut url), Some(file), _) => {
-                let secret = self.secret(file)?;
-                let line = secret.line().map_err(|fault| self.error(&file.span(), fault.to_string()))?;
+                let line = self.secret_line(file)?;
                 url.set_password(Some(&line))
                     .map_err(|()| self.error(&file.span(), "this address cannot have a password"))?;
                 Ok(StoreAddress::Postgres(url))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keyward_authority::config::{Config, ConfigError, ConfigWarning, DEFAULT_FILE};
+use keyward_authority::config::{Config, ConfigError, DEFAULT_FILE, FileWarning};
 use keyward_authority::storage::StoreAddress;
 use tempfile::TempDir;
 
@@ -191,7 +191,7 @@ fn a_password_comes_from_a_file_and_others_must_not_read_it() {
     assert!(!format!("{config:?}").contains("hush"), "{config:?}");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let config = parse(&folder, &text).unwrap();
-    assert!(matches!(&config.warnings[..], [ConfigWarning::Secret(_)]), "{:?}", config.warnings);
+    assert!(matches!(&config.warnings[..], [FileWarning::Secret(_)]), "{:?}", config.warnings);
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl Source<'_> {
                 self.files.extend(credential.files().into_iter().map(PathBuf::from));
                 let files = [&raw.secret_file, &raw.key_file, &raw.key_password_file];
                 let files = files.into_iter().chain([&raw.certificate_file, &raw.token_file]).flatten();
-                let named = files.into_iter().find(|file| self.folder.join(file.get_ref()) == error.path);
+                let named = files.into_iter().find(|file| self.file_path(file.get_ref()) == error.path);
                 Err(self.error(&named.map_or(place, Spanned::span), error.to_string()))
             }
         }
@@ -149,7 +149,7 @@ impl Source<'_> {
     }
 
     fn file(&self, path: &Option<Spanned<PathBuf>>) -> Option<PathBuf> {
-        path.as_ref().map(|path| self.folder.join(path.get_ref()))
+        path.as_ref().map(|path| self.file_path(path.get_ref()))
     }
 
     fn needed_file(

@@ -1,11 +1,6 @@
 //! Resolves `[gateway.dpop]`, and what routes demand of bindings.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
-use keyward::AlgorithmSet;
-use keyward::binding::{BindingSettings, ReplayCache};
-use keyward_server::{ProofSecret, proof_algorithm};
+use keyward::binding::ReplayCache;
 use toml::Spanned;
 
 use super::raw::{RawBinding, RawRoute};
@@ -30,34 +25,12 @@ impl Source<'_> {
             let why = "without an origin no proof is for us; write one such as \"https://api.example\"";
             return Err(self.error(&raw.origins.span(), why));
         }
-        let mut binding = BindingSettings::default();
-        if let Some(names) = &raw.algorithms {
-            binding.algorithms = self.proof_algorithms(names)?;
-        }
-        if let Some(age) = &raw.proof_age {
-            binding.age = self.longer_than_zero(age)?;
-        }
-        if let Some(leeway) = raw.leeway {
-            binding.leeway = leeway.0;
-        }
-        if let Some(slot) = raw.nonce_slot {
-            if slot.get_ref().0 < Duration::from_secs(1) {
-                return Err(self.error(&slot.span(), "a nonce is good for at least \"1s\""));
-            }
-            binding.nonce_slot = Some(slot.get_ref().0);
-        }
+        let (algorithms, age) = (raw.algorithms.as_ref(), raw.proof_age.as_ref());
+        let binding = self.proofs(algorithms, age, raw.leeway, raw.nonce_slot.as_ref())?;
         let used_proofs = self.number(raw.used_proofs, ReplayCache::DEFAULT_LIMIT, 1..=MOST_USED_PROOFS)?;
         let secret = raw.secret_file.map(|file| self.proof_secret(&file)).transpose()?;
         let shared = raw.shared_memory.map(|raw| self.shared_memory(raw, secret.is_some())).transpose()?;
         Ok(Some(Dpop { origins, binding, used_proofs, secret, shared }))
-    }
-
-    fn proof_secret(&mut self, file: &Spanned<PathBuf>) -> Result<ProofSecret, ConfigError> {
-        let secret = self.secret(file)?;
-        let path = self.folder.join(file.get_ref());
-        let error = |why: String| self.error(&file.span(), format!("{}: {why}", path.display()));
-        let line = secret.line().map_err(|fault| error(fault.to_string()))?;
-        ProofSecret::parse(&line).map_err(|guessable| error(guessable.to_string()))
     }
 
     fn origin(&self, text: &Spanned<String>, before: &[Origin]) -> Result<Origin, ConfigError> {
@@ -74,16 +47,6 @@ impl Source<'_> {
             return Err(self.error(&text.span(), why));
         }
         Ok(origin)
-    }
-
-    fn proof_algorithms(&self, names: &Spanned<Vec<Spanned<String>>>) -> Result<AlgorithmSet, ConfigError> {
-        if names.get_ref().is_empty() {
-            return Err(self.error(&names.span(), "without an algorithm, every proof would be refused"));
-        }
-        let algorithms = names.get_ref().iter().map(|name| {
-            proof_algorithm(name.get_ref()).map_err(|unknown| self.error(&name.span(), unknown.to_string()))
-        });
-        algorithms.collect()
     }
 
     /// A route that demands what nobody can show would refuse everything.

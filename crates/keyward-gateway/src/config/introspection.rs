@@ -38,9 +38,7 @@ impl Source<'_> {
                 return Err(self.error(&place, why));
             }
         };
-        if let Some(time) = &raw.timeout {
-            settings.timeout = self.longer_than_zero(time)?;
-        }
+        settings.timeout = self.time_or(raw.timeout.as_ref(), settings.timeout)?;
         let most = Semaphore::MAX_PERMITS;
         settings.concurrency = self.number(raw.concurrency.clone(), settings.concurrency, 1..=most)?;
         settings.hedge = raw.hedge;

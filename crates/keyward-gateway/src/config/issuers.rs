@@ -1,7 +1,5 @@
 //! Resolves `[[issuer]]`.
 
-use std::time::Duration;
-
 use keyward::address::{AllowedHost, NoHost};
 use keyward::{Algorithm, AlgorithmSet, HmacSecret, IssuerSettings, KeySource, SettingsError, Strategy};
 use toml::Spanned;
@@ -113,11 +111,11 @@ impl Source<'_> {
             (Some(uri), ..) => Some(KeySource::JwksUri(self.url(uri)?)),
             (_, Some(file), _) => {
                 self.read(file)?;
-                Some(KeySource::File(self.folder.join(file.get_ref())))
+                Some(KeySource::File(self.file_path(file.get_ref())))
             }
             (.., Some(file)) => {
                 self.read(file)?;
-                Some(KeySource::Certificates { path: self.folder.join(file.get_ref()), kid })
+                Some(KeySource::Certificates { path: self.file_path(file.get_ref()), kid })
             }
             _ if raw.discovery.is_some() && discovery.is_none() => None,
             _ if raw.hmac_secret_file.is_some() && !is_address(raw.issuer.get_ref()) => None,
@@ -127,13 +125,6 @@ impl Source<'_> {
 
     pub(super) fn url(&self, url: &Spanned<String>) -> Result<Url, ConfigError> {
         Url::parse(url.get_ref()).map_err(|error| self.error(&url.span(), format!("this is no URL: {error}")))
-    }
-
-    pub(super) fn longer_than_zero(&self, time: &Spanned<Time>) -> Result<Duration, ConfigError> {
-        match time.get_ref().0 {
-            Duration::ZERO => Err(self.error(&time.span(), "the time must be longer than zero")),
-            time => Ok(time),
-        }
     }
 
     fn hosts(&self, texts: &[Spanned<String>]) -> Result<Vec<AllowedHost>, ConfigError> {
@@ -173,9 +164,7 @@ impl Source<'_> {
     }
 
     fn key_set(&self, raw: RawKeySet, settings: &mut IssuerSettings) -> Result<(), ConfigError> {
-        let seconds = |time: &Option<Spanned<Time>>, default: Duration| {
-            time.as_ref().map_or(Ok(default), |time| self.longer_than_zero(time))
-        };
+        let seconds = |time: &Option<Spanned<Time>>, default| self.time_or(time.as_ref(), default);
         let key_set = &mut settings.key_set;
         key_set.ttl = seconds(&raw.ttl, key_set.ttl)?;
         key_set.stale_limit = seconds(&raw.stale_limit, key_set.stale_limit)?;

@@ -16,22 +16,23 @@ mod warning;
 mod wrapper;
 
 use std::net::SocketAddr;
-use std::ops::{Range, RangeInclusive};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward::IssuerSettings;
+use keyward_server::config;
 use tokio::sync::Semaphore;
 use toml::Spanned;
 
+pub use keyward_server::config::{ConfigError, FileWarning, Place};
 pub use keyward_server::logs::{LogFormat, LogLevel};
-pub use keyward_server::{ConfigError, Place};
 pub use raw::Access;
 pub use traces::TracesSettings;
 pub use warning::ConfigWarning;
 
 use raw::{RawConfig, Time};
-use raw_gateway::{RawGateway, RawLimits};
+use raw_gateway::RawLimits;
 
 use crate::client_certificate::ToldCertificates;
 use crate::dpop::Dpop;
@@ -144,12 +145,17 @@ impl Config {
     }
 
     fn parse_text(text: &str, folder: &Path, bad_credential: BadCredential) -> Result<Self, ConfigError> {
-        let raw: RawConfig = toml::from_str(text)
-            .map_err(|error| ConfigError::at(text, error.span(), error.message().to_owned()))?;
-        let mut source = Source { text, folder, bad_credential, files: Vec::new(), warnings: Vec::new() };
-        match Self::resolve(&mut source, raw) {
-            Ok(config) => Ok(Self { files: source.files, warnings: source.warnings, ..config }),
-            Err(error) => Err(error.having_read(source.files)),
+        let common = config::Source::new(text, folder);
+        let mut source = Source { common, bad_credential, warnings: Vec::new() };
+        let raw = source.parse()?;
+        let resolved = Self::resolve(&mut source, raw);
+        let Source { common, warnings, .. } = source;
+        match resolved {
+            Ok(config) => {
+                let warnings = common.warnings.into_iter().map(ConfigWarning::File).chain(warnings).collect();
+                Ok(Self { files: common.files, warnings, ..config })
+            }
+            Err(error) => Err(error.having_read(common.files)),
         }
     }
 
@@ -168,7 +174,8 @@ impl Config {
         }
         source.check_bindings(&raw.route, &raw.gateway)?;
         let routes = source.routes(raw.route, &issuers, &fallbacks)?;
-        let [listen, admin_listen] = source.addresses(&raw.gateway)?;
+        let (listen, admin_listen) = (raw.gateway.listen.as_ref(), raw.gateway.admin_listen.as_ref());
+        let [listen, admin_listen] = source.addresses(listen, admin_listen, [8080, 9080])?;
         let tls = source.tls(raw.gateway.tls)?;
         let admin_tls = source.tls(raw.gateway.admin_tls)?;
         Ok(Self {
@@ -183,10 +190,10 @@ impl Config {
             log_format: raw.log.format.unwrap_or_default(),
             log_level: raw.log.level.unwrap_or_default(),
             verdict_cache_octets: raw.verdict_cache.octets.unwrap_or(32 * 1024 * 1024),
-            snapshot_folder: raw.snapshot.folder.map(|snapshots| source.folder.join(snapshots)),
+            snapshot_folder: raw.snapshot.folder.map(|snapshots| source.file_path(&snapshots)),
             recorder: RecorderSettings {
                 capacity: source.number(raw.recorder.capacity, 2048, 0..=65_536)?,
-                folder: raw.recorder.folder.map(|recordings| source.folder.join(recordings)),
+                folder: raw.recorder.folder.map(|recordings| source.file_path(&recordings)),
             },
             traces: source.traces(raw.traces)?,
             issuers,
@@ -197,12 +204,10 @@ impl Config {
     }
 }
 
-/// The text being resolved, the files that it has named so far, and what is to be said of them.
+/// The text being resolved, and what is to be said of it beside what is of its files.
 struct Source<'a> {
-    text: &'a str,
-    folder: &'a Path,
+    common: config::Source<'a>,
     bad_credential: BadCredential,
-    files: Vec<PathBuf>,
     warnings: Vec<ConfigWarning>,
 }
 
@@ -213,74 +218,24 @@ enum BadCredential {
     IsToldOf,
 }
 
+impl<'a> Deref for Source<'a> {
+    type Target = config::Source<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.common
+    }
+}
+
+impl DerefMut for Source<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.common
+    }
+}
+
 impl Source<'_> {
-    fn error(&self, span: &Range<usize>, message: impl Into<String>) -> ConfigError {
-        ConfigError::at(self.text, Some(span.clone()), message)
-    }
-
-    /// Reads a file that the configuration names, and has it watched.
-    fn read(&mut self, path: &Spanned<PathBuf>) -> Result<Vec<u8>, ConfigError> {
-        let full = self.folder.join(path.get_ref());
-        let content = std::fs::read(&full)
-            .map_err(|error| self.error(&path.span(), format!("{} cannot be read: {error}", full.display())));
-        self.files.push(full);
-        content
-    }
-
-    fn addresses(&self, raw: &RawGateway) -> Result<[SocketAddr; 2], ConfigError> {
-        let address = |address: &Option<Spanned<String>>, port| match address {
-            None => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
-            Some(address) => address.get_ref().parse().map_err(|_| {
-                self.error(&address.span(), "this is no address; write one such as \"127.0.0.1:8080\"")
-            }),
-        };
-        let addresses = [address(&raw.listen, 8080)?, address(&raw.admin_listen, 9080)?];
-        let [listen, admin_listen] = addresses;
-        match raw.admin_listen.as_ref().or(raw.listen.as_ref()) {
-            Some(place) if listen == admin_listen && listen.port() != 0 => {
-                Err(self.error(&place.span(), "listen and admin_listen are the same address"))
-            }
-            _ => Ok(addresses),
-        }
-    }
-
-    /// A number of this range.
-    fn number(
-        &self,
-        number: Option<Spanned<usize>>,
-        default: usize,
-        range: RangeInclusive<usize>,
-    ) -> Result<usize, ConfigError> {
-        let Some(number) = number else {
-            return Ok(default);
-        };
-        let (least, most) = (range.start(), range.end());
-        let error = |message| Err(self.error(&number.span(), message));
-        match number.get_ref() {
-            number if number < least => error(format!("at least {least} is needed here")),
-            number if number > most => error(format!("at most {most} is possible here")),
-            number => Ok(*number),
-        }
-    }
-
-    fn namespace(&self, namespace: Option<Spanned<String>>) -> Result<String, ConfigError> {
-        let Some(namespace) = namespace else {
-            return Ok("keyward".to_owned());
-        };
-        let text = namespace.get_ref();
-        let sound = text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if sound {
-            Ok(namespace.into_inner())
-        } else {
-            Err(self.error(&namespace.span(), "a namespace has small letters, digits and _, a letter first"))
-        }
-    }
-
     fn limits(&self, raw: RawLimits) -> Result<Limits, ConfigError> {
-        let time = |time: Option<Spanned<Time>>, default: u64| {
-            time.map_or(Ok(Duration::from_secs(default)), |time| self.longer_than_zero(&time))
-        };
+        let time =
+            |time: Option<Spanned<Time>>, default| self.time_or(time.as_ref(), Duration::from_secs(default));
         Ok(Limits {
             connections: self.number(raw.connections, 10_000, 1..=Semaphore::MAX_PERMITS)?,
             // hyper takes no less.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use keyward::binding::Demanded;
 use keyward::{GivenUp, Strategy};
-pub(super) use keyward_server::Time;
+pub(super) use keyward_server::config::Time;
 use keyward_server::logs::{LogFormat, LogLevel};
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -22,22 +22,18 @@ impl Source<'_> {
             return Err(self.error(&raw.span(), why));
         }
         let RawSharedMemory { redis_url_file: file, ca_file, timeout, when_down } = raw.into_inner();
-        let secret = self.secret(&file)?;
-        let path = self.folder.join(file.get_ref());
-        let url = secret.line().map_err(|fault| fault.to_string());
-        let url = url.map_err(|why| self.error(&file.span(), format!("{}: {why}", path.display())))?;
+        let url = self.secret_line(&file)?;
         let anchors = ca_file.as_ref().map(|file| self.read(file)).transpose()?;
         let redis = RedisProofs::new(url, anchors).map_err(|fault| {
             let file = ca_file.as_ref().filter(|_| fault == RedisUrlError::Anchors).unwrap_or(&file);
-            self.error(&file.span(), format!("{}: {fault}", self.folder.join(file.get_ref()).display()))
+            self.file_error(file, fault)
         })?;
         if redis.is_in_the_clear() {
+            let path = self.file_path(file.get_ref());
             self.warnings.push(ConfigWarning::RedisInTheClear { path });
         }
         let mut settings = SharedReplaySettings::default();
-        if let Some(timeout) = &timeout {
-            settings.timeout = self.longer_than_zero(timeout)?;
-        }
+        settings.timeout = self.time_or(timeout.as_ref(), settings.timeout)?;
         if when_down == Some(RawWhenDown::Local) {
             settings.when_down = WhenDown::Local;
         }

@@ -114,10 +114,7 @@ impl Source<'_> {
                 continue;
             }
             let (name, value) = header(line).ok_or_else(|| {
-                let path = self.folder.join(file.get_ref());
-                let why =
-                    format!("{}: each line is a header such as `authorization: Bearer …`", path.display());
-                self.error(&file.span(), why)
+                self.file_error(file, "each line is a header such as `authorization: Bearer …`")
             })?;
             if headers.len() == HEADER_LIMIT {
                 let why = format!("at most {HEADER_LIMIT} headers go along");

@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 
 use super::assertion::Occasion;
 use super::bearer_machine::{AfterRefusal, Answer, BearerMachine, Fetched, Step, Trouble};
-use super::caller::Surroundings;
 use super::client_authentication::Proof;
 use super::settings::{Credential, LoadedGrant};
+use super::shared::Surroundings;
 use super::token_answer::Granted;
 use super::{BearerSettings, BearerToken, Grant, TokenError};
 use crate::clock;

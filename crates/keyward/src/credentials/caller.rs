@@ -1,6 +1,6 @@
 //! Calls a provider's endpoints in our name.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,7 +9,6 @@ use http::header::ACCEPT;
 use keyward_jose::SignError;
 use keyward_verify::MonoTime;
 use keyward_verify::introspection::Failure;
-use reqwest::Identity;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -18,24 +17,19 @@ use super::bearer::{Bearer, Outlook};
 use super::bearer_machine::{AfterRefusal, Trouble};
 use super::client_authentication::Proof;
 use super::settings::{Credential, Loaded, LoadedGrant};
+use super::shared::{Shared, Surroundings, fetchers, keep_looking, reload};
 use super::standing::Standing;
 use super::watch::FileWatch;
 use super::{
-    CallError, CallerError, CallerSettings, ClientAuthentication, CredentialFault, CredentialFileError,
-    CredentialSettings, CredentialStatus, OAuthError, ProviderError,
+    CallError, CallerError, CallerSettings, ClientAuthentication, CredentialSettings, CredentialStatus,
+    OAuthError, ProviderError,
 };
 use crate::clock::{self, Clock};
 use crate::endpoint::Endpoints;
 use crate::entropy;
-use crate::event::{self, Event, Observer};
-use crate::fetch::{Answer, FetchError, Fetcher, NetworkSettings, NetworkTransport, Transport, shown};
+use crate::event::{Event, Observer};
+use crate::fetch::{Answer, FetchError, Transport, shown};
 use crate::trace;
-
-/// How long a token request may take, DNS, connection, TLS and body included.
-const TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The most octets that are read of a token endpoint's answer.
-const TOKEN_ANSWER_LIMIT: usize = 64 * 1024;
 
 /// Calls one issuer's endpoints, and shows them our credential.
 ///
@@ -47,36 +41,6 @@ pub struct Caller {
     shared: Arc<Shared>,
     bearer: Option<Arc<Bearer>>,
     _watching: JoinSet<()>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    settings: CallerSettings,
-    surroundings: Surroundings,
-    transport: Option<Arc<dyn Transport>>,
-    credential: Arc<ArcSwap<Credential>>,
-    fetcher: Arc<ArcSwap<Fetcher>>,
-    token_fetcher: Arc<ArcSwap<Fetcher>>,
-    endpoints: Arc<Endpoints>,
-    standing: Mutex<Standing>,
-    last_refusal: Mutex<Option<ProviderError>>,
-    watch: Mutex<FileWatch>,
-}
-
-/// What a caller and its bearer share.
-#[derive(Clone, Debug)]
-pub(super) struct Surroundings {
-    pub(super) name: Box<str>,
-    pub(super) issuer: Box<str>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) observer: Arc<dyn Observer>,
-}
-
-impl Surroundings {
-    pub(super) fn tell(&self, event: &Event<'_>) {
-        event::log(&self.name, event);
-        self.observer.observe(&self.name, event);
-    }
 }
 
 /// What a request was sent with.
@@ -387,90 +351,5 @@ fn is_refusal(said: &ProviderError) -> bool {
         401 | 403 => true,
         400 => matches!(said.code, OAuthError::InvalidClient | OAuthError::UnauthorizedClient),
         _ => false,
-    }
-}
-
-/// One for calls and one for token requests, over the same connections.
-fn fetchers(
-    settings: &CallerSettings,
-    transport: Option<&Arc<dyn Transport>>,
-    identity: Option<Identity>,
-) -> Result<[Fetcher; 2], reqwest::Error> {
-    let transport = match transport {
-        Some(transport) => Arc::clone(transport),
-        None => Arc::new(NetworkTransport::with_settings(NetworkSettings {
-            extra_anchors: settings.extra_anchors.clone(),
-            allowed_hosts: settings.allowed_hosts.clone(),
-            identity,
-            idle_connections: settings.idle_connections,
-            ..NetworkSettings::default()
-        })?),
-    };
-    let limits = [(settings.timeout, settings.body_limit), (TOKEN_TIMEOUT, TOKEN_ANSWER_LIMIT)];
-    Ok(limits.map(|(timeout, limit)| {
-        Fetcher::with_transport(Arc::clone(&transport), timeout, limit, &settings.allowed_hosts)
-    }))
-}
-
-async fn keep_looking(shared: Arc<Shared>, bearer: Option<Arc<Bearer>>) {
-    loop {
-        tokio::time::sleep(shared.settings.look_interval).await;
-        reload(&shared, bearer.as_deref()).await;
-    }
-}
-
-/// Takes in the files, where they have changed and are good. Whether it did.
-async fn reload(shared: &Arc<Shared>, bearer: Option<&Bearer>) -> bool {
-    let looking = Arc::clone(shared);
-    // A disk that hangs must not hold up who shares this thread.
-    let reloaded = tokio::task::spawn_blocking(move || looking.take_in()).await.unwrap_or(false);
-    if let (true, Some(bearer)) = (reloaded, bearer) {
-        bearer.replaced();
-    }
-    reloaded
-}
-
-impl Shared {
-    fn take_in(&self) -> bool {
-        // Until the end: who looks meanwhile finds what was taken in.
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        if !watch.has_changed() {
-            return false;
-        }
-        let loaded = self.settings.credential.load().and_then(|loaded| {
-            let made = fetchers(&self.settings, self.transport.as_ref(), loaded.identity.clone());
-            // The anchors were good before; it is the certificate that is not.
-            let path =
-                self.settings.credential.files().first().map(|path| path.to_path_buf()).unwrap_or_default();
-            let fault = CredentialFault::Certificate;
-            made.map(|made| (loaded, made)).map_err(|_| CredentialFileError { path, fault })
-        });
-        let (loaded, [fetcher, token_fetcher]) = match loaded {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                self.surroundings.tell(&Event::CredentialReloadRefused { error: &error });
-                return false;
-            }
-        };
-        for warning in &loaded.warnings {
-            self.surroundings.tell(&Event::CredentialExposed { warning });
-        }
-        // Connections of a client certificate are its own.
-        if loaded.identity.is_some() {
-            self.fetcher.store(Arc::new(fetcher));
-            self.token_fetcher.store(Arc::new(token_fetcher));
-        }
-        self.credential.store(Arc::new(loaded.credential));
-        self.standing().replaced();
-        self.surroundings.tell(&Event::CredentialReloaded);
-        true
-    }
-
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn last_refusal(&self) -> MutexGuard<'_, Option<ProviderError>> {
-        self.last_refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -46,6 +46,7 @@ mod encrypted_key;
 mod file;
 mod key_file;
 mod settings;
+mod shared;
 mod signing_key;
 mod standing;
 mod token_answer;

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 /// Why a text is no net.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum NetError {
+pub(super) enum NetError {
     /// It is nothing of the kind.
     #[error("this is no net; write one such as \"10.0.0.0/8\" or \"::1\"")]
     Malformed,
@@ -22,7 +22,7 @@ pub enum NetError {
 ///
 /// # Errors
 /// [`NetError`].
-pub fn net(text: &str) -> Result<IpNet, NetError> {
+pub(super) fn net(text: &str) -> Result<IpNet, NetError> {
     let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let net = net.map_err(|_| NetError::Malformed)?;
     if net.addr() == net.network() { Ok(net) } else { Err(NetError::Within { net: net.trunc() }) }
