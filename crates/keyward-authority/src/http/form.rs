@@ -1,6 +1,5 @@
 //! A form that somebody sends to an endpoint (RFC 6749 §3.2).
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -68,17 +67,21 @@ impl Form {
         if value.is_empty() {
             return Ok(());
         }
-        let (name, value) = match (verbatim(name), verbatim(value)) {
-            (Some(name), Some(value)) => (Cow::Borrowed(name), Cow::Borrowed(value)),
-            _ => form_urlencoded::parse(pair).next().unwrap_or_default(),
-        };
+        if let (Some(name), Some(value)) = (verbatim(name), verbatim(value)) {
+            return self.push(name, value);
+        }
+        let (name, value) = form_urlencoded::parse(pair).next().unwrap_or_default();
+        self.push(&name, &Wiped::new(value.into_owned()))
+    }
+
+    fn push(&mut self, name: &str, value: &str) -> Result<(), Cause> {
         if self.parameters.len() == PARAMETER_LIMIT {
             return Err(Cause::BodyTooLarge);
         }
-        if !REPEATABLE.contains(&&*name) && self.find(&name).is_some() {
+        if !REPEATABLE.contains(&name) && self.find(name).is_some() {
             return Err(Cause::ParameterRepeated);
         }
-        let (name, value) = (self.append(&name), self.append(&value));
+        let (name, value) = (self.append(name), self.append(value));
         self.parameters.push(Parameter { name, value });
         Ok(())
     }
