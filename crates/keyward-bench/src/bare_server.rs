@@ -11,7 +11,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use keyward_jose::{Algorithm, sign_compact};
+use keyward_jose::{Algorithm, LocalSigner, sign_compact};
 use tokio::net::TcpListener;
 
 use crate::{Failure, sample};
@@ -39,23 +39,20 @@ pub(crate) fn introspect() -> Result<(), Failure> {
 
 /// An issuer that does nothing but what none can do without: it reads what it is asked, and signs as many octets as a token has.
 pub(crate) fn issue() -> Result<(), Failure> {
-    let signer = sample::signer(Algorithm::Es256)?;
-    let claims = sample::claims(0).to_string();
-    serve(move |request| {
-        let (signer, claims) = (Arc::clone(&signer), claims.clone());
-        async move {
-            let _ = request.into_body().collect().await;
-            let token = sign_compact(&*signer, Some("at+jwt"), claims.as_bytes()).await.unwrap_or_default();
-            let body = format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":3600}}"#);
-            let mut response = Response::new(Full::new(Bytes::from(body)));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
+    let signer: &'static Arc<LocalSigner> = Box::leak(Box::new(sample::signer(Algorithm::Es256)?));
+    let claims: &'static str = sample::claims(0).to_string().leak();
+    serve(move |request| async move {
+        let _ = request.into_body().collect().await;
+        let token = sign_compact(&**signer, Some("at+jwt"), claims.as_bytes()).await.unwrap_or_default();
+        let body = format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":3600}}"#);
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
     })
 }
 
 /// Listens on a free port, which it prints, and serves until it is killed.
-fn serve<B, F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static) -> Result<(), Failure>
+fn serve<B, F>(answer: impl Fn(Request<Incoming>) -> F + Copy + Send + 'static) -> Result<(), Failure>
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
@@ -66,7 +63,6 @@ where
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let answer = answer.clone();
             let service = service_fn(move |request| {
                 let answering = answer(request);
                 async move { Ok::<_, Infallible>(answering.await) }
